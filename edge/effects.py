@@ -1,0 +1,102 @@
+"""What the node asks the world to do, in order. Each asynchronous effect has a ticket; its result comes back as an input."""
+
+from typing import NamedTuple
+
+from edge.ids import VertexKey
+from edge.wire.event import Event
+from edge.wire.frame import Channel
+
+Ticket = int
+
+
+class Record(NamedTuple):
+    """One journal record: a type of `edge.dag.journal` and its payload."""
+
+    type: int
+    payload: bytes
+
+
+class Persist(NamedTuple):
+    """Append records to the journal; `stored(ticket, places)` once they are durable (at once if not `sync`)."""
+
+    ticket: Ticket
+    records: tuple[Record, ...]
+    sync: bool
+
+
+class Load(NamedTuple):
+    """Read records back; `loaded(ticket, records)`, None where a record is damaged."""
+
+    ticket: Ticket
+    places: tuple[int, ...]
+
+
+class Sign(NamedTuple):
+    """Sign with the node key; `signed(ticket, signature)`."""
+
+    ticket: Ticket
+    message: bytes
+
+
+class Verify(NamedTuple):
+    """Check a signature; `verified(ticket, ok)`."""
+
+    ticket: Ticket
+    suite: int
+    public_key: bytes
+    message: bytes
+    signature: bytes
+
+
+class Infer(NamedTuple):
+    """Run a model on one input tensor (packed little-endian float32); `inferred(ticket, outputs)`, None on failure."""
+
+    ticket: Ticket
+    agent: str
+    tensor: bytes
+
+
+class Archive(NamedTuple):
+    """Gateway: put vertices (header, signature, body) into the store; `archived(ticket)` after its sync."""
+
+    ticket: Ticket
+    vertices: tuple[tuple[bytes, bytes | None, bytes | None], ...]
+
+
+class Broadcast(NamedTuple):
+    """Push a vertex frame to everyone."""
+
+    payload: bytes
+
+
+class Send(NamedTuple):
+    """Send a frame to one member."""
+
+    to: int
+    channel: Channel
+    payload: bytes
+
+
+class Announce(NamedTuple):
+    """Replace this node's retained hint on a channel (frontier digest or roster)."""
+
+    channel: Channel
+    payload: bytes
+
+
+class Recorded(NamedTuple):
+    """Own events are durable: people's topics may show them."""
+
+    key: VertexKey
+    events: tuple[Event, ...]
+
+
+class Report(NamedTuple):
+    """One line for the operator's log: an event name and its fields. Peer-caused reports are rate-bounded by the shell."""
+
+    level: str
+    event: str
+    fields: tuple[tuple[str, object], ...]
+
+
+Effect = Persist | Load | Sign | Verify | Infer | Archive | Broadcast | Send | Announce | Recorded | Report
