@@ -13,6 +13,9 @@ PARENTS_DEVICE_MAX = 2
 ITEMS_MAX = 64
 EVENT_VALUES_MAX = 64
 TEXT_BYTES_MAX = 64
+NAME_BYTES_MAX = 32
+INDEX_MAX = 2**32 - 1  # epochs, members, incarnations
+COUNTER_MAX = 2**53 - 1  # sequence numbers, times, tallies: exact in JSON, SQLite and a double
 
 # A site
 MEMBERS_MAX = 4096
@@ -20,9 +23,13 @@ BRANCHES_PER_AUTHOR_MAX = 4
 ROSTER_BYTES_MAX = 16 * 1024 * 1024
 
 # What peers can make grow
+PARSED_KEYS_MAX = 256
 PENDING_PER_AUTHOR_MAX = 256
 PENDING_BYTES_MAX = 4 * 1024 * 1024
 TICKETS_MAX = 1024
+OWN_FLIGHT_MAX = 64  # own vertices drafted and not yet durable and signed
+EARLY_FRAMES_MAX = 256  # vertices of an epoch newer than our roster
+ARCHIVE_FLIGHT_MAX = 512  # vertices on their way into a gateway's store
 EVIDENCE_MAX = 64
 INBOX_FRAMES_MAX = 4096
 INBOX_BYTES_MAX = 8 * 1024 * 1024
@@ -42,15 +49,24 @@ CHUNK_BYTES = 60 * 1024
 SEGMENT_BYTES = 8 * 1024 * 1024
 RECORD_BYTES_MAX = FRAME_BYTES_MAX + 1024
 LOG_WARN_SHARE = 0.8
+LOG_PEERS_SHARE = 0.85  # above it peers' vertices are no longer held, so that our own keep their room
+LOG_SHED_SHARES = (0.9, 0.95, 1.0)  # where recording of each retention class stops, lowest first
 
 # Sensing
 QUEUE_EVENTS_MAX = 4096
 QUEUE_READINGS_MAX = 16384
 WINDOW_READINGS_MAX = 65536
 WINDOW_CHANNELS_MAX = 64
+WINDOW_VALUES_MAX = 256 * 1024  # size × channels: 2 MB of doubles per agent
 AGENTS_MAX = 1024
 SOURCES_MAX = 256
 LINE_BYTES_MAX = 64 * 1024
+
+# Models
+MODEL_FILE_BYTES_MAX = 64 * 1024 * 1024
+MODEL_TENSOR_VALUES_MAX = 1024 * 1024  # one input or output
+MODEL_MEMORY_BYTES_MAX = 256 * 1024 * 1024  # what loading and one run may add to the process
+ENGINE_MESSAGE_BYTES_MAX = 2048  # of what a foreign engine says about its failure
 
 # People
 CONTROL_LINE_BYTES_MAX = 64 * 1024

@@ -1,0 +1,261 @@
+"""The frames that nodes exchange (docs/WIRE.md §6): what a frame carries is bytes; what they mean is decided later."""
+
+from collections.abc import Sequence
+from enum import StrEnum
+from typing import Any, NamedTuple
+
+from edge import limits
+from edge.wire.cbor import Malformed, decode, encode
+from edge.wire.items import is_index, is_number
+from edge.wire.refusal import Refusal
+
+
+class Channel(StrEnum):
+    """The kinds of frames, by the word that stands for each in a topic."""
+
+    VERTEX = "v"
+    FRONTIER = "f"
+    REQUEST = "rq"
+    REPLY = "rs"
+    ROSTER = "r"
+
+
+class VertexFrame(NamedTuple):
+    """`v/`: a header, with its signature and body where the sender has them at hand."""
+
+    header: bytes
+    signature: bytes | None
+    body: bytes | None
+
+
+class FrontierEntry(NamedTuple):
+    """The head of one branch; `tag` is the first 2 bytes of its id as an integer."""
+
+    author: int
+    incarnation: int
+    seq: int
+    tag: int
+
+
+class FrontierFrame(NamedTuple):
+    """`f/`: all heads that the sender has, ascending by (author, incarnation)."""
+
+    site: bytes
+    epoch: int
+    sender: int
+    entries: tuple[FrontierEntry, ...]
+
+
+class Want(NamedTuple):
+    """What to send of an author: seqs in (after_seq, through_seq]; through 0 is the head, incarnation 0 any branch."""
+
+    author: int
+    incarnation: int
+    after_seq: int
+    through_seq: int
+
+
+class RequestFrame(NamedTuple):
+    """`rq/`: a request for ranges, answered by replies of the same correlation of at most `budget_bytes` in sum."""
+
+    site: bytes
+    sender: int
+    correlation: int
+    budget_bytes: int
+    wants: tuple[Want, ...]
+
+
+class Range(NamedTuple):
+    """Consecutive headers of one chain, oldest first, a body or None for each, and the signature over the last."""
+
+    headers: tuple[bytes, ...]
+    bodies: tuple[bytes | None, ...]
+    signature: bytes
+
+
+class ReplyFrame(NamedTuple):
+    """`rs/`: one part of the answer to a request."""
+
+    site: bytes
+    sender: int
+    correlation: int
+    is_last: bool
+    ranges: tuple[Range, ...]
+
+
+def _decode(raw: bytes, bytes_max: int, too_large: str, depth_max: int) -> Any:
+    """The decoded frame or a Refusal."""
+    if len(raw) > bytes_max:
+        return Refusal(too_large, str(len(raw)))
+    try:
+        return decode(raw, depth_max=depth_max)
+    except Malformed as fault:
+        return Refusal(fault.reason, "frame")
+
+
+def _is_site(value: object) -> bool:
+    return type(value) is bytes and len(value) == 8
+
+
+def _part_fault(header: bytes, signature: bytes | None, body: bytes | None) -> Refusal | None:
+    if len(header) > limits.HEADER_BYTES_MAX:
+        return Refusal("header-too-large", str(len(header)))
+    if signature is not None and not 1 <= len(signature) <= limits.SIGNATURE_BYTES_MAX:
+        return Refusal("signature-size", str(len(signature)))
+    if body is not None and len(body) > limits.BODY_BYTES_MAX:
+        return Refusal("body-too-large", str(len(body)))
+    return None
+
+
+def encode_vertex(header: bytes, signature: bytes | None, body: bytes | None) -> bytes:
+    return encode([header, signature, body])
+
+
+def decode_vertex(raw: bytes) -> VertexFrame | Refusal:
+    fields = _decode(raw, limits.FRAME_BYTES_MAX, "frame-too-large", 1)
+    if isinstance(fields, Refusal):
+        return fields
+    match fields:
+        case [bytes() as header, (None | bytes()) as signature, (None | bytes()) as body]:
+            return _part_fault(header, signature, body) or VertexFrame(header, signature, body)
+    return Refusal("frame-shape")
+
+
+def encode_frontier(frame: FrontierFrame) -> bytes:
+    """ValueError (our own bug) for entries out of order or too many."""
+    flat: list[int] = []
+    author = 0
+    for entry in frame.entries:
+        flat += (entry.author - author, entry.incarnation, entry.seq, entry.tag)
+        author = entry.author
+    raw = encode([frame.site, frame.epoch, frame.sender, 0, flat])
+    check = decode_frontier(raw)
+    if isinstance(check, Refusal):
+        raise ValueError(f"own frontier would be refused: {check}")
+    return raw
+
+
+def decode_frontier(raw: bytes) -> FrontierFrame | Refusal:
+    fields = _decode(raw, limits.FRONTIER_BYTES_MAX, "frontier-too-large", 2)
+    if isinstance(fields, Refusal):
+        return fields
+    match fields:
+        case [site, epoch, sender, int() as flags, list() as flat] if (
+            _is_site(site) and is_index(epoch) and is_index(sender) and flags == 0 and type(flags) is int
+        ):
+            entries = _entries(flat)
+        case _:
+            return Refusal("frontier-shape")
+    if isinstance(entries, Refusal):
+        return entries
+    return FrontierFrame(site, epoch, sender, entries)
+
+
+def _entries(flat: list[Any]) -> tuple[FrontierEntry, ...] | Refusal:
+    if len(flat) % 4 or not all(map(is_number, flat)):
+        return Refusal("frontier-shape", "entries")
+    entries: list[FrontierEntry] = []
+    author, last, branches = 0, 0, 0
+    for delta, incarnation, seq, tag in zip(flat[::4], flat[1::4], flat[2::4], flat[3::4], strict=True):
+        if delta or not entries:
+            author, last, branches = author + delta, 0, 0
+        if incarnation <= last:
+            return Refusal("frontier-order" if incarnation else "frontier-shape")
+        if author > limits.INDEX_MAX or incarnation > limits.INDEX_MAX or seq < 1 or tag > 0xFFFF:
+            return Refusal("frontier-shape", "entry")
+        branches += 1
+        if branches > limits.BRANCHES_PER_AUTHOR_MAX:
+            return Refusal("too-many-branches", str(author))
+        last = incarnation
+        entries.append(FrontierEntry(author, incarnation, seq, tag))
+    return tuple(entries)
+
+
+def encode_request(frame: RequestFrame) -> bytes:
+    raw = encode(frame)
+    check = decode_request(raw)
+    if isinstance(check, Refusal):
+        raise ValueError(f"own request would be refused: {check}")
+    return raw
+
+
+def decode_request(raw: bytes) -> RequestFrame | Refusal:
+    fields = _decode(raw, limits.FRAME_BYTES_MAX, "frame-too-large", 3)
+    if isinstance(fields, Refusal):
+        return fields
+    match fields:
+        case [site, sender, correlation, budget_bytes, list() as values] if (
+            _is_site(site) and is_index(sender) and is_number(correlation) and is_number(budget_bytes)
+        ):
+            wants = _wants(values)
+        case _:
+            return Refusal("request-shape")
+    if isinstance(wants, Refusal):
+        return wants
+    return RequestFrame(site, sender, correlation, budget_bytes, wants)
+
+
+def _wants(values: list[Any]) -> tuple[Want, ...] | Refusal:
+    if len(values) > limits.REPAIR_RANGES_MAX:
+        return Refusal("too-many-ranges", str(len(values)))
+    wants = []
+    for value in values:
+        match value:
+            case [author, incarnation, after, through] if (
+                is_index(author) and is_index(incarnation) and is_number(after) and is_number(through)
+            ):
+                if through and through <= after:
+                    return Refusal("request-range")
+                wants.append(Want(author, incarnation, after, through))
+            case _:
+                return Refusal("request-shape", "want")
+    return tuple(wants)
+
+
+def encode_reply(frame: ReplyFrame) -> bytes:
+    """The caller has kept it within FRAME_BYTES_MAX."""
+    raw = encode(frame)
+    assert len(raw) <= limits.FRAME_BYTES_MAX
+    return raw
+
+
+def decode_reply(raw: bytes) -> ReplyFrame | Refusal:
+    fields = _decode(raw, limits.FRAME_BYTES_MAX, "frame-too-large", 4)
+    if isinstance(fields, Refusal):
+        return fields
+    match fields:
+        case [site, sender, correlation, bool() as is_last, list() as values] if (
+            _is_site(site) and is_index(sender) and is_number(correlation)
+        ):
+            ranges = _ranges(values)
+        case _:
+            return Refusal("reply-shape")
+    if isinstance(ranges, Refusal):
+        return ranges
+    return ReplyFrame(site, sender, correlation, is_last, ranges)
+
+
+def _ranges(values: list[Any]) -> tuple[Range, ...] | Refusal:
+    if len(values) > limits.REPAIR_RANGES_MAX:
+        return Refusal("too-many-ranges", str(len(values)))
+    ranges = []
+    for value in values:
+        match value:
+            case [list() as headers, list() as bodies, bytes() as signature] if headers and len(headers) == len(bodies):
+                refusal = _range_fault(headers, bodies, signature)
+            case _:
+                return Refusal("reply-shape", "range")
+        if refusal is not None:
+            return refusal
+        ranges.append(Range(tuple(headers), tuple(bodies), signature))
+    return tuple(ranges)
+
+
+def _range_fault(headers: Sequence[Any], bodies: Sequence[Any], signature: bytes) -> Refusal | None:
+    for header, body in zip(headers, bodies, strict=True):
+        if type(header) is not bytes or not (body is None or type(body) is bytes):
+            return Refusal("reply-shape", "range")
+        refusal = _part_fault(header, signature, body)
+        if refusal is not None:
+            return refusal
+    return None

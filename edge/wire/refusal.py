@@ -1,0 +1,103 @@
+"""The closed list of reasons why bytes from outside are not taken. A refusal is a value, never an exception."""
+
+from typing import NamedTuple
+
+
+class Refusal(NamedTuple):
+    """Answer of every decoder and of admission to a peer's fault; `reason` is one of `REASONS`."""
+
+    reason: str
+    detail: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.reason}: {self.detail}" if self.detail else self.reason
+
+
+CBOR_REASONS = (
+    "cbor-truncated",  # an item, or the length it claims, runs past the end
+    "cbor-trailing",  # bytes after the one item
+    "cbor-not-minimal",  # an integer, length or float in a longer form than needed
+    "cbor-indefinite",  # an indefinite length or a stray break
+    "cbor-type",  # a tag, a simple value or a map where the profile has none
+    "cbor-depth",  # nested deeper than the structure allows
+    "cbor-text",  # a text string that is not UTF-8
+    "cbor-not-finite",  # NaN or an infinity
+    "cbor-map",  # map keys not integers, not ascending, or repeated
+)
+SIZE_REASONS = (
+    "frame-too-large",
+    "header-too-large",
+    "body-too-large",
+    "event-too-large",
+    "signature-size",
+    "frontier-too-large",
+    "roster-too-large",
+)
+HEADER_REASONS = (
+    "header-shape",  # not twelve fields of the types of docs/WIRE.md
+    "format-unknown",
+    "suite-unknown",
+    "seq-prev",  # seq 1 with a prev, or a later seq without one
+    "too-many-parents",
+    "parent-order",  # not strictly ascending by author
+    "parent-self",
+    "body-count",  # count or length outside the limits
+    "body-class",  # a reserved bit or an unused retention
+    "too-many-items",
+    "item-shape",
+    "item-reserved",  # a type this version knows the name of and nothing more
+    "item-unknown",
+    "tally-sum",  # readings ≠ recorded + quiet + shed + open
+)
+BODY_REASONS = (
+    "body-shape",  # not an array of byte strings of at least a salt and an event
+    "body-length",  # length differs from the header's
+    "body-root",  # Merkle root differs from the header's
+    "event-shape",
+    "event-name",  # agent outside [a-z0-9][a-z0-9-]{0,31}
+    "event-text",  # kind, unit or a text value: too long, empty, or with control characters
+    "event-values",  # none, or too many
+    "event-confidence",
+    "event-flags",
+)
+FRAME_REASONS = (
+    "frame-shape",
+    "frontier-shape",
+    "frontier-order",
+    "too-many-branches",
+    "request-shape",
+    "request-range",  # through below after
+    "reply-shape",
+    "too-many-ranges",
+)
+ROSTER_REASONS = (
+    "roster-shape",
+    "roster-order",  # members or suites not strictly ascending
+    "roster-duplicate",  # one name or key for two members
+    "roster-name",
+    "roster-role",
+    "roster-key",  # a public key that is not as long as its suite says
+    "roster-stale",  # not newer than the one held
+    "too-many-members",
+    "cose-shape",  # not an untagged COSE_Sign1 with exactly {1: alg} protected and nothing unprotected
+)
+ADMISSION_REASONS = (
+    "site-other",
+    "epoch-unknown",
+    "author-unknown",
+    "suite-not-allowed",
+    "signature-bad",
+    "signature-missing",
+    "prev-mismatch",
+    "seq-gap",
+    "parent-mismatch",
+    "fork",
+    "quarantined",
+    "body-missing",
+    "range-broken",
+    "ahead-of-roster",
+    "pending-full",
+)
+REASONS = frozenset(
+    CBOR_REASONS + SIZE_REASONS + HEADER_REASONS + BODY_REASONS + FRAME_REASONS + ROSTER_REASONS + ADMISSION_REASONS
+)

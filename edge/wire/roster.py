@@ -1,0 +1,163 @@
+"""The roster: who the members of a site are, signed by the authority whose key every device pins (docs/WIRE.md §7)."""
+
+import re
+from dataclasses import dataclass
+from functools import cached_property
+from hashlib import sha256
+from itertools import pairwise
+from typing import Any
+
+from edge import limits
+from edge.wire.cbor import Malformed, decode, encode
+from edge.wire.items import is_index, is_number
+from edge.wire.refusal import Refusal
+from edge.wire.suite import AUTHORITY_SUITE, PURPOSE_ROSTER, SUITES, Signer, open_sign1, sign1
+
+NODE_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,31}", re.ASCII)
+ROLES = ("device", "gateway", "validator")
+FORMAT = 1
+
+
+def is_node_name(name: str) -> bool:
+    """The rule for names of nodes and agents."""
+    return NODE_NAME.fullmatch(name) is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A member; its index is never given to another. `label` is free text for people, `roles` ascending."""
+
+    index: int
+    name: str
+    label: str
+    suite: int
+    public_key: bytes
+    roles: tuple[str, ...]
+
+    @property
+    def node_id(self) -> bytes:
+        return node_id(self.public_key)
+
+
+@dataclass(frozen=True)
+class Roster:
+    """Who belongs to a site since `version`, the epoch of the vertices made under it."""
+
+    site: bytes
+    version: int
+    issued_ms: int
+    suites_allowed: tuple[int, ...]
+    members: tuple[Member, ...]
+
+    @cached_property
+    def by_index(self) -> dict[int, Member]:
+        return {member.index: member for member in self.members}
+
+    @cached_property
+    def by_name(self) -> dict[str, Member]:
+        return {member.name: member for member in self.members}
+
+    def member(self, index: int) -> Member | None:
+        return self.by_index.get(index)
+
+
+def site_id(authority_public_key: bytes) -> bytes:
+    return sha256(authority_public_key).digest()[:8]
+
+
+def node_id(public_key: bytes) -> bytes:
+    return sha256(public_key).digest()
+
+
+def encode_roster(roster: Roster) -> bytes:
+    """The payload that the authority signs; ValueError for a roster that no node would take."""
+    members = [(m.index, m.name, m.label, m.suite, m.public_key, m.roles) for m in roster.members]
+    raw = encode([FORMAT, roster.site, roster.version, roster.issued_ms, roster.suites_allowed, members])
+    check = decode_roster(raw)
+    if isinstance(check, Refusal):
+        raise ValueError(f"this roster would be refused: {check}")
+    return raw
+
+
+def decode_roster(raw: bytes) -> Roster | Refusal:
+    if len(raw) > limits.ROSTER_BYTES_MAX:
+        return Refusal("roster-too-large", str(len(raw)))
+    try:
+        fields = decode(raw, depth_max=4)
+    except Malformed as fault:
+        return Refusal(fault.reason, "roster")
+    match fields:
+        case [form, site, version, issued_ms, list() as suites, list() as values] if (
+            type(form) is int
+            and form == FORMAT
+            and type(site) is bytes
+            and len(site) == 8
+            and is_index(version)
+            and version >= 1
+            and is_number(issued_ms)
+            and suites
+            and all(type(suite) is int and suite in SUITES for suite in suites)
+        ):
+            members = _members(values)
+        case _:
+            return Refusal("roster-shape")
+    if any(low >= high for low, high in pairwise(suites)):
+        return Refusal("roster-order", "suites")
+    if isinstance(members, Refusal):
+        return members
+    return Roster(site, version, issued_ms, tuple(suites), members)
+
+
+def _members(values: list[Any]) -> tuple[Member, ...] | Refusal:
+    if len(values) > limits.MEMBERS_MAX:
+        return Refusal("too-many-members", str(len(values)))
+    members: list[Member] = []
+    seen: set[str | bytes] = set()
+    for value in values:
+        member = _member(value)
+        if isinstance(member, Refusal):
+            return member
+        if members and member.index <= members[-1].index:
+            return Refusal("roster-order", member.name)
+        if member.name in seen or member.public_key in seen:
+            return Refusal("roster-duplicate", member.name)
+        seen.add(member.name)
+        seen.add(member.public_key)
+        members.append(member)
+    return tuple(members)
+
+
+def _member(value: Any) -> Member | Refusal:
+    match value:
+        case [index, str() as name, str() as label, suite, bytes() as public_key, list() as roles] if (
+            is_index(index) and type(suite) is int and suite in SUITES and all(type(role) is str for role in roles)
+        ):
+            pass
+        case _:
+            return Refusal("roster-shape", "member")
+    if not is_node_name(name) or len(label.encode()) > limits.TEXT_BYTES_MAX or not label.isprintable():
+        return Refusal("roster-name", repr(name))
+    if len(public_key) != SUITES[suite].public_bytes:
+        return Refusal("roster-key", name)
+    if not roles or roles != [role for role in ROLES if role in roles]:
+        return Refusal("roster-role", name)
+    return Member(index, name, label, suite, public_key, tuple(roles))
+
+
+def sign_roster(roster: Roster, authority: Signer) -> bytes:
+    """The COSE_Sign1 that travels on `r/` and lies in a file."""
+    assert authority.suite == AUTHORITY_SUITE and roster.site == site_id(authority.public_key)
+    return sign1(authority, PURPOSE_ROSTER, encode_roster(roster))
+
+
+def open_roster(data: bytes, authority_public_key: bytes) -> Roster | Refusal:
+    """The roster of signed bytes, if the pinned authority signed it for its own site."""
+    if len(data) > limits.ROSTER_BYTES_MAX:
+        return Refusal("roster-too-large", str(len(data)))
+    payload = open_sign1(data, PURPOSE_ROSTER, authority_public_key, (AUTHORITY_SUITE,))
+    if isinstance(payload, Refusal):
+        return payload
+    roster = decode_roster(payload)
+    if isinstance(roster, Roster) and roster.site != site_id(authority_public_key):
+        return Refusal("site-other", roster.site.hex())
+    return roster
