@@ -1,0 +1,152 @@
+"""Options from plain dicts: each key is taken once, checked, and what is left over is refused by name.
+
+Every refusal is a `ValueError` whose sentence names the key, the value and what is allowed; the configuration puts file
+and table in front of it.
+"""
+
+from collections.abc import Mapping, Sequence
+from math import isfinite
+
+SHOWN_MAX = 60
+ANY = 1e308
+"""Bound of a number that may be anything finite."""
+
+
+def shown(value: object) -> str:
+    """A value as a person would recognise it in a message: one line, cut short."""
+    text = repr(value)
+    return text if len(text) <= SHOWN_MAX else text[: SHOWN_MAX - 1] + "…"
+
+
+def in_words(names: Sequence[str]) -> str:
+    return ", ".join(names) if names else "none"
+
+
+class Table:
+    """A reader over one dict; `take_*` answer the checked value, `done` refuses what nobody asked for."""
+
+    def __init__(self, values: Mapping[str, object], where: str = "") -> None:
+        self._where = where
+        self._values = dict(values)
+        self._known: list[str] = []
+
+    def _take(self, key: str) -> object:
+        self._known.append(key)
+        return self._values.pop(key, None)
+
+    def refusal(self, key: str, value: object, allowed: str) -> ValueError:
+        return ValueError(f"{self._where}{key} = {shown(value)}: allowed is {allowed}")
+
+    def missing(self, key: str, allowed: str) -> ValueError:
+        return ValueError(f"{self._where}{key} is missing: allowed is {allowed}")
+
+    def has(self, key: str) -> bool:
+        return self._values.get(key) is not None
+
+    def raw(self, key: str) -> object:
+        return self._take(key)
+
+    def flag(self, key: str, default: bool) -> bool:
+        value = self._take(key)
+        if value is None:
+            return default
+        if not isinstance(value, bool):
+            raise self.refusal(key, value, "true or false")
+        return value
+
+    def whole(self, key: str, low: int, high: int, *, default: int | None = None) -> int:
+        allowed = f"a whole number from {low} to {high}"
+        value = self._take(key)
+        if value is None:
+            if default is None:
+                raise self.missing(key, allowed)
+            return default
+        if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
+            raise self.refusal(key, value, allowed)
+        return value
+
+    def number(self, key: str, low: float, high: float, *, default: float | None = None) -> float:
+        value = self.optional_number(key, low, high)
+        if value is None and default is None:
+            raise self.missing(key, _range_words(low, high))
+        return default if value is None else value  # type: ignore[return-value]  # both None was refused above
+
+    def optional_number(self, key: str, low: float, high: float) -> float | None:
+        value = self._take(key)
+        if value is None:
+            return None
+        if not _is_number(value) or not low <= value <= high:  # type: ignore[operator]
+            raise self.refusal(key, value, _range_words(low, high))
+        return float(value)  # type: ignore[arg-type]
+
+    def numbers(self, key: str, count: str, *, count_max: int) -> tuple[float, ...] | None:
+        """A list of finite numbers (lists and tuples alike), or None when the key is absent."""
+        value = self._take(key)
+        if value is None:
+            return None
+        if not isinstance(value, list | tuple) or len(value) > count_max or not all(_is_number(item) for item in value):
+            raise self.refusal(key, value, f"a list of {count} finite numbers")
+        return tuple(float(item) for item in value)
+
+    def text(self, key: str, allowed: str, *, default: str | None = None, bytes_max: int | None = None) -> str:
+        value = self._take(key)
+        if value is None:
+            if default is None:
+                raise self.missing(key, allowed)
+            return default
+        if not isinstance(value, str) or not value or len(value.encode("utf-8", "replace")) > (bytes_max or 4096):
+            raise self.refusal(key, value, allowed)
+        return value
+
+    def texts(self, key: str, allowed: str, *, count_max: int, bytes_max: int = 4096) -> tuple[str, ...] | None:
+        """A list of distinct, non-empty texts, or None when the key is absent."""
+        value = self._take(key)
+        if value is None:
+            return None
+        if (
+            not isinstance(value, list | tuple)
+            or not 1 <= len(value) <= count_max
+            or not all(
+                isinstance(item, str) and 1 <= len(item.encode("utf-8", "replace")) <= bytes_max for item in value
+            )
+            or len(dict.fromkeys(value)) != len(value)
+        ):
+            raise self.refusal(key, value, allowed)
+        return tuple(value)
+
+    def choice(self, key: str, words: Sequence[str], *, default: str | None = None) -> str:
+        allowed = "one of " + in_words(words)
+        value = self._take(key)
+        if value is None:
+            if default is None:
+                raise self.missing(key, allowed)
+            return default
+        if not isinstance(value, str) or value not in words:
+            raise self.refusal(key, value, allowed)
+        return value
+
+    def table(self, key: str, allowed: str) -> "Table | None":
+        value = self._take(key)
+        if value is None:
+            return None
+        if not isinstance(value, Mapping):
+            raise self.refusal(key, value, allowed)
+        return Table(value, f"{self._where}{key}.")
+
+    def done(self) -> None:
+        for key, value in self._values.items():
+            where = self._where.rstrip(".") or "this table"
+            raise ValueError(
+                f"{self._where}{key} = {shown(value)}: there is no such key; "
+                f"allowed in {where}: {in_words(self._known)}"
+            )
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)
+
+
+def _range_words(low: float, high: float) -> str:
+    if high >= ANY:
+        return "a finite number" if low <= -ANY else f"a number of at least {low:g}"
+    return f"a number from {low:g} to {high:g}"
