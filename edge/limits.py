@@ -49,6 +49,11 @@ CHUNK_BYTES = 60 * 1024
 SEGMENT_BYTES = 8 * 1024 * 1024
 RECORD_BYTES_MAX = FRAME_BYTES_MAX + 1024
 LOG_WARN_SHARE = 0.8
+LOG_BYTES_MAX = 512 * 1024 * 1024  # default of log.max_mb
+LOG_OPEN_FILES_MAX = 8
+QUARANTINE_BYTES_MAX = 8 * 1024 * 1024  # copies of damage kept aside
+GAPS_MAX = 1024  # damaged ranges listed one by one; further ones are only counted
+RESYNC_BYTES_MAX = 32 * SEGMENT_BYTES  # checksummed in one segment while looking for the record behind damage
 LOG_PEERS_SHARE = 0.85  # above it peers' vertices are no longer held, so that our own keep their room
 LOG_SHED_SHARES = (0.9, 0.95, 1.0)  # where recording of each retention class stops, lowest first
 
@@ -71,10 +76,12 @@ ENGINE_MESSAGE_BYTES_MAX = 2048  # of what a foreign engine says about its failu
 # People
 CONTROL_LINE_BYTES_MAX = 64 * 1024
 CONTROL_CLIENTS_MAX = 8
+LOG_NAMES_MAX = 256  # event names with a rate of their own; further ones share one
 
 # Clock
 HLC_AHEAD_MS_MAX = 5 * 60 * 1000
 
+assert RECORD_BYTES_MAX < SEGMENT_BYTES < 1 << 32
 assert BODY_BYTES_MAX >= BATCH_BYTES + EVENT_BYTES_MAX - 1024
 assert HEADER_BYTES_MAX + SIGNATURE_BYTES_MAX + BODY_BYTES_MAX + 16 <= FRAME_BYTES_MAX
 assert CHUNK_BYTES + SIGNATURE_BYTES_MAX // 4 < FRAME_BYTES_MAX
