@@ -123,12 +123,12 @@ dependencies() {
 # tflite-runtime runs in a worker with an interpreter of its own, so that numpy is never installed beside the agent.
 worker_environment() {
   if ! .venv/bin/python -c 'import sys; sys.exit(sys.version_info >= (3, 12))'; then
-    say "no worker engine in .venv/tflite: tflite-runtime has no wheel for this Python (it stops at 3.11)"
+    say "no worker engine in .venv-tflite: tflite-runtime has no wheel for this Python (it stops at 3.11)"
     return
   fi
-  say "installing Python packages: $pins/tflite.txt into .venv/tflite"
-  .venv/bin/python -m venv --without-pip --clear .venv/tflite
-  pip --python .venv/tflite/bin/python install --root-user-action=ignore --no-deps -r "$pins/tflite.txt"
+  say "installing Python packages: $pins/tflite.txt into .venv-tflite"
+  .venv/bin/python -m venv --without-pip --clear .venv-tflite
+  pip --python .venv-tflite/bin/python install --root-user-action=ignore --no-deps -r "$pins/tflite.txt"
 }
 
 # -- extensions and the command ----------------------------------------------------------------------------------------
