@@ -1,0 +1,146 @@
+"""Every key of the configuration, its default and its rule, in one place."""
+
+# ruff: noqa: RUF009  (`setting` and `required` are dataclasses.field with a reader beside it)
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from edge import limits
+from edge.config.fields import (
+    address,
+    boolean,
+    choice,
+    entry_name,
+    integer,
+    optional_path,
+    optional_text,
+    path,
+    required,
+    setting,
+    strings,
+    table,
+    text,
+    url,
+)
+
+RETENTIONS = ("routine", "important", "critical")
+SUITES = ("ml-dsa-44", "ml-dsa-65", "ml-dsa-87")
+SOURCE_KINDS = ("file", "mqtt", "sysfs", "command")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeConfig:
+    name: str = required(entry_name)
+    label: str = setting(text, "")
+    role: str = setting(choice("device", "gateway"), "device")
+    data_dir: Path = setting(path, Path("data"))
+    """Log, keys, gateway store. Without this key: $STATE_DIRECTORY, else `data` beside the file."""
+    runtime_dir: Path = setting(path, Path("run"))
+    """Control socket and other things of one boot. Without this key: $RUNTIME_DIRECTORY, else `run` beside the file."""
+    keep: str = setting(choice("all", "own"), "all")
+
+    @property
+    def key_file(self) -> Path:
+        return self.data_dir / "keys" / "node.seed"
+
+    @property
+    def log_dir(self) -> Path:
+        return self.data_dir / "log"
+
+    @property
+    def control_socket(self) -> Path:
+        return self.runtime_dir / "synedge.sock"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SiteConfig:
+    authority: Path = setting(path, Path("authority.pub"))
+    """The public key that signs the roster; this file is what makes a device belong to a site."""
+    roster: Path = setting(path, Path("roster.cose"))
+    suite: str = setting(choice(*SUITES), "ml-dsa-65")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MqttConfig:
+    urls: tuple[str, ...] = setting(strings(0, limits.CANDIDATE_BROKERS_MAX, url), ())
+    """Brokers to use, best first; none means: find one by mDNS, else host one."""
+    username: str | None = setting(optional_text, None)
+    password_file: Path | None = setting(optional_path, None)
+    ca_file: Path | None = setting(optional_path, None)
+    certificate_file: Path | None = setting(optional_path, None)
+    key_file: Path | None = setting(optional_path, None)
+    discover: bool = setting(boolean, True)
+    interfaces: tuple[str, ...] = setting(strings(0, 16, address), ())
+    """Addresses or names of the interfaces mDNS may use; none means all of them."""
+    home_assistant: bool = setting(boolean, True)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BrokerConfig:
+    host: str = setting(choice("auto", "always", "never"), "auto")
+    listen: str = setting(address, "127.0.0.1")
+    port: int = setting(integer(0, 65535), 0)
+    """0: the system picks a free one and mDNS tells it."""
+    engine: str = setting(choice("auto", "mosquitto", "iotcore"), "auto")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogConfig:
+    commit_window_ms: int = setting(integer(1, 600_000), 1000)
+    """How long an event may wait for its fdatasync: flash wear on one side, what a power cut may cost on the other."""
+    max_mb: int = setting(integer(16, 1024 * 1024), 512)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceConfig:
+    """A stream of readings; `options` are the keys of its kind: checked, paths absolute, defaults filled in."""
+
+    name: str = required(entry_name)
+    kind: str = required(choice(*SOURCE_KINDS))
+    options: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WindowConfig:
+    """`step`: readings from one window to the next; as many as `size` (no overlap) when the file does not say."""
+
+    size: int = required(integer(1, limits.WINDOW_READINGS_MAX))
+    step: int = setting(integer(1, 10 * limits.WINDOW_READINGS_MAX), 0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentConfig:
+    name: str = required(entry_name)
+    source: str = required(entry_name)
+    window: WindowConfig
+    features: tuple[str, ...] = setting(strings(0, limits.WINDOW_CHANNELS_MAX, text), ())
+    scaling: Mapping[str, object] | Path | None
+    """A file, or `{ mean = [..], std = [..] }`."""
+    model: Path | None = setting(optional_path, None)
+    """None: the agent decides on the window itself."""
+    decide: Mapping[str, object] = required(table)
+    unit: str | None = setting(optional_text, None)
+    urgent: bool = setting(boolean, False)
+    """Events of this agent do not wait for the commit window."""
+    retention: str = setting(choice(*RETENTIONS), "routine")
+
+    @property
+    def retention_class(self) -> int:
+        """Bits 0–1 of the body's class."""
+        return RETENTIONS.index(self.retention)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    node: NodeConfig
+    site: SiteConfig
+    mqtt: MqttConfig
+    broker: BrokerConfig
+    log: LogConfig
+    sources: tuple[SourceConfig, ...]
+    agents: tuple[AgentConfig, ...]
+    origin: Path
+    """The file, absolute."""
+    origins: Mapping[str, str] = field(default_factory=dict)
+    """`log.max_mb` → `default`, `synedge.toml:12` or `env SYNEDGE_LOG__MAX_MB`."""
