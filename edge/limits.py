@@ -38,6 +38,18 @@ PEERS_MAX = MEMBERS_MAX
 CANDIDATE_BROKERS_MAX = 16
 FRONTIER_BYTES_MAX = 32 * 1024
 
+# Brokers and links
+BROKER_PACKET_BYTES_MAX = 4 * 1024 * 1024  # a hosted broker cuts above it: rosters of some 2,000 members still pass
+BROKER_QUEUE_PACKETS_MAX = 512  # per client that reads too slowly; what is dropped is repaired
+BROKER_MEMORY_BYTES_MAX = 256 * 1024 * 1024
+BROKER_CLIENTS_MAX = 2048
+BROKER_LOG_LINES_MAX = 64
+ADVERT_COMMANDS_MAX = 64
+LINK_EVENTS_MAX = 256
+WATCHES_MAX = 512  # topic filters of sources and of people's commands
+TEXTS_RETAINED_MAX = 4096  # people's retained topics, said again to every new broker
+TEXTS_WAITING_MAX = 256  # people's other messages while no broker is there
+
 # Repair
 REPAIR_FLIGHT_BYTES = 256 * 1024
 REPAIR_RANGES_MAX = 256
@@ -74,7 +86,8 @@ MODEL_MEMORY_BYTES_MAX = 256 * 1024 * 1024  # what loading and one run may add t
 ENGINE_MESSAGE_BYTES_MAX = 2048  # of what a foreign engine says about its failure
 
 # People
-CONTROL_LINE_BYTES_MAX = 64 * 1024
+CONTROL_LINE_BYTES_MAX = 64 * 1024  # one request
+CONTROL_REPLY_BYTES_MAX = 4 * 1024 * 1024  # one answer: a line per member of a full site
 CONTROL_CLIENTS_MAX = 8
 LOG_NAMES_MAX = 256  # event names with a rate of their own; further ones share one
 
@@ -87,3 +100,4 @@ assert HEADER_BYTES_MAX + SIGNATURE_BYTES_MAX + BODY_BYTES_MAX + 16 <= FRAME_BYT
 assert CHUNK_BYTES + SIGNATURE_BYTES_MAX // 4 < FRAME_BYTES_MAX
 assert PARENTS_DEVICE_MAX <= PARENTS_MAX
 assert CHUNK_BYTES <= REPAIR_FLIGHT_BYTES
+assert FRAME_BYTES_MAX + 1024 <= BROKER_PACKET_BYTES_MAX <= OUTBOX_BYTES_MAX

@@ -1,0 +1,73 @@
+"""What every inference engine offers, so that agents do not know which one runs their model.
+
+Engines live in `edge/shell/engines`; the native one will live here. A model belongs to one stream: it may hold state
+between runs, which `reset` clears.
+"""
+
+from typing import NamedTuple, Protocol
+
+from edge.nn.tensor import TensorSpec
+
+
+class ModelFile(NamedTuple):
+    """A model as it was read: engines get these very bytes, so that the digest names what runs."""
+
+    path: str
+    data: bytes
+    digest: bytes
+    """SHA-256 of `data`."""
+
+
+class Model(Protocol):
+    """A loaded model with one input and one output tensor. One caller at a time gets in; others wait."""
+
+    engine: str
+    """Name of the back-end that runs it."""
+    path: str
+    """Where the file was read."""
+    digest: bytes
+    """SHA-256 of the file's bytes."""
+    input: TensorSpec
+    output: TensorSpec
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        return self.input.shape
+
+    @property
+    def input_bytes(self) -> int:
+        """Size of the float32 tensor that `run` takes, whatever the model stores."""
+        return self.input.float_bytes
+
+    @property
+    def output_shape(self) -> tuple[int, ...]:
+        return self.output.shape
+
+    @property
+    def dtype(self) -> str:
+        """How the model stores its input: float32, int8 or uint8."""
+        return self.input.dtype
+
+    def run(self, tensor: bytes) -> tuple[float, ...]:
+        """Packed little-endian float32 in, finite floats out.
+
+        Raises InferenceError, or EngineError when the engine is gone.
+        """
+
+    def reset(self) -> None:
+        """Forget all state of earlier runs (recurrent and streaming models)."""
+
+    def close(self) -> None:
+        """Give everything back; the model cannot run again. Idempotent."""
+
+
+class Backend(Protocol):
+    """One way to run models."""
+
+    name: str
+    version: str
+    where: str
+    """The library or interpreter that does the work."""
+
+    def load(self, file: ModelFile) -> Model:
+        """Raises ModelError when this engine cannot run the file, EngineError when the engine itself is broken."""

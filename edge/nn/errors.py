@@ -1,0 +1,15 @@
+"""What can go wrong with a model: its file, one run of it, or the engine beneath."""
+
+from edge.errors import DataError, UnavailableError
+
+
+class ModelError(DataError):
+    """A model file cannot be used; the message names the file and the reason."""
+
+
+class InferenceError(DataError):
+    """One run failed; the model may be run again."""
+
+
+class EngineError(UnavailableError):
+    """The engine itself is missing, broken or not answering; the message says which and why."""

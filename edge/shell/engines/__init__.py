@@ -1,0 +1,164 @@
+"""Chooses who runs a model. Every engine proves itself first by running a one-operator model whose answer is known.
+
+Order: the native engine (later), TensorFlow Lite's C API, tflite-runtime in a worker. The choice is made per model: the
+first engine that works and takes the file. What was passed over, and why, is kept for the log and for `doctor`.
+"""
+
+import os
+import struct
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from edge.nn.backends import Backend, Model, ModelFile
+from edge.nn.errors import EngineError, InferenceError, ModelError
+from edge.shell.engines.modelfile import read_model
+
+__all__ = ["Choice", "EngineOptions", "EngineReport", "Engines", "choose_model", "open_model", "probe"]
+
+ORDER = ("tflite_c", "tflite_worker")
+_PROOF = Path(__file__).with_name("one_op.tflite")
+_PROOF_INPUT, _PROOF_OUTPUT = struct.pack("<4f", 1, 2, 3, 4), (3.0, 8.0, 13.0)
+
+
+@dataclass(frozen=True, slots=True)
+class EngineOptions:
+    """Where foreign engines are; None means: look."""
+
+    tflite_c: str | None = None
+    """Path of libtensorflowlite_c.so."""
+    tflite_python: str | None = None
+    """An interpreter that has tflite-runtime and numpy<2."""
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> "EngineOptions":
+        """SYNEDGE_TFLITE_C and SYNEDGE_TFLITE_PYTHON; empty counts as unset."""
+        return cls(environment.get("SYNEDGE_TFLITE_C") or None, environment.get("SYNEDGE_TFLITE_PYTHON") or None)
+
+
+class EngineReport(NamedTuple):
+    """Whether one engine works, or why it was not used for a model."""
+
+    name: str
+    ok: bool
+    why: str
+    """Empty when it works."""
+    version: str
+    path: str
+
+
+class Choice(NamedTuple):
+    """A loaded model, the report on the engine that runs it, and those that were asked before it."""
+
+    model: Model
+    engine: EngineReport
+    passed_over: tuple[EngineReport, ...]
+
+
+class Engines:
+    """All engines under one set of options. An engine is proven when it is first needed, once. Thread-safe."""
+
+    def __init__(self, options: EngineOptions):
+        self._makers: dict[str, Callable[[], Backend]] = {
+            "tflite_c": lambda: _tflite_c(options),
+            "tflite_worker": lambda: _tflite_worker(options),
+        }
+        self._proven: dict[str, tuple[Backend | None, EngineReport]] = {}
+        self._lock = threading.Lock()
+
+    def choose(self, path: str | os.PathLike[str], *, prefer: str | None = None) -> Choice:
+        """Load a model with the first engine that takes it. Raises ModelError, or EngineError when no engine works."""
+        if prefer is not None and prefer not in ORDER:
+            raise EngineError(f"no such engine: {prefer} (allowed: {', '.join(ORDER)})")
+        file = read_model(path)
+        passed_over: list[EngineReport] = []
+        for name in sorted(ORDER, key=lambda name: name != prefer):
+            backend, report = self._prove(name)
+            if backend is not None:
+                try:
+                    return Choice(backend.load(file), report, tuple(passed_over))
+                except (ModelError, EngineError) as error:
+                    report = report._replace(ok=False, why=str(error))
+            passed_over.append(report)
+        raise _nobody(file, passed_over, any(self._prove(name)[0] for name in ORDER))
+
+    def probe(self) -> list[EngineReport]:
+        """Every engine, proven."""
+        return [self._prove(name)[1] for name in ORDER]
+
+    def _prove(self, name: str) -> tuple[Backend | None, EngineReport]:
+        with self._lock:
+            if name not in self._proven:
+                self._proven[name] = self._try(name)
+            return self._proven[name]
+
+    def _try(self, name: str) -> tuple[Backend | None, EngineReport]:
+        version = where = ""
+        try:
+            backend = self._makers[name]()
+            version, where = backend.version, backend.where
+            model = backend.load(read_model(_PROOF))
+            try:
+                version = backend.version
+                answer = model.run(_PROOF_INPUT)
+            finally:
+                model.close()
+        except (EngineError, ModelError, InferenceError) as error:
+            return None, EngineReport(name, False, str(error), version, where)
+        if len(answer) != 3 or any(abs(a - b) > 1e-5 for a, b in zip(answer, _PROOF_OUTPUT, strict=True)):
+            return None, EngineReport(name, False, f"wrong answer {answer}, not {_PROOF_OUTPUT}", version, where)
+        return backend, EngineReport(name, True, "", version, where)
+
+
+def choose_model(path: str | os.PathLike[str], *, prefer: str | None = None) -> Choice:
+    """`Engines.choose` under the environment's options."""
+    return _default().choose(path, prefer=prefer)
+
+
+def open_model(path: str | os.PathLike[str], *, prefer: str | None = None) -> Model:
+    """Load a model with the first engine that takes it, the preferred one asked first.
+
+    Raises ModelError naming the file and what is wrong with it, or EngineError when no engine works here.
+    """
+    return choose_model(path, prefer=prefer).model
+
+
+def probe() -> list[EngineReport]:
+    """Every engine, proven by running a model under the environment's options."""
+    return _default().probe()
+
+
+_engines: dict[EngineOptions, Engines] = {}
+_engines_lock = threading.Lock()
+
+
+def _default() -> Engines:
+    """One set of engines per process, as long as the environment says the same."""
+    options = EngineOptions.from_environment(os.environ)
+    with _engines_lock:
+        if options not in _engines:
+            _engines.clear()
+            _engines[options] = Engines(options)
+        return _engines[options]
+
+
+def _tflite_c(options: EngineOptions) -> Backend:
+    from edge.shell.engines.tflite_c import TfliteC, find_library
+
+    return TfliteC(find_library(options.tflite_c))
+
+
+def _tflite_worker(options: EngineOptions) -> Backend:
+    from edge.shell.engines.tflite_worker import TfliteWorker, WorkerOptions, find_python
+
+    return TfliteWorker(WorkerOptions(find_python(options.tflite_python)))
+
+
+def _nobody(file: ModelFile, asked: list[EngineReport], any_works: bool) -> EngineError | ModelError:
+    """The error when no engine took the file: the file's fault if an engine works at all."""
+    if any_works:
+        reasons = [report.why for report in asked if report.path]
+        return ModelError(reasons[0] if len(reasons) == 1 else f"model {file.path}: " + "; ".join(reasons))
+    return EngineError(f"model {file.path}: no engine works here: " + "; ".join(f"{r.name}: {r.why}" for r in asked))
