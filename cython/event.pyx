@@ -165,6 +165,16 @@ def event_fault(bytes event not None):
     return fault_of(<const uint8_t*>PyBytes_AS_STRING(event), <uint64_t>PyBytes_GET_SIZE(event))
 
 
+def is_text(str text not None, int bytes_max):
+    """Whether the text has at most `bytes_max` bytes of UTF-8 and no control character (Unicode category Cc)."""
+    cdef bytes raw
+    try:
+        raw = text.encode()
+    except UnicodeEncodeError:
+        return False
+    return len(raw) <= bytes_max and text_fault(<const uint8_t*>PyBytes_AS_STRING(raw), <uint64_t>len(raw)) is None
+
+
 def leaves(bytes body not None):
     """The leaves of a body whose every event is canonical, or the reason why it is refused."""
     cdef Reader reader

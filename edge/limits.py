@@ -23,7 +23,6 @@ BRANCHES_PER_AUTHOR_MAX = 4
 ROSTER_BYTES_MAX = 16 * 1024 * 1024
 
 # What peers can make grow
-PARSED_KEYS_MAX = 256
 PENDING_PER_AUTHOR_MAX = 256
 PENDING_BYTES_MAX = 4 * 1024 * 1024
 TICKETS_MAX = 1024
@@ -77,6 +76,9 @@ WINDOW_CHANNELS_MAX = 64
 WINDOW_VALUES_MAX = 256 * 1024  # size × channels: 2 MB of doubles per agent
 AGENTS_MAX = 1024
 SOURCES_MAX = 256
+SOURCE_MESSAGES_MAX = 1024  # MQTT payloads waiting for the source's own thread
+SOURCE_MESSAGES_BYTES = 1024 * 1024
+SOURCE_BATCH_MAX = 4096  # readings in one payload
 LINE_BYTES_MAX = 64 * 1024
 
 # Models

@@ -2,9 +2,11 @@
 
 from typing import NamedTuple
 
-from edge.wire._event import event_fault
+from edge.wire._event import event_fault, is_text
 from edge.wire.cbor import decode, encode
 from edge.wire.refusal import Refusal
+
+__all__ = ["GAP_BEFORE", "TIME_UNSURE", "Event", "decode_event", "encode_event", "event_json", "event_of", "is_text"]
 
 TIME_UNSURE = 1
 """Flag: no sure time source had spoken when the event was made."""

@@ -38,7 +38,7 @@ class FrontierEntry(NamedTuple):
 
 
 class FrontierFrame(NamedTuple):
-    """`f/`: all heads that the sender has, ascending by (author, incarnation)."""
+    """`f/`: all heads that the sender has, ascending; a fork shows as two entries of one incarnation."""
 
     site: bytes
     epoch: int
@@ -155,19 +155,18 @@ def _entries(flat: list[Any]) -> tuple[FrontierEntry, ...] | Refusal:
     if len(flat) % 4 or not all(map(is_number, flat)):
         return Refusal("frontier-shape", "entries")
     entries: list[FrontierEntry] = []
-    author, last, branches = 0, 0, 0
+    author, branches = 0, 0
     for delta, incarnation, seq, tag in zip(flat[::4], flat[1::4], flat[2::4], flat[3::4], strict=True):
-        if delta or not entries:
-            author, last, branches = author + delta, 0, 0
-        if incarnation <= last:
-            return Refusal("frontier-order" if incarnation else "frontier-shape")
-        if author > limits.INDEX_MAX or incarnation > limits.INDEX_MAX or seq < 1 or tag > 0xFFFF:
+        author += delta
+        entry = FrontierEntry(author, incarnation, seq, tag)
+        if author > limits.INDEX_MAX or not 1 <= incarnation <= limits.INDEX_MAX or seq < 1 or tag > 0xFFFF:
             return Refusal("frontier-shape", "entry")
-        branches += 1
+        if entries and entry <= entries[-1]:
+            return Refusal("frontier-order")
+        branches = 1 if delta else branches + 1
         if branches > limits.BRANCHES_PER_AUTHOR_MAX:
             return Refusal("too-many-branches", str(author))
-        last = incarnation
-        entries.append(FrontierEntry(author, incarnation, seq, tag))
+        entries.append(entry)
     return tuple(entries)
 
 

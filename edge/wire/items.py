@@ -54,6 +54,8 @@ def item_fields(item: Item) -> tuple[object, ...]:
 
 def item_of(value: Any) -> Item | Refusal:
     """The item that a decoded array stands for."""
+    if type(value) is not list or not value or type(value[0]) is not int:
+        return Refusal("item-shape")
     match value:
         case [1, author, incarnation, seq, bytes() as id_]:
             if is_index(author) and is_index(incarnation) and incarnation and is_number(seq) and seq and len(id_) == 32:
@@ -66,8 +68,8 @@ def item_of(value: Any) -> Item | Refusal:
         case [6, retention, events]:
             if type(retention) is int and 0 <= retention <= 2 and is_number(events):
                 return Shed(retention, events)
-        case [int() as kind, *_] if kind in RESERVED:
+        case [kind, *_] if kind in RESERVED:
             return Refusal("item-reserved", RESERVED[kind])
-        case [int() as kind, *_] if kind not in (1, 5, 6):
+        case [kind, *_] if kind not in TYPES.values():
             return Refusal("item-unknown", str(kind))
     return Refusal("item-shape")

@@ -97,6 +97,7 @@ ADMISSION_REASONS = (
     "range-broken",
     "ahead-of-roster",
     "pending-full",
+    "reply-unasked",  # an answer to a request that is not open
 )
 REASONS = frozenset(
     CBOR_REASONS + SIZE_REASONS + HEADER_REASONS + BODY_REASONS + FRAME_REASONS + ROSTER_REASONS + ADMISSION_REASONS

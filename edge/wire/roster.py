@@ -9,6 +9,7 @@ from typing import Any
 
 from edge import limits
 from edge.wire.cbor import Malformed, decode, encode
+from edge.wire.event import is_text
 from edge.wire.items import is_index, is_number
 from edge.wire.refusal import Refusal
 from edge.wire.suite import AUTHORITY_SUITE, PURPOSE_ROSTER, SUITES, Signer, open_sign1, sign1
@@ -135,7 +136,7 @@ def _member(value: Any) -> Member | Refusal:
             pass
         case _:
             return Refusal("roster-shape", "member")
-    if not is_node_name(name) or len(label.encode()) > limits.TEXT_BYTES_MAX or not label.isprintable():
+    if not is_node_name(name) or not is_text(label, limits.TEXT_BYTES_MAX):
         return Refusal("roster-name", repr(name))
     if len(public_key) != SUITES[suite].public_bytes:
         return Refusal("roster-key", name)

@@ -1,13 +1,11 @@
 """The one door to signatures: ML-DSA (FIPS 204) through pycryptodome, in COSE_Sign1 (RFC 9052, RFC 9964)."""
 
-from functools import lru_cache
 from hashlib import sha256
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from Crypto.PublicKey import MLDSA
 from Crypto.Signature import mldsa
 
-from edge.limits import PARSED_KEYS_MAX
 from edge.wire.cbor import Malformed, decode, encode
 from edge.wire.refusal import Refusal
 
@@ -62,18 +60,13 @@ class Signer:
         return signature
 
 
-@lru_cache(maxsize=PARSED_KEYS_MAX)
-def _verifier(suite: int, public_key: bytes) -> Any:
-    return mldsa.new(MLDSA.construct(param_set=_PARAMETERS[suite], pk=public_key))
-
-
 def verify(suite: int, public_key: bytes, message: bytes, signature: bytes) -> bool:
     """Whether the signature is good. False, never an exception, for an unknown suite or a wrong length."""
     known = SUITES.get(suite)
     if known is None or len(public_key) != known.public_bytes or len(signature) != known.signature_bytes:
         return False
     try:
-        _verifier(suite, public_key).verify(message, signature)
+        mldsa.new(MLDSA.construct(param_set=_PARAMETERS[suite], pk=public_key)).verify(message, signature)
     except ValueError:
         return False
     return True
