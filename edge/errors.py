@@ -31,6 +31,10 @@ class StorageError(SynedgeError):
     code = 74
 
 
+class DiskFullError(StorageError):
+    """No room for one more record; what is written stays and later writes may succeed."""
+
+
 class TryLaterError(SynedgeError):
     """Nothing is wrong, but not now."""
 

@@ -1,0 +1,1 @@
+"""What is true: vertices, causality, and their bytes on a disk."""

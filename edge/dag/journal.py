@@ -1,0 +1,225 @@
+"""The journal: the one durable truth. Appends records to segments on a Disk and says which of them a power cut leaves.
+
+Rules:
+- `recover` is consumed to its end before anything is appended, and starts on whatever lies in the directory.
+- A record is durable once a `commit` after its `append` returned; one fdatasync pays for all of them.
+- At most one segment holds bytes that are not durable: rotation syncs the old one before the next exists.
+- A failed sync or write is final: every later append and commit raises, and a restart reads what is really there.
+- A full disk is not final: the record that did not fit leaves no trace.
+One thread at a time.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NoReturn
+
+from edge.dag._crc32c import seal
+from edge.dag.reader import read_record
+from edge.dag.records import (
+    BOOT,
+    CLEAN,
+    GAP,
+    HEADER_BYTES,
+    ROSTER,
+    SEGMENT_NUMBER_MAX,
+    SIGNATURE,
+    TYPE_MAX,
+    VERTEX,
+    Disk,
+    Place,
+    Record,
+    place_of,
+    segment_name,
+)
+from edge.dag.recovery import Gap, Recovery
+from edge.errors import DiskFullError, StorageError
+from edge.limits import LOG_BYTES_MAX, RECORD_BYTES_MAX, SEGMENT_BYTES
+from edge.wire.cbor import encode
+
+__all__ = [
+    "BOOT",
+    "CLEAN",
+    "GAP",
+    "ROSTER",
+    "SIGNATURE",
+    "VERTEX",
+    "Disk",
+    "Gap",
+    "Journal",
+    "JournalOptions",
+    "Place",
+    "Record",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class JournalOptions:
+    """`max_bytes` bounds the log: vertices and rosters beyond it are refused like on a full disk, small ones pass."""
+
+    max_bytes: int = LOG_BYTES_MAX
+    segment_bytes: int = SEGMENT_BYTES
+
+    def __post_init__(self) -> None:
+        assert HEADER_BYTES < self.segment_bytes < 1 << 32
+
+
+class Journal:
+    """The log of one node. After `recover`: `clean`, `torn_bytes` and `quarantined` say what it found."""
+
+    def __init__(self, disk: Disk, options: JournalOptions | None = None) -> None:
+        self.disk = disk
+        self.options = options or JournalOptions()
+        self.clean = False
+        """The log ends with CLEAN and lost nothing since."""
+        self.torn_bytes = 0
+        """Bytes cut off the end: the remains of records that were never acknowledged."""
+        self.quarantined: tuple[Gap, ...] = ()
+        """Damage in the middle, at most GAPS_MAX ranges; `counts()["gaps"]` has them all."""
+        self.size_bytes = 0
+        """Bytes of the log in use; reserved zeros do not count."""
+        self._state = "new"
+        self._failure = ""
+        self._segment = 0  # the one appended to; 0: none, the next append begins one
+        self._end = 0  # where its next record goes
+        self._newest = 0  # the highest number in use
+        self._dirty = False
+        self._counts = dict.fromkeys(
+            ("records", "bytes_appended", "commits", "rotations", "refused_full", "gaps", "gap_bytes", "read_damaged"),
+            0,
+        )
+
+    # What the log holds
+
+    @property
+    def share(self) -> float:
+        """Used share of `options.max_bytes`."""
+        return self.size_bytes / self.options.max_bytes
+
+    @property
+    def failure(self) -> str:
+        """Why nothing can be appended any more; empty while it can."""
+        return self._failure
+
+    def counts(self) -> dict[str, int]:
+        return {**self._counts, "size_bytes": self.size_bytes, "torn_bytes": self.torn_bytes, "segment": self._segment}
+
+    def read(self, place: Place) -> Record | None:
+        """The record at a place that `append` or `recover` gave out, committed or not; None if it is damaged."""
+        record = read_record(self.disk, place)
+        self._counts["read_damaged"] += record is None
+        return record
+
+    # Writing
+
+    def append(self, type: int, payload: bytes) -> Place:
+        """Write one record, durable with the next `commit`. DiskFullError leaves the journal as it was before.
+
+        Blocks for one fdatasync when a segment is full.
+        """
+        length = HEADER_BYTES + len(payload)
+        if not 1 <= type <= TYPE_MAX or len(payload) > RECORD_BYTES_MAX or length > self.options.segment_bytes:
+            raise ValueError(f"no journal record has type {type} and {len(payload)} bytes")
+        self._check_usable()
+        if type in (VERTEX, ROSTER) and self.size_bytes + length > self.options.max_bytes:
+            self._counts["refused_full"] += 1
+            raise DiskFullError(f"the log has reached its limit of {self.options.max_bytes} bytes")
+        if not self._segment or self._end + length > self.options.segment_bytes:
+            self._rotate()
+        place = place_of(self._segment, self._end)
+        self._write(seal(place, type, payload))
+        self._counts["records"] += 1
+        self._counts["bytes_appended"] += length
+        return place
+
+    def commit(self) -> None:
+        """Everything appended so far is durable when this returns. StorageError is final."""
+        self._check_usable()
+        if self._dirty:
+            self._sync_segment()
+
+    def _write(self, data: bytes) -> None:
+        name = segment_name(self._segment)
+        try:
+            self.disk.write(name, self._end, data)
+        except DiskFullError:
+            self._counts["refused_full"] += 1
+            self._undo(name)
+            raise
+        except StorageError as error:
+            self._fail(error)
+        self._end += len(data)
+        self.size_bytes += len(data)
+        self._dirty = True
+
+    def _undo(self, name: str) -> None:
+        """Cut off the part of a record that found room, or recovery would take it for damage once others follow."""
+        try:
+            self.disk.truncate(name, self._end, 0)
+        except StorageError as error:
+            self._fail(error)
+
+    def _rotate(self) -> None:
+        if self._dirty:
+            self._sync_segment()
+        if self._newest >= SEGMENT_NUMBER_MAX:
+            self._fail(StorageError("the log has used up its segment numbers"))
+        try:
+            self.disk.create(segment_name(self._newest + 1), self.options.segment_bytes)
+            self._newest += 1
+            self.disk.sync_dir()
+        except DiskFullError:
+            self._counts["refused_full"] += 1
+            raise
+        except StorageError as error:
+            self._fail(error)
+        self._segment = self._newest
+        self._end = 0
+        self._counts["rotations"] += 1
+
+    def _sync_segment(self) -> None:
+        try:
+            self.disk.sync(segment_name(self._segment))
+        except StorageError as error:
+            self._fail(error)
+        self._dirty = False
+        self._counts["commits"] += 1
+
+    def _check_usable(self) -> None:
+        if self._failure:
+            raise StorageError(self._failure)
+        if self._state != "ready":
+            raise RuntimeError("the journal has not been recovered")
+
+    def _fail(self, error: StorageError) -> NoReturn:
+        self._failure = f"the log takes no more records: {error}"
+        raise StorageError(self._failure) from error
+
+    # Recovery
+
+    def recover(self) -> Iterator[tuple[Place, Record]]:
+        """Every intact record in the order of its append; all of them are durable once the iterator is exhausted.
+
+        Raises nothing for what lies in the directory. If the device refuses repair, what is readable still comes, and
+        `failure` says why appending will raise.
+        """
+        assert self._state == "new"
+        self._state = "recovering"
+        recovery = Recovery(self.disk, self.options.segment_bytes)
+        yield from recovery.records()
+        self._segment, self._end, self._newest = recovery.segment, recovery.end, recovery.newest
+        self.size_bytes = recovery.size_bytes
+        self.torn_bytes = recovery.torn_bytes
+        self.quarantined = recovery.gaps
+        unreported = [gap for gap in self.quarantined if not gap.known]
+        self.clean = recovery.last_type == CLEAN and not self.torn_bytes and not unreported
+        self._counts.update(records=recovery.found, gaps=recovery.gap_count, gap_bytes=recovery.gap_bytes)
+        self._state = "ready"
+        try:
+            recovery.repair()
+            for gap in unreported:
+                self.append(GAP, encode([gap.segment, gap.start, gap.end]))
+            self.commit()
+        except DiskFullError:
+            pass  # reported again by the next start
+        except StorageError as error:
+            self._failure = self._failure or f"the log cannot be repaired: {error}"

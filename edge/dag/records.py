@@ -1,0 +1,197 @@
+"""The form of the log: records in segments on a Disk. Read here, written by `edge.dag.journal`.
+
+A segment is a file `00000001.seg`; a record is length u32 | type u8 | CRC32C u32 | payload, little-endian, and never
+spans segments. The CRC covers place | length | type | payload (cython/crc32c.pyx). Segments are reserved ahead: zeros
+behind the last record are the end of the log and not damage.
+"""
+
+from collections.abc import Iterator
+from typing import NamedTuple, Protocol
+
+from edge.dag._crc32c import find, walk
+from edge.errors import StorageError
+from edge.limits import RECORD_BYTES_MAX, RESYNC_BYTES_MAX
+
+Place = int
+"""Where a record stands: segment << 32 | offset. Valid for the life of the log; above 0."""
+
+VERTEX = 1
+"""A frame of channel v/."""
+SIGNATURE = 2
+"""Vertex id (32 bytes) | signature."""
+BOOT = 3
+"""CBOR [incarnation, wall_ms]."""
+CLEAN = 4
+"""Empty; the last record of a clean stop."""
+ROSTER = 5
+"""COSE_Sign1 bytes."""
+GAP = 6
+"""CBOR [segment, start, end]: what recovery quarantined, so that it is reported once."""
+
+TYPE_MAX = 31
+"""Room for later types: an older agent carries their records along instead of calling them damage."""
+HEADER_BYTES = 9
+SEGMENT_NUMBER_MAX = 99_999_999
+
+_WINDOW_BYTES = 512 * 1024
+_PAGE_BYTES = 4096
+assert _WINDOW_BYTES > HEADER_BYTES + RECORD_BYTES_MAX
+
+
+class Record(NamedTuple):
+    """One journal record; `type` is one of the constants above."""
+
+    type: int
+    payload: bytes
+
+
+class Damage(NamedTuple):
+    """Bytes [start, end) of a segment that are not records. `final`: no record follows them in this segment."""
+
+    start: int
+    end: int
+    final: bool
+
+
+class Disk(Protocol):
+    """A directory of files, as little of it as the log needs. Every method raises StorageError when the device refuses.
+
+    A power cut leaves what was written before `sync` of the file (names: before `sync_dir`), and any part of the rest.
+    A failed `sync` is never retried: the pages it could not write count as clean afterwards (Rebello et al., ATC '20).
+    """
+
+    def names(self) -> list[str]:
+        """Every entry, those of the one sub-directory `quarantine` as `quarantine/name`; no order promised."""
+        ...
+
+    def size(self, name: str) -> int:
+        """Bytes of the file, reserved ones included."""
+        ...
+
+    def read(self, name: str, offset: int, length: int) -> bytes:
+        """Up to `length` bytes, fewer only at the end of the file."""
+        ...
+
+    def create(self, name: str, allocate: int) -> None:
+        """A new file of `allocate` reserved zeros; if there is no room, DiskFullError and no file."""
+        ...
+
+    def write(self, name: str, offset: int, data: bytes) -> None:
+        """All of `data`, or DiskFullError after any part of it."""
+        ...
+
+    def sync(self, name: str) -> None:
+        """What was written to the file is durable (fdatasync)."""
+        ...
+
+    def settle(self, name: str) -> None:
+        """Sync, then forget what is cached, also when the sync fails: from here on reads show what the device holds."""
+        ...
+
+    def truncate(self, name: str, length: int, allocate: int) -> None:
+        """Cut the file to `length` bytes, then reserve zeros up to `allocate` as far as there is room."""
+        ...
+
+    def rename(self, old: str, new: str) -> None: ...
+
+    def remove(self, name: str) -> None: ...
+
+    def sync_dir(self) -> None:
+        """Creations, renames and removals are durable."""
+        ...
+
+    def free_bytes(self) -> int: ...
+
+
+def place_of(segment: int, offset: int) -> Place:
+    return segment << 32 | offset
+
+
+def segment_of(place: Place) -> int:
+    return place >> 32
+
+
+def offset_of(place: Place) -> int:
+    return place & 0xFFFF_FFFF
+
+
+def segment_name(segment: int) -> str:
+    return f"{segment:08d}.seg"
+
+
+def segment_numbers(names: list[str]) -> list[int]:
+    """The segments among the names of a directory, ascending; whatever else lies there is not ours."""
+    stems = [name[:8] for name in names if len(name) == 12 and name.endswith(".seg")]
+    return sorted(int(stem) for stem in stems if stem.isascii() and stem.isdigit() and stem != "00000000")
+
+
+def read_patiently(disk: Disk, name: str, offset: int, length: int) -> bytes:
+    """Like `disk.read`, but with zeros in place of the pages that the device cannot read."""
+    try:
+        return disk.read(name, offset, length)
+    except StorageError:
+        pass
+    pieces = []
+    end = offset + length
+    while offset < end:
+        step = min(_PAGE_BYTES - offset % _PAGE_BYTES, end - offset)
+        try:
+            pieces.append(disk.read(name, offset, step))
+        except StorageError:
+            pieces.append(bytes(step))
+        offset += step
+    return b"".join(pieces)
+
+
+def scan(disk: Disk, segment: int, start: int, size: int) -> Iterator[tuple[Place, Record] | Damage]:
+    """What stands in bytes [start, size) of a segment, in order; `start` must be where a record begins or the log ends.
+
+    Holds one window at a time. Zeros up to `size` yield nothing.
+    """
+    name = segment_name(segment)
+    position = start
+    while position < size:
+        window = read_patiently(disk, name, position, min(_WINDOW_BYTES, size - position))
+        if not window:
+            return
+        base = place_of(segment, position)
+        records, used, cut_off = walk(window, base, RECORD_BYTES_MAX)
+        for offset, kind, payload in records:
+            yield base + offset, Record(kind, payload)
+        position += used
+        if cut_off and used and position < size:
+            continue
+        damage = _damage(disk, segment, position, size)
+        if damage is None:
+            return
+        yield damage
+        position = damage.end if not damage.final else size
+
+
+def _damage(disk: Disk, segment: int, start: int, size: int) -> Damage | None:
+    """The damage that begins at `start`, None if only zeros follow. A search that gets too dear gives up the rest."""
+    name = segment_name(segment)
+    skip = 1
+    budget = RESYNC_BYTES_MAX
+    position = start
+    last = start  # behind the last byte that is not zero
+    while position < size:
+        window = read_patiently(disk, name, position, min(_WINDOW_BYTES, size - position))
+        if not window:
+            break
+        filled = len(window.rstrip(b"\0"))
+        if filled:
+            found, clear, spent = find(window, skip, place_of(segment, position), RECORD_BYTES_MAX, budget)
+            if found >= 0:
+                return Damage(start, position + found, final=False)
+            budget -= spent
+            if budget < 0:
+                return Damage(start, size, final=False)
+            last = position + filled
+        else:
+            clear = len(window) - HEADER_BYTES
+        if position + len(window) >= size:
+            break
+        position += max(clear, 1)
+        skip = 0
+    return Damage(start, last, final=True) if last > start else None

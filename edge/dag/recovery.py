@@ -1,0 +1,161 @@
+"""Recovery: what a start finds in the directory of the log, and how it makes that a log again.
+
+The bytes there may be anything. A torn end of the last segment is cut; damage with intact records behind it stays where
+it is, since their places are for life, and is copied to `quarantine/`; files that only look like segments move there.
+"""
+
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import NamedTuple
+
+from edge.dag.records import (
+    GAP,
+    HEADER_BYTES,
+    Damage,
+    Disk,
+    Place,
+    Record,
+    offset_of,
+    read_patiently,
+    scan,
+    segment_name,
+    segment_numbers,
+)
+from edge.errors import StorageError
+from edge.limits import GAPS_MAX, QUARANTINE_BYTES_MAX, SEGMENT_BYTES
+from edge.wire.cbor import Malformed, decode
+
+QUARANTINE = "quarantine/"
+_COPY_BYTES = 256 * 1024
+
+
+class Gap(NamedTuple):
+    """A damaged range of a segment. `known`: an earlier start has already reported it."""
+
+    segment: int
+    start: int
+    end: int
+    known: bool
+
+
+class Recovery:
+    """One pass over the log. Its fields are complete once `records` is exhausted."""
+
+    def __init__(self, disk: Disk, segment_bytes: int) -> None:
+        self.segment = 0
+        """The segment to append to; 0 if none is fit for it."""
+        self.end = 0
+        """Where its last record ends."""
+        self.newest = 0
+        """The highest segment number in use."""
+        self.size_bytes = 0
+        self.found = 0
+        """Intact records."""
+        self.last_type = 0
+        self.torn_bytes = 0
+        self.gap_count = 0
+        self.gap_bytes = 0
+        self._disk = disk
+        self._segment_bytes = segment_bytes
+        self._damage: list[tuple[int, int, int]] = []
+        self._known: dict[tuple[int, ...], None] = {}
+        self._names = disk.names()
+        self._copy_budget = QUARANTINE_BYTES_MAX
+
+    @property
+    def gaps(self) -> tuple[Gap, ...]:
+        """The first GAPS_MAX of `gap_count`."""
+        return tuple(Gap(*damage, known=damage in self._known) for damage in self._damage)
+
+    def records(self) -> Iterator[tuple[Place, Record]]:
+        """Every intact record in the order of its append. Raises nothing for what lies in the directory."""
+        self._copy_budget -= sum(self._size(name) for name in self._names if name.startswith(QUARANTINE))
+        numbers = segment_numbers(self._names)
+        last = next((number for number in reversed(numbers) if self._holds_records(number)), 0)
+        if last + 1 in numbers:
+            last += 1  # begun, but nothing in it survived
+        for number in numbers:
+            yield from self._segment(number, is_last=number == last)
+
+    def repair(self) -> None:
+        """Cut the torn end, and make durable what was found. StorageError if the device refuses."""
+        if self.torn_bytes:
+            name = segment_name(self.segment)
+            self._disk.truncate(name, self.end, self._segment_bytes)
+            self._disk.sync(name)
+        self._disk.sync_dir()
+
+    def _segment(self, number: int, *, is_last: bool) -> Iterator[tuple[Place, Record]]:
+        name = segment_name(number)
+        appendable = is_last and self._settle(name)
+        end = intact = 0
+        for item in scan(self._disk, number, 0, self._scan_size(name)):
+            if not isinstance(item, Damage):
+                end = offset_of(item[0]) + HEADER_BYTES + len(item[1].payload)
+                intact += 1
+                self._note(item[1])
+                yield item
+            elif item.final and appendable:
+                self.torn_bytes = item.end - item.start
+            else:
+                end = item.end
+                self._quarantine(number, item)
+        if not intact and number != self.newest + 1:
+            self._move_aside(name)
+            return
+        self.newest = number
+        self.size_bytes += end
+        if appendable:
+            self.segment, self.end = number, end
+
+    def _holds_records(self, number: int) -> bool:
+        items = scan(self._disk, number, 0, self._scan_size(segment_name(number)))
+        return any(not isinstance(item, Damage) for item in items)
+
+    def _scan_size(self, name: str) -> int:
+        return min(self._size(name), max(SEGMENT_BYTES, self._segment_bytes))
+
+    def _size(self, name: str) -> int:
+        try:
+            return self._disk.size(name)
+        except StorageError:
+            return 0  # no file, or one that the device has lost
+
+    def _settle(self, name: str) -> bool:
+        """What a killed process left in the page cache is not durable yet, and after a failed sync it may never be."""
+        try:
+            self._disk.settle(name)
+        except StorageError:
+            return False
+        return True
+
+    def _note(self, record: Record) -> None:
+        self.found += 1
+        self.last_type = record.type
+        if record.type == GAP and len(self._known) < GAPS_MAX:
+            with suppress(Malformed, TypeError):
+                self._known[tuple(decode(record.payload))] = None
+
+    def _quarantine(self, number: int, damage: Damage) -> None:
+        self.gap_count += 1
+        self.gap_bytes += damage.end - damage.start
+        if len(self._damage) < GAPS_MAX:
+            self._damage.append((number, damage.start, damage.end))
+        copy = f"{QUARANTINE}{number:08d}-{damage.start}-{damage.end}"
+        if copy in self._names or damage.end - damage.start > self._copy_budget:
+            return
+        self._copy_budget -= damage.end - damage.start
+        with suppress(StorageError):  # the copy is for people; the damage itself stays where it is
+            self._copy(segment_name(number), damage, copy)
+
+    def _copy(self, name: str, damage: Damage, copy: str) -> None:
+        self._disk.create(copy, 0)
+        for offset in range(damage.start, damage.end, _COPY_BYTES):
+            data = read_patiently(self._disk, name, offset, min(_COPY_BYTES, damage.end - offset))
+            self._disk.write(copy, offset - damage.start, data)
+
+    def _move_aside(self, name: str) -> None:
+        """A file without one record that continues nothing was never a segment: do not count on from its number."""
+        self.torn_bytes = 0
+        with suppress(StorageError):
+            self._disk.rename(name, QUARANTINE + name)
