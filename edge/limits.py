@@ -29,6 +29,7 @@ TICKETS_MAX = 1024
 OWN_FLIGHT_MAX = 64  # own vertices drafted and not yet durable and signed
 EARLY_FRAMES_MAX = 256  # vertices of an epoch newer than our roster
 ARCHIVE_FLIGHT_MAX = 512  # vertices on their way into a gateway's store
+ARCHIVE_QUEUE_BYTES = 16 * 1024 * 1024  # the same vertices, as bytes
 EVIDENCE_MAX = 64
 INBOX_FRAMES_MAX = 4096
 INBOX_BYTES_MAX = 8 * 1024 * 1024

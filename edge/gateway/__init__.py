@@ -1,0 +1,1 @@
+"""A node that keeps everything: the same node as everywhere, with a store behind it."""
