@@ -19,7 +19,6 @@ from edge.config.tables import (
     NodeConfig,
     SiteConfig,
     SourceConfig,
-    WindowConfig,
 )
 from edge.errors import ConfigError
 
@@ -33,7 +32,6 @@ __all__ = [
     "NodeConfig",
     "SiteConfig",
     "SourceConfig",
-    "WindowConfig",
     "broker_url",
     "find",
     "load",
@@ -45,15 +43,14 @@ SYSTEM_FILE = Path("/etc/synedge/synedge.toml")
 def load(file: str | Path, *, environ: Mapping[str, str] | None = None, check_files: bool = True) -> Config:
     """Read and check a configuration; ConfigError names file, key, value and what is allowed.
 
-    `check_files=False` leaves out whether the files it names can be read, for commands that do not open them.
+    `check_files=False` opens no file it names, neither models nor recordings, and so leaves out what sources and agents
+    say of their own keys; for commands that need neither.
     """
     from edge.config.check import check
     from edge.config.loader import open_document
 
     document = open_document(file, os.environ if environ is None else environ)
-    config = document.config()
-    check(config, document, check_files=check_files)
-    return config
+    return check(document.config(), document, check_files=check_files)
 
 
 def find(chosen: str | None) -> Path:

@@ -19,7 +19,6 @@ from edge.config.tables import (
     NodeConfig,
     SiteConfig,
     SourceConfig,
-    WindowConfig,
 )
 from edge.errors import ConfigError, PermissionsError
 
@@ -86,10 +85,10 @@ class Document:
     ) -> dict[str, Any]:
         """The values of a table for the dataclass; `more` are keys that the caller reads itself."""
         known = [item for item in fields(cls) if "reader" in item.metadata]
-        names = [item.name for item in fields(cls) if item in known or item.name in more]
-        names += [key for key in more if key not in names]
+        names = [item.name for item in known]
+        more = list(more)
         for key in raw:
-            if key not in names:
+            if key not in names and key not in more:
                 raise self.unknown(where, key, names, f"{place}.{key}")
         values: dict[str, Any] = {}
         for item in known:
@@ -184,31 +183,31 @@ class Document:
                 raise self.fault(f"{head} must be a table, written [{head}]", head)
 
     def _source(self, index: int, raw: Mapping[str, Any]) -> SourceConfig:
-        from edge.config.sources import read_options
-
         where, place = entry("source", raw.get("name"), index), f"source.{index}"
-        kind_keys = [key for key in raw if key not in ("name", "kind")]
-        head = self.read(SourceConfig, raw, place, where, more=kind_keys)
-        options = read_options(self, head["kind"], {key: raw[key] for key in kind_keys}, place, where)
+        options = {key: self._absolute(key, value) for key, value in raw.items() if key not in ("name", "kind")}
+        head = self.read(SourceConfig, raw, place, where, more=options)
+        self.origins.update({f"{place}.{key}": self.at(f"{place}.{key}") for key in options})
         return SourceConfig(**head, options=MappingProxyType(options))
+
+    def _absolute(self, key: str, value: Any) -> Any:
+        """The paths of a source; whatever is no path stays for the source to refuse."""
+        base = self.path.parent
+        if key == "path" and isinstance(value, str) and value:
+            return str(base / value)
+        if key == "paths" and isinstance(value, list):
+            return [str(base / item) if isinstance(item, str) and item else item for item in value]
+        return value
 
     def _agent(self, index: int, raw: Mapping[str, Any]) -> AgentConfig:
         where, place = entry("agent", raw.get("name"), index), f"agent.{index}"
-        values = self.read(AgentConfig, raw, place, where, more=["window", "scaling"])
-        if "window" not in raw:
-            raise self.missing(where, "window", place)
-        if not isinstance(raw["window"], dict):
-            raise self.wrong(where, "window", raw["window"], "{ size = N, step = N }", f"{place}.window")
-        window = self.read(WindowConfig, raw["window"], f"{place}.window", f"{where} window")
-        scaling = raw.get("scaling")
-        if not (scaling is None or isinstance(scaling, dict) or (isinstance(scaling, str) and scaling)):
-            raise self.wrong(where, "scaling", scaling, "a file or { mean = [..], std = [..] }", f"{place}.scaling")
-        self.origins[f"{place}.scaling"] = "default" if scaling is None else self.at(f"{place}.scaling")
-        return AgentConfig(
-            **values,
-            window=WindowConfig(size=window["size"], step=window["step"] or window["size"]),
-            scaling=self.path.parent / scaling if isinstance(scaling, str) else scaling,
-        )
+        head = self.read(AgentConfig, raw, place, where, more=raw)
+        self.origins.update({f"{place}.{key}": self.at(f"{place}.{key}") for key in raw})
+        options = dict(raw)
+        if head["model"] is not None:
+            options["model"] = str(head["model"])
+        if isinstance(raw.get("scaling"), str):
+            options["scaling"] = str(self.path.parent / raw["scaling"])
+        return AgentConfig(**head, options=MappingProxyType(options))
 
 
 def entry(kind: str, called: object, index: int) -> str:

@@ -26,7 +26,7 @@ def effective(config: Config) -> list[Row]:
         items = {"name": source.name, "kind": source.kind, **source.options}
         rows += _rows(config, f"source.{source.name}", f"source.{index}", items)
     for index, agent in enumerate(config.agents):
-        rows += _rows(config, f"agent.{agent.name}", f"agent.{index}", _items(agent))
+        rows += _rows(config, f"agent.{agent.name}", f"agent.{index}", agent.options)
     return rows
 
 

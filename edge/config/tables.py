@@ -19,12 +19,10 @@ from edge.config.fields import (
     required,
     setting,
     strings,
-    table,
     text,
     url,
 )
 
-RETENTIONS = ("routine", "important", "critical")
 SUITES = ("ml-dsa-44", "ml-dsa-65", "ml-dsa-87")
 SOURCE_KINDS = ("file", "mqtt", "sysfs", "command")
 
@@ -94,7 +92,7 @@ class LogConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceConfig:
-    """A stream of readings; `options` are the keys of its kind: checked, paths absolute, defaults filled in."""
+    """A stream of readings; `options` are the keys of its kind with absolute paths, as `open_source` takes them."""
 
     name: str = required(entry_name)
     kind: str = required(choice(*SOURCE_KINDS))
@@ -102,33 +100,14 @@ class SourceConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class WindowConfig:
-    """`step`: readings from one window to the next; as many as `size` (no overlap) when the file does not say."""
-
-    size: int = required(integer(1, limits.WINDOW_READINGS_MAX))
-    step: int = setting(integer(1, 10 * limits.WINDOW_READINGS_MAX), 0)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class AgentConfig:
+    """Who looks at a source; `options` is the whole table as `agent_options` takes it, with `scaling` read in."""
+
     name: str = required(entry_name)
     source: str = required(entry_name)
-    window: WindowConfig
-    features: tuple[str, ...] = setting(strings(0, limits.WINDOW_CHANNELS_MAX, text), ())
-    scaling: Mapping[str, object] | Path | None
-    """A file, or `{ mean = [..], std = [..] }`."""
     model: Path | None = setting(optional_path, None)
     """None: the agent decides on the window itself."""
-    decide: Mapping[str, object] = required(table)
-    unit: str | None = setting(optional_text, None)
-    urgent: bool = setting(boolean, False)
-    """Events of this agent do not wait for the commit window."""
-    retention: str = setting(choice(*RETENTIONS), "routine")
-
-    @property
-    def retention_class(self) -> int:
-        """Bits 0–1 of the body's class."""
-        return RETENTIONS.index(self.retention)
+    options: Mapping[str, object]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

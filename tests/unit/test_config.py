@@ -1,4 +1,4 @@
-"""The configuration: what is right loads with its origins, what is wrong is refused with its place and what is allowed."""
+"""The configuration: what is right loads with its origins; what is wrong is refused with place and what is allowed."""
 
 import os
 from collections.abc import Callable, Mapping
@@ -9,6 +9,7 @@ import pytest
 from edge.config import Config, broker_url, find, load
 from edge.config.lines import key_lines, line_of
 from edge.errors import ConfigError, PermissionsError
+from edge.sense.options import agent_options
 
 README_EXAMPLE = """\
 [node]
@@ -60,10 +61,10 @@ def test_the_example_of_the_readme_loads_as_it_is(write: Write, tmp_path: Path) 
     assert config.node.name == "pump-7" and config.node.role == "device" and config.node.keep == "all"
     (source,), (agent,) = config.sources, config.agents
     assert source.kind == "mqtt" and source.options["topic"] == "sensors/pump7/accel"
-    assert tuple(source.options["fields"]) == ("x", "y", "z")  # type: ignore[arg-type]
-    assert (agent.window.size, agent.window.step) == (128, 64)
-    assert agent.model == tmp_path / "bearing.tflite"
-    assert agent.decide["labels"] == ["ok", "worn", "failing"] and agent.retention_class == 0
+    assert source.options["fields"] == ["x", "y", "z"]
+    assert agent.source == "accel" and agent.model == tmp_path / "bearing.tflite"
+    options = agent_options(agent.options, ["x", "y", "z"])
+    assert (options.size, options.step, options.has_model) == (128, 64, True)
 
 
 def test_defaults_stand_beside_the_file(write: Write, tmp_path: Path) -> None:
@@ -158,7 +159,7 @@ def test_unknown_key_names_file_table_key_and_what_is_allowed(write: Write) -> N
         (with_node('[source]\nname = "s"\n'), "[source] must be written [[source]]"),
         (with_node('[[source]]\nname = "s"\nkind = "i2c"\n'), 'kind = "i2c" is not allowed; allowed: file, mqtt'),
         (with_node('[[source]]\nname = "s"\nkind = "mqtt"\n'), "[[source]] 's'"),
-        (with_node('[[source]]\nname = "s"\nkind = "mqtt"\ntopik = "x"\n'), "topik"),
+        (with_node('[[source]]\nname = "s"\nkind = "mqtt"\ntopic = "x"\nfield = "x"\n'), "(did you mean 'fields'?)"),
         (with_node('[[source]]\nkind = "mqtt"\ntopic = "x"\n'), "[[source]] number 1 lacks the key 'name'"),
         (with_node('[[source]]\nname = "s"\nkind = "file"\npath = "gone.csv"\n'), "No such file or directory"),
         (README_EXAMPLE + "[[agent]]\n", "[[agent]] number 2 lacks the key 'name'"),
@@ -168,6 +169,9 @@ def test_unknown_key_names_file_table_key_and_what_is_allowed(write: Write) -> N
         (README_EXAMPLE.replace("size = 128", "size = 65537"), "size"),
         (README_EXAMPLE.replace("step = 64", "stop = 64"), "stop"),
         (README_EXAMPLE.replace("{ size = 128, step = 64 }", "128"), "[[agent]] 'bearing' window = 128"),
+        (README_EXAMPLE.replace("threshold = 0.8", "threshhold = 0.8"), "(did you mean 'threshold'?) (line 13)"),
+        (README_EXAMPLE.replace('kind = "argmax"', 'kind = "argmin"'), "argmin"),
+        (README_EXAMPLE + 'features = ["rmss"]\n', "rmss"),
         (README_EXAMPLE + README_EXAMPLE.partition("[[source]]\n")[2].join(["[[source]]\n", ""]), "is taken by"),
     ],
 )
@@ -176,6 +180,27 @@ def test_wrong_input_is_refused_with_the_reason(write: Write, body: str, said: s
     message = refusal(file)
     assert message.startswith(f"{file}: ") and said in message
     assert "\n" not in message
+
+
+@pytest.mark.parametrize(
+    ("name", "body"),
+    [
+        ("s.json", '{"mean": [1, 2, 3], "std": [1, 1, 2], "made_by": "train.py"}'),
+        ("s.toml", "mean = [1, 2, 3]\nstd = [1, 1, 2]\n"),
+    ],
+)
+def test_scaling_is_read_from_its_file(write: Write, tmp_path: Path, name: str, body: str) -> None:
+    (tmp_path / name).write_text(body)
+    config = read(write(README_EXAMPLE + f'scaling = "{name}"\n'))
+    assert agent_options(config.agents[0].options, ["x", "y", "z"]).std == (1.0, 1.0, 2.0)
+
+
+@pytest.mark.parametrize("body", ["", "[", "[1]", '{"mean": [1, 2, 3]}', '{"mean": [1], "std": [1]}', None])
+def test_wrong_scaling_is_refused_with_its_file(write: Write, tmp_path: Path, body: str | None) -> None:
+    if body is not None:
+        (tmp_path / "s.json").write_text(body)
+    said = refusal(write(README_EXAMPLE + 'scaling = "s.json"\n'))
+    assert "[[agent]] 'bearing' scaling" in said and said.endswith("(line 14)")
 
 
 def test_a_file_that_is_not_there_says_how_to_make_one(tmp_path: Path) -> None:
