@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from edge.nn.backends import Backend, Model, ModelFile
+from edge.nn.backends import Backend, Model
 from edge.nn.errors import EngineError, InferenceError, ModelError
 from edge.shell.engines.modelfile import read_model
 
@@ -74,6 +74,7 @@ class Engines:
             raise EngineError(f"no such engine: {prefer} (allowed: {', '.join(ORDER)})")
         file = read_model(path)
         passed_over: list[EngineReport] = []
+        refusals: list[str] = []
         for name in sorted(ORDER, key=lambda name: name != prefer):
             backend, report = self._prove(name)
             if backend is not None:
@@ -81,8 +82,12 @@ class Engines:
                     return Choice(backend.load(file), report, tuple(passed_over))
                 except (ModelError, EngineError) as error:
                     report = report._replace(ok=False, why=str(error))
+                    refusals.append(str(error))
             passed_over.append(report)
-        raise _nobody(file, passed_over, any(self._prove(name)[0] for name in ORDER))
+        if refusals:
+            raise ModelError(refusals[0] if len(refusals) == 1 else f"model {file.path}: " + "; ".join(refusals))
+        reasons = "; ".join(report.why for report in passed_over)
+        raise EngineError(f"model {file.path}: no engine works here: {reasons}")
 
     def probe(self) -> list[EngineReport]:
         """Every engine, proven."""
@@ -95,21 +100,20 @@ class Engines:
             return self._proven[name]
 
     def _try(self, name: str) -> tuple[Backend | None, EngineReport]:
-        version = where = ""
+        backend, why = None, ""
         try:
             backend = self._makers[name]()
-            version, where = backend.version, backend.where
             model = backend.load(read_model(_PROOF))
             try:
-                version = backend.version
                 answer = model.run(_PROOF_INPUT)
             finally:
                 model.close()
+            if len(answer) != 3 or any(abs(a - b) > 1e-5 for a, b in zip(answer, _PROOF_OUTPUT, strict=True)):
+                why = f"{name}: wrong answer {answer}, not {_PROOF_OUTPUT}"
         except (EngineError, ModelError, InferenceError) as error:
-            return None, EngineReport(name, False, str(error), version, where)
-        if len(answer) != 3 or any(abs(a - b) > 1e-5 for a, b in zip(answer, _PROOF_OUTPUT, strict=True)):
-            return None, EngineReport(name, False, f"wrong answer {answer}, not {_PROOF_OUTPUT}", version, where)
-        return backend, EngineReport(name, True, "", version, where)
+            why = str(error)
+        version, where = (backend.version, backend.where) if backend is not None else ("", "")
+        return None if why else backend, EngineReport(name, not why, why, version, where)
 
 
 def choose_model(path: str | os.PathLike[str], *, prefer: str | None = None) -> Choice:
@@ -154,11 +158,3 @@ def _tflite_worker(options: EngineOptions) -> Backend:
     from edge.shell.engines.tflite_worker import TfliteWorker, WorkerOptions, find_python
 
     return TfliteWorker(WorkerOptions(find_python(options.tflite_python)))
-
-
-def _nobody(file: ModelFile, asked: list[EngineReport], any_works: bool) -> EngineError | ModelError:
-    """The error when no engine took the file: the file's fault if an engine works at all."""
-    if any_works:
-        reasons = [report.why for report in asked if report.path]
-        return ModelError(reasons[0] if len(reasons) == 1 else f"model {file.path}: " + "; ".join(reasons))
-    return EngineError(f"model {file.path}: no engine works here: " + "; ".join(f"{r.name}: {r.why}" for r in asked))

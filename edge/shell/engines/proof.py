@@ -11,6 +11,7 @@ import resource
 import select
 import signal
 import time
+import warnings
 from collections.abc import Callable
 
 from edge.limits import ENGINE_MESSAGE_BYTES_MAX, MODEL_MEMORY_BYTES_MAX
@@ -21,7 +22,10 @@ _FINE = b"\x01"
 def prove(action: Callable[[], None], *, timeout_s: float) -> str | None:
     """Run `action` in a child process. None when it returned there; else why not, the exception's text included."""
     read_end, write_end = os.pipe()
-    pid = os.fork()
+    with warnings.catch_warnings():
+        # Python 3.12 warns of forks beside threads; the child only calls into C and leaves, and has a deadline.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        pid = os.fork()
     if pid == 0:
         _child(action, write_end, timeout_s)
     os.close(write_end)
@@ -48,7 +52,8 @@ def _child(action: Callable[[], None], write_end: int, timeout_s: float) -> None
     try:
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         _limit_memory()
-        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+        for number in (signal.SIGALRM, signal.SIGSEGV, signal.SIGBUS, signal.SIGABRT, signal.SIGFPE, signal.SIGILL):
+            signal.signal(number, signal.SIG_DFL)
         signal.setitimer(signal.ITIMER_REAL, 2 * timeout_s)  # should the parent die first
         action()
         os.write(write_end, _FINE)

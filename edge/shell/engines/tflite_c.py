@@ -4,11 +4,11 @@
 found without importing that package. Tensors are copied straight in and out of TFLite's own memory.
 """
 
-import contextlib
 import importlib.util
 import mmap
 import os
 import threading
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -49,8 +49,11 @@ class TfliteC:
         self.where = str(library)
         try:
             self._lib: Any = ffi.dlopen(self.where)
+            for symbol in dir(self._lib):
+                if symbol.startswith("TfLite"):
+                    getattr(self._lib, symbol)  # looked up now: a library without one of them is none
             self.version: str = ffi.string(self._lib.TfLiteVersion()).decode()
-        except (OSError, AttributeError) as error:
+        except (OSError, AttributeError, ffi.error) as error:
             raise EngineError(f"{NAME}: {self.where}: {error}") from None
         self._said = _Said()
 
@@ -63,6 +66,7 @@ class TfliteC:
         return CModel(self._lib, self._said, file)
 
     def _try(self, file: ModelFile) -> None:
+        os.dup2(self._said.descriptor, 2)  # what the C++ run time prints when it aborts
         model = CModel(self._lib, self._said, file)
         model.invoke(bytes(model.input.stored_bytes))
 
@@ -126,8 +130,10 @@ class CModel(Model):
                 self._memory.close()
 
     def __del__(self) -> None:
-        with contextlib.suppress(AttributeError):
+        try:  # noqa: SIM105  modules may be gone at exit
             self.close()
+        except (AttributeError, TypeError):
+            pass
 
     def _build(self) -> None:
         lib, options = self._lib, self._lib.TfLiteInterpreterOptionsCreate()
@@ -185,17 +191,14 @@ class _Said:
 
     def __init__(self) -> None:
         self._libc = ffi.dlopen(None)
-        self._fd = os.memfd_create("synedge-tflite")
-        self.reporter = (ffi.addressof(self._libc, "vdprintf"), ffi.cast("void *", self._fd))
+        self.descriptor = os.memfd_create("synedge-tflite")
+        weakref.finalize(self, os.close, self.descriptor)
+        self.reporter = (ffi.addressof(self._libc, "vdprintf"), ffi.cast("void *", self.descriptor))
 
     def take(self) -> str:
         """Everything reported since the last call, as the tail of a message."""
-        text = os.pread(self._fd, ENGINE_MESSAGE_BYTES_MAX, 0).decode(errors="replace")
-        os.ftruncate(self._fd, 0)
-        os.lseek(self._fd, 0, os.SEEK_SET)
+        text = os.pread(self.descriptor, ENGINE_MESSAGE_BYTES_MAX, 0).decode(errors="replace")
+        os.ftruncate(self.descriptor, 0)
+        os.lseek(self.descriptor, 0, os.SEEK_SET)
         words = " ".join("".join(c if c.isprintable() else " " for c in text).split())
         return f": {words}" if words else ""
-
-    def __del__(self) -> None:
-        with contextlib.suppress(OSError, AttributeError):
-            os.close(self._fd)

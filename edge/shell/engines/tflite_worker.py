@@ -85,6 +85,7 @@ class TfliteWorker:
         """Counts the processes started; a model loaded in an earlier one must be loaded again."""
         self._pipe: Pipe | None = None
         self._greeted = False
+        self._numpy = ""
         self._starts = _Backoff(options)
         self._users = 0
         self._handles = 0
@@ -137,13 +138,18 @@ class TfliteWorker:
             if greeting is None:
                 raise EngineError(f"{NAME}: {self.where} is still starting")
             versions = json.loads(greeting)
-            self.version = str(versions["tflite_runtime"])
+            self.version, self._numpy = str(versions["tflite_runtime"]), str(versions["numpy"])
         except (DeadError, RefusedError, ValueError, KeyError, TypeError) as error:
             self._starts.failed()
             self._gone()
-            raise EngineError(f"{NAME}: {self.where} does not work: {error}{_hint(str(error))}") from None
+            raise EngineError(f"{NAME}: {self.where} does not work: {error}") from None
         self._greeted = True
         self._starts.worked()
+
+    def hint(self) -> str:
+        """The trap that everybody meets: tflite-runtime imports with numpy 2 and fails at the first interpreter."""
+        is_old = self._numpy.partition(".")[0] in ("", "0", "1")
+        return "" if is_old else f"; {self.where} has numpy {self._numpy}, tflite-runtime needs numpy<2"
 
     def release(self) -> None:
         """One model less; with the last one the process ends."""
@@ -210,7 +216,7 @@ class WorkerModel(Model):
         try:
             answer = self._worker.request(b"L" + self._handle + self._file.data, deadline=deadline)
         except RefusedError as error:
-            raise ModelError(f"model {self.path}: {NAME}: {error}") from None
+            raise ModelError(f"model {self.path}: {NAME}: {error}{self._worker.hint()}") from None
         except DeadError as error:
             self._held.failed()
             raise ModelError(f"model {self.path}: {NAME}: the worker {error} while loading it") from None
@@ -246,8 +252,3 @@ class WorkerModel(Model):
         if fault is not None:
             raise ModelError(f"model {self.path}: {what} has {fault}")
         return spec
-
-
-def _hint(reason: str) -> str:
-    """The one trap that everybody meets: tflite-runtime imports with numpy 2 and fails at the first interpreter."""
-    return " (tflite-runtime 2.14 needs numpy<2)" if "_ARRAY_API" in reason or "numpy.core" in reason else ""

@@ -49,7 +49,7 @@ def runtime() -> tuple[Any, dict[str, str]]:
     import tflite_runtime  # type: ignore[import-not-found, unused-ignore]
     from tflite_runtime.interpreter import Interpreter  # type: ignore[import-not-found, unused-ignore]
 
-    return Interpreter, {"tflite_runtime": tflite_runtime.__version__, "python": sys.version.split()[0]}
+    return Interpreter, {"tflite_runtime": tflite_runtime.__version__, "numpy": sys.modules["numpy"].__version__}
 
 
 def handle(models: dict[int, Loaded], interpreter: Any, memory_bytes: int, request: bytes) -> bytes:
