@@ -92,6 +92,7 @@ ENGINE_MESSAGE_BYTES_MAX = 2048  # of what a foreign engine says about its failu
 CONTROL_LINE_BYTES_MAX = 64 * 1024  # one request
 CONTROL_REPLY_BYTES_MAX = 4 * 1024 * 1024  # one answer: a line per member of a full site
 CONTROL_CLIENTS_MAX = 8
+DISCOVERY_BYTES_MAX = 60 * 1024  # one Home Assistant message; agents past it are left out of it
 LOG_NAMES_MAX = 256  # event names with a rate of their own; further ones share one
 
 # Clock
