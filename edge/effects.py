@@ -1,19 +1,13 @@
-"""What the node asks the world to do, in order. Each asynchronous effect has a ticket; its result comes back as an input."""
+"""What the node asks the world to do, in order. Where an effect has a ticket, its result comes back as an input."""
 
 from typing import NamedTuple
 
+from edge.dag.records import Record
 from edge.ids import VertexKey
 from edge.wire.event import Event
 from edge.wire.frame import Channel
 
 Ticket = int
-
-
-class Record(NamedTuple):
-    """One journal record: a type of `edge.dag.journal` and its payload."""
-
-    type: int
-    payload: bytes
 
 
 class Persist(NamedTuple):
@@ -92,7 +86,7 @@ class Recorded(NamedTuple):
 
 
 class Report(NamedTuple):
-    """One line for the operator's log: an event name and its fields. Peer-caused reports are rate-bounded by the shell."""
+    """One line for the operator's log: an event name and its fields. The shell bounds the rate."""
 
     level: str
     event: str

@@ -1,0 +1,154 @@
+"""Who gets in: `screen` before any signature is checked, `settle` after. Cheapest check first, every answer a value."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from edge.dag.graph import Graph
+from edge.dag.pending import Candidate, Missing, Pending
+from edge.ids import VertexKey
+from edge.limits import BRANCHES_PER_AUTHOR_MAX, EVIDENCE_MAX
+from edge.wire.refusal import Refusal
+from edge.wire.roster import Member, Roster
+from edge.wire.vertex import Header, check_body
+
+
+class Accepted(NamedTuple):
+    """In the graph now, together with whatever waited for it, in causal order."""
+
+    candidates: tuple[Candidate, ...]
+
+
+class Duplicate(NamedTuple):
+    """Held or parked already."""
+
+
+class Parked(NamedTuple):
+    """Good, but waits for a vertex we lack."""
+
+    missing: Missing
+
+
+class Early(NamedTuple):
+    """Of an epoch newer than our roster."""
+
+    epoch: int
+
+
+Answer = Accepted | Duplicate | Parked | Refusal
+
+
+class Evidence(NamedTuple):
+    """Two signed headers under one key: proof against their author."""
+
+    key: VertexKey
+    held: bytes
+    """The id held."""
+    other: bytes
+    """The other header, as received."""
+    signature: bytes | None
+
+
+class Admission:
+    """Decides over one graph. `roster` is replaced when a newer one is adopted."""
+
+    def __init__(self, graph: Graph, pending: Pending, roster: Roster) -> None:
+        self.graph = graph
+        self.pending = pending
+        self.roster = roster
+        self.quarantined: dict[int, None] = {}
+        self.evidence: list[Evidence] = []
+
+    def knows(self, header: Header) -> bool:
+        """Whether the vertex is held, or parked with a good signature."""
+        return self.graph.holds(header.key, header.id) or header.id in self.pending
+
+    def screen(self, header: Header) -> Member | Early | Refusal:
+        """Everything that can be known without a signature; the member whose key must verify it."""
+        if header.site != self.roster.site:
+            return Refusal("site-other", header.site.hex())
+        if header.epoch > self.roster.version:
+            return Early(header.epoch)
+        member = self.roster.member(header.author)
+        if member is None:
+            return Refusal("author-unknown", str(header.author))
+        if header.suite != member.suite or header.suite not in self.roster.suites_allowed:
+            return Refusal("suite-not-allowed", str(header.suite))
+        if header.author in self.quarantined:
+            return Refusal("quarantined", str(header.author))
+        return member
+
+    def settle(self, candidate: Candidate, *, on_disk: bool = False) -> Answer:
+        """Put a vertex whose signature stands (its own, or one above it on its chain) where it belongs."""
+        refused = None if on_disk else self._check_body(candidate)
+        if refused:
+            return refused
+        answer = self._place(candidate)
+        if not isinstance(answer, Accepted):
+            return answer
+        accepted = list(answer.candidates)
+        for newcomer in accepted:  # grows while dependants come free
+            for freed in self.pending.arrived(newcomer.header.id):
+                if isinstance(self._place(freed), Accepted):
+                    accepted.append(freed)
+        return Accepted(tuple(accepted))
+
+    def _check_body(self, candidate: Candidate) -> Refusal | None:
+        header, body = candidate.header, candidate.body
+        if header.body is None:
+            return Refusal("body-root", "a body that the header does not name") if body is not None else None
+        if body is None:
+            return Refusal("body-missing")
+        return check_body(header.body, body)
+
+    def _place(self, candidate: Candidate) -> Answer:
+        header = candidate.header
+        key = header.key
+        held = self.graph.id_at(key)
+        if held == header.id:
+            return Duplicate()
+        if held is not None:
+            return self._fork(candidate, held)
+        prev = None
+        if header.prev is not None:
+            prev = self.graph.find(header.author, header.seq - 1, header.prev)
+            if prev is None:
+                return self._park(candidate, Missing(header.author, header.seq - 1, header.prev))
+            if prev.incarnation > header.incarnation:
+                return Refusal("prev-mismatch", "prev lies in a later incarnation")
+        refused = self._check_branch(header, prev)
+        if refused:
+            return refused
+        for parent in header.parents:
+            if not self.graph.holds(parent.key, parent.id):
+                if self.graph.id_at(parent.key) is not None:
+                    return Refusal("parent-mismatch", str(tuple(parent.key)))
+                return self._park(candidate, Missing(parent.author, parent.seq, parent.id))
+        self.graph.insert(key, header.id, prev, candidate.place, candidate.signed)
+        return Accepted((candidate,))
+
+    def _check_branch(self, header: Header, prev: VertexKey | None) -> Refusal | None:
+        branch = self.graph.branch(header.author, header.incarnation)
+        if branch is None:
+            if len(self.graph.tips(header.author)) >= BRANCHES_PER_AUTHOR_MAX and not self._continues_tip(header, prev):
+                return Refusal("too-many-branches", str(header.author))
+            return None
+        if prev != branch.head:
+            return Refusal("fork", "two lines in one incarnation")
+        return None
+
+    def _continues_tip(self, header: Header, prev: VertexKey | None) -> bool:
+        return any(tip.key == prev for tip in self.graph.tips(header.author))
+
+    def _park(self, candidate: Candidate, missing: Missing) -> Parked | Refusal:
+        if candidate.header.id in self.pending:
+            return Parked(missing)
+        return Parked(missing) if self.pending.park(candidate, missing) else Refusal("pending-full")
+
+    def _fork(self, candidate: Candidate, held: bytes) -> Refusal:
+        """Two signed headers under one key: the author is quarantined, the proof kept."""
+        header = candidate.header
+        if len(self.evidence) < EVIDENCE_MAX:
+            self.evidence.append(Evidence(header.key, held, header.raw, candidate.signature))
+        self.quarantined[header.author] = None
+        return Refusal("fork", f"{tuple(header.key)}")

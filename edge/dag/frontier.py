@@ -1,0 +1,44 @@
+"""What a node holds, said in one entry per line of history, and what somebody else's saying so means for us."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from edge.dag.graph import Graph
+from edge.ids import VertexKey
+from edge.limits import BRANCHES_PER_AUTHOR_MAX
+from edge.wire.frame import FrontierEntry
+
+
+def tag_of(id: bytes) -> int:
+    """The two bytes of an id that a frontier shows: a hint that heads differ, never a proof."""
+    return int.from_bytes(id[:2], "big")
+
+
+def frontier(graph: Graph) -> tuple[FrontierEntry, ...]:
+    """Entries for every line of history, by (author, incarnation)."""
+    entries: list[FrontierEntry] = []
+    for author in graph.authors():
+        tips = sorted(graph.tips(author), key=lambda tip: tip.key)[-BRANCHES_PER_AUTHOR_MAX:]
+        entries.extend(FrontierEntry(author, tip.key.incarnation, tip.key.seq, tag_of(tip.id)) for tip in tips)
+    return tuple(entries)
+
+
+class Gap(NamedTuple):
+    """Somebody holds more of one line than we do."""
+
+    author: int
+    incarnation: int
+    through_seq: int
+
+
+def lacking(graph: Graph, entries: Iterable[FrontierEntry]) -> list[Gap]:
+    """The entries whose vertex we do not hold. A differing tag at a seq
+    we hold hints at a fork: the other side's vertex is fetched, and admission compares."""
+    gaps: list[Gap] = []
+    for entry in entries:
+        id = graph.id_at(VertexKey(entry.author, entry.incarnation, entry.seq))
+        if id is None or tag_of(id) != entry.tag:
+            gaps.append(Gap(entry.author, entry.incarnation, entry.seq))
+    return gaps

@@ -1,0 +1,1 @@
+"""Who is there, what they hold, and who lacks what."""

@@ -1,0 +1,72 @@
+"""What we say unasked: which parents our next vertex names, and when our frontier is worth repeating."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from edge.ids import Instant, Parent
+from edge.limits import PARENTS_DEVICE_MAX
+
+FRONTIER_FIRST_MS = 200
+"""A change is announced this long after it, so that a burst costs one digest."""
+FRONTIER_REPEAT_MS = 10_000
+"""With nothing new the digest is repeated this often: it is also the sign of life (protocol notes, 2.3)."""
+
+
+@dataclass(slots=True)
+class _Head:
+    parent: Parent
+    clock: int
+    arrived: int
+
+
+class Gossip:
+    """Heads by others that our own line has not named yet, and the frontier timer."""
+
+    def __init__(self, interval_ms: float, jitter: float) -> None:
+        self._interval_ms = interval_ms
+        self._repeat_ms = FRONTIER_REPEAT_MS * (0.7 + 0.6 * jitter)
+        self._heads: dict[int, _Head] = {}
+        self._arrivals = 0
+        self._changed_ms: float | None = None
+        self._said_ms: float | None = None
+
+    def accepted(self, parent: Parent, clock: int, now: Instant) -> None:
+        """A vertex by somebody else is in the graph."""
+        self._arrivals += 1
+        self._heads.pop(parent.author, None)
+        self._heads[parent.author] = _Head(parent, clock, self._arrivals)
+        self.changed(now)
+
+    def changed(self, now: Instant) -> None:
+        """Our frontier moved."""
+        if self._changed_ms is None:
+            self._changed_ms = now.mono_ms
+
+    def take_parents(self) -> tuple[tuple[Parent, ...], tuple[int, ...]]:
+        """Parents and their clocks for the next vertex: the newest head, then the one that waited longest.
+
+        Newest first shows causality, longest first lets every author be named in turn. A head is named once.
+        """
+        heads = list(self._heads.values())
+        chosen = [heads[-1], *heads[:-1]][:PARENTS_DEVICE_MAX] if heads else []
+        for head in chosen:
+            del self._heads[head.parent.author]
+        chosen.sort(key=lambda head: head.parent.author)
+        return tuple(head.parent for head in chosen), tuple(head.clock for head in chosen)
+
+    def frontier_due(self) -> float:
+        """When the frontier should be announced next, monotonic ms."""
+        if self._said_ms is None:
+            return 0.0
+        repeat = self._said_ms + self._repeat_ms
+        if self._changed_ms is None:
+            return repeat
+        return min(repeat, max(self._changed_ms + FRONTIER_FIRST_MS, self._said_ms + self._interval_ms))
+
+    def said(self, now: Instant) -> None:
+        self._said_ms, self._changed_ms = now.mono_ms, None
+
+    def say_soon(self) -> None:
+        """A new connection: nobody there knows what we hold."""
+        self._said_ms = None

@@ -1,0 +1,175 @@
+"""Who lacks what: turns frontiers and missing parents into bounded requests for ranges.
+
+Nothing about a peer is kept as truth: a claim makes us ask, an answer that brings nothing drops the claim, and every
+request can be lost at any byte and asked again (protocol notes, 2.4).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from edge.ids import Instant
+from edge.limits import (
+    BRANCHES_PER_AUTHOR_MAX,
+    MEMBERS_MAX,
+    REPAIR_FLIGHT_BYTES,
+    REPAIR_RANGES_MAX,
+    REPAIR_REQUESTS_MAX,
+)
+from edge.wire.frame import Want
+
+GRACE_MS = 250
+"""Live traffic usually brings what a frontier names; ask only for what does not come."""
+TIMEOUT_MS = 3_000
+SETTLE_MS = 300
+"""Signatures of an answer are still being checked when its last chunk arrives."""
+SOURCES_MAX = 3
+BACK_FIRST = 64
+"""An unknown line is asked from our highest seq of its author; if it forks off below, this far back, then doubling."""
+
+ANY_INCARNATION = 0
+"""In a want: whichever line holds the seq (docs/WIRE.md §6)."""
+
+
+class Request(NamedTuple):
+    """To be sent to a peer."""
+
+    to: int
+    correlation: int
+    budget_bytes: int
+    wants: tuple[Want, ...]
+
+
+@dataclass(slots=True)
+class _Gap:
+    through_seq: int
+    since_ms: float
+    sources: dict[int, None] = field(default_factory=dict)
+    not_before_ms: float = 0.0
+    back: int = 0
+    asked: int | None = None
+    asked_after: int = -1
+
+
+@dataclass(slots=True)
+class _Flight:
+    to: int
+    heard_ms: float
+    gaps: list[tuple[int, int]]
+
+
+class Repair:
+    """Gaps by (author, incarnation) and requests in flight; at most one request a peer."""
+
+    def __init__(self, held_after: Callable[[int, int, int], int | None]) -> None:
+        """`held_after(author, incarnation, through_seq)`: the seq above which we lack the line, None if nothing is."""
+        self._held_after = held_after
+        self._gaps: dict[tuple[int, int], _Gap] = {}
+        self._flights: dict[int, _Flight] = {}
+        self._correlation = 0
+        self.requests = 0
+        self.timeouts = 0
+
+    @property
+    def gaps(self) -> int:
+        return len(self._gaps)
+
+    def claims(self, sender: int, author: int, incarnation: int, through_seq: int, now: Instant) -> None:
+        """`sender` says it holds this line up to `through_seq` and we do not."""
+        gap = self._gaps.get((author, incarnation))
+        if gap is None:
+            if len(self._gaps) >= MEMBERS_MAX * BRANCHES_PER_AUTHOR_MAX:
+                return
+            gap = self._gaps[author, incarnation] = _Gap(through_seq, now.mono_ms)
+        gap.through_seq = max(gap.through_seq, through_seq)
+        gap.sources.pop(sender, None)
+        gap.sources[sender] = None
+        while len(gap.sources) > SOURCES_MAX:
+            del gap.sources[next(iter(gap.sources))]
+
+    def unknown_prev(self, author: int, incarnation: int) -> None:
+        """An answer began above a vertex we lack: the line forks off lower than we thought."""
+        gap = self._gaps.get((author, incarnation))
+        if gap is not None:
+            gap.back = max(BACK_FIRST, gap.back * 2)
+
+    def requests_due(self, now: Instant) -> list[Request]:
+        """Requests to send now: gaps past their grace, grouped by a source that is not busy."""
+        self._expire(now)
+        if not self._gaps or len(self._flights) >= REPAIR_REQUESTS_MAX:
+            return []
+        chosen: dict[int, list[tuple[tuple[int, int], Want]]] = {}
+        busy = {flight.to: None for flight in self._flights.values()}
+        for line, gap in list(self._gaps.items()):
+            after = self._held_after(*line, gap.through_seq)
+            if after is None or not gap.sources:
+                if gap.asked is None:
+                    del self._gaps[line]
+                continue
+            if gap.asked is not None or now.mono_ms < max(gap.since_ms + GRACE_MS, gap.not_before_ms):
+                continue
+            source = self._pick(gap, busy, chosen)
+            if source is None:
+                continue
+            want = Want(*line, max(0, after - gap.back), gap.through_seq)
+            gap.asked_after = after
+            chosen.setdefault(source, []).append((line, want))
+        return [self._send(source, picked, now) for source, picked in chosen.items()]
+
+    def _pick(
+        self, gap: _Gap, busy: dict[int, None], chosen: dict[int, list[tuple[tuple[int, int], Want]]]
+    ) -> int | None:
+        for source in reversed(gap.sources):
+            if source in busy or len(chosen.get(source, ())) >= REPAIR_RANGES_MAX:
+                continue
+            if source in chosen or len(self._flights) + len(chosen) < REPAIR_REQUESTS_MAX:
+                return source
+        return None
+
+    def _send(self, source: int, picked: list[tuple[tuple[int, int], Want]], now: Instant) -> Request:
+        self._correlation += 1
+        self.requests += 1
+        for line, _ in picked:
+            self._gaps[line].asked = self._correlation
+        self._flights[self._correlation] = _Flight(source, now.mono_ms, [line for line, _ in picked])
+        return Request(source, self._correlation, REPAIR_FLIGHT_BYTES, tuple(want for _, want in picked))
+
+    def expects(self, sender: int, correlation: int) -> bool:
+        """An answer nobody asked for is refused before it costs anything."""
+        flight = self._flights.get(correlation)
+        return flight is not None and flight.to == sender
+
+    def heard(self, correlation: int, is_last: bool, now: Instant) -> None:
+        """A chunk of an expected answer arrived."""
+        flight = self._flights[correlation]
+        flight.heard_ms = now.mono_ms
+        if is_last:
+            self._finish(correlation, now.mono_ms + SETTLE_MS, False)
+
+    def _expire(self, now: Instant) -> None:
+        for correlation, flight in list(self._flights.items()):
+            if now.mono_ms - flight.heard_ms >= TIMEOUT_MS:
+                self.timeouts += 1
+                self._finish(correlation, now.mono_ms, True)
+
+    def _finish(self, correlation: int, not_before_ms: float, silent: bool) -> None:
+        flight = self._flights.pop(correlation)
+        for line in flight.gaps:
+            gap = self._gaps.get(line)
+            if gap is None or gap.asked != correlation:
+                continue
+            gap.asked, gap.not_before_ms = None, not_before_ms
+            if silent:
+                gap.sources.pop(flight.to, None)
+
+    def fruitless(self) -> Iterable[tuple[int, int]]:
+        """Lines asked before whose state has not moved since; for the report."""
+        return [line for line, gap in self._gaps.items() if gap.asked_after == self._held_after(*line, gap.through_seq)]
+
+    def deadline(self) -> float | None:
+        """When `requests_due` may have something to say."""
+        dues = [max(gap.since_ms + GRACE_MS, gap.not_before_ms) for gap in self._gaps.values() if gap.asked is None]
+        dues += [flight.heard_ms + TIMEOUT_MS for flight in self._flights.values()]
+        return min(dues, default=None)

@@ -1,0 +1,90 @@
+"""Answering a request: walks the lines asked for, reads in small loads, packs chunks that each end at a signature."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+
+from edge.ids import VertexKey
+from edge.limits import CHUNK_BYTES, REPAIR_RANGES_MAX
+from edge.wire.frame import Range, VertexFrame
+
+LOAD_VERTICES = 16
+"""Vertices read at once: enough to fill a chunk, little enough to hold."""
+RANGE_OVERHEAD_BYTES = 24
+
+
+class Serving:
+    """One request being answered. Stateless for the asker: any chunk may be lost and asked again."""
+
+    def __init__(self, to: int, correlation: int, budget_bytes: int, lines: Iterable[list[VertexKey]]) -> None:
+        self.to = to
+        self.correlation = correlation
+        self._budget_bytes = budget_bytes
+        self._lines = deque(line for line in lines if line)
+        self._at = 0
+        self._line: list[tuple[VertexFrame, bytes | None]] = []
+        self._ranges: list[Range] = []
+        self._ranges_bytes = 0
+        self.is_done = not self._lines
+
+    def next_keys(self) -> list[VertexKey]:
+        """What to read next; empty when the answer is complete."""
+        if self._budget_bytes <= 0 or not self._lines:
+            self.is_done = True
+            return []
+        keys = self._lines[0][self._at : self._at + LOAD_VERTICES]
+        self._at += len(keys)
+        return keys
+
+    def loaded(self, vertices: list[tuple[VertexFrame, bytes | None]], complete: bool) -> list[tuple[Range, ...]]:
+        """Vertices read, each with its signature if one is held; `complete` is False when one was damaged.
+
+        Answers the chunks that are full now.
+        """
+        self._line += vertices
+        chunks = self._cut(ended=False)
+        if not complete or self._at >= len(self._lines[0]):
+            chunks += self._cut(ended=True)
+            self._line.clear()
+            self._lines.popleft()
+            self._at = 0
+        return chunks
+
+    def rest(self) -> tuple[Range, ...]:
+        """The last chunk, possibly empty."""
+        ranges, self._ranges, self._ranges_bytes = tuple(self._ranges), [], 0
+        return ranges
+
+    def _cut(self, *, ended: bool) -> list[tuple[Range, ...]]:
+        chunks: list[tuple[Range, ...]] = []
+        while self._line and self._budget_bytes > 0:
+            size, signed, used = 0, 0, 0
+            for count, (frame, signature) in enumerate(self._line, 1):
+                grown = size + len(frame.header) + len(frame.body or b"") + 8
+                if grown + len(signature or b"") + RANGE_OVERHEAD_BYTES > CHUNK_BYTES:
+                    break
+                size = grown
+                if signature is not None:
+                    signed, used = count, size + len(signature) + RANGE_OVERHEAD_BYTES
+            else:
+                if not ended:
+                    return chunks
+            if not signed:
+                self._line.clear()
+                return chunks
+            chunks += self._add(self._line[:signed], used)
+            del self._line[:signed]
+        return chunks
+
+    def _add(self, vertices: list[tuple[VertexFrame, bytes | None]], size: int) -> list[tuple[Range, ...]]:
+        chunks = []
+        if self._ranges and (self._ranges_bytes + size > CHUNK_BYTES or len(self._ranges) >= REPAIR_RANGES_MAX):
+            chunks.append(self.rest())
+        signature = vertices[-1][1]
+        assert signature is not None
+        headers = tuple(frame.header for frame, _ in vertices)
+        self._ranges.append(Range(headers, tuple(frame.body for frame, _ in vertices), signature))
+        self._ranges_bytes += size
+        self._budget_bytes -= size
+        return chunks

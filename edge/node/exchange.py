@@ -1,0 +1,193 @@
+"""Frontiers, requests and answers: the part of the node that mends what live traffic left out."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from edge.dag import frontier
+from edge.dag.graph import ID_BYTES, Graph
+from edge.dag.pending import Pending
+from edge.dag.records import Record
+from edge.effects import Announce, Load, Send
+from edge.ids import Instant, VertexKey
+from edge.limits import BRANCHES_PER_AUTHOR_MAX, REPAIR_SERVE_MAX
+from edge.mesh.gossip import Gossip
+from edge.mesh.peers import Peers
+from edge.mesh.repair import ANY_INCARNATION, Repair
+from edge.mesh.serving import Serving
+from edge.node.desk import Desk
+from edge.wire.frame import (
+    Channel,
+    FrontierFrame,
+    ReplyFrame,
+    RequestFrame,
+    VertexFrame,
+    Want,
+    decode_frontier,
+    decode_request,
+    decode_vertex,
+    encode_frontier,
+    encode_reply,
+    encode_request,
+)
+from edge.wire.refusal import Refusal
+from edge.wire.roster import Roster
+
+
+class Exchange:
+    """Says what we hold, asks for what we lack, answers who asks."""
+
+    def __init__(
+        self, desk: Desk, index: int, graph: Graph, pending: Pending, peers: Peers, gossip: Gossip, keep_all: bool
+    ) -> None:
+        self._desk = desk
+        self._index = index
+        self._graph = graph
+        self._pending = pending
+        self._peers = peers
+        self._gossip = gossip
+        self._keep_all = keep_all
+        self.repair = Repair(self._held_after)
+        self._servings: dict[tuple[int, int], Serving] = {}
+        self.ranges_served = 0
+        self.serve_refused = 0
+        self.suspected_forks = 0
+
+    def announce(self, roster: Roster, now: Instant) -> None:
+        """Say our frontier if it is due."""
+        if self._gossip.frontier_due() > now.mono_ms:
+            return
+        entries = frontier.frontier(self._graph)
+        frame = FrontierFrame(roster.site, roster.version, self._index, entries)
+        self._desk.do(Announce(Channel.FRONTIER, encode_frontier(frame)))
+        self._gossip.said(now)
+
+    def heard(self, payload: bytes, roster: Roster, now: Instant) -> Refusal | FrontierFrame:
+        """A peer's frontier: a hint that may cause a request, never a change of state."""
+        frame = decode_frontier(payload)
+        if isinstance(frame, Refusal):
+            return frame
+        if frame.site != roster.site:
+            return Refusal("site-other", frame.site.hex())
+        if roster.member(frame.sender) is None or frame.sender == self._index:
+            return Refusal("author-unknown", str(frame.sender))
+        peer = self._peers.heard(frame.sender, now)
+        known = [entry for entry in frame.entries if roster.member(entry.author) is not None]
+        if not self._keep_all:
+            known = [entry for entry in known if entry.author == self._index]
+        gaps = frontier.lacking(self._graph, known)
+        peer.lines, peer.behind = len(frame.entries), len(gaps)
+        for gap in gaps:
+            self.repair.claims(frame.sender, gap.author, gap.incarnation, gap.through_seq, now)
+        return frame
+
+    def ask(self, roster: Roster, now: Instant) -> None:
+        """Send the requests that are due, those for missing parents among them."""
+        for missing in self._pending.missing():
+            for peer in (missing.author, *self._peers.online(now)[:2]):
+                if peer != self._index:
+                    self.repair.claims(peer, missing.author, ANY_INCARNATION, missing.seq, now)
+        for request in self.repair.requests_due(now):
+            frame = RequestFrame(roster.site, self._index, request.correlation, request.budget_bytes, request.wants)
+            self._desk.do(Send(request.to, Channel.REQUEST, encode_request(frame)))
+
+    def deadline(self) -> float:
+        return min(self._gossip.frontier_due(), self.repair.deadline() or float("inf"))
+
+    def serve(self, payload: bytes, roster: Roster, now: Instant) -> Refusal | None:
+        """Begin to answer a request."""
+        frame = decode_request(payload)
+        if isinstance(frame, Refusal):
+            return frame
+        if frame.site != roster.site:
+            return Refusal("site-other", frame.site.hex())
+        if roster.member(frame.sender) is None:
+            return Refusal("author-unknown", str(frame.sender))
+        name = (frame.sender, frame.correlation)
+        if len(self._servings) >= REPAIR_SERVE_MAX or any(sender == frame.sender for sender, _ in self._servings):
+            self.serve_refused += 1
+            return None
+        lines = [line for want in frame.wants for line in self._lines(want)]
+        self._servings[name] = Serving(frame.sender, frame.correlation, frame.budget_bytes, lines)
+        self._load(name, roster)
+        return None
+
+    def _held_after(self, author: int, incarnation: int, through_seq: int) -> int | None:
+        """The seq above which we lack this line, None if nothing is lacking."""
+        if incarnation == ANY_INCARNATION:
+            wanted = any(item.author == author and item.seq == through_seq for item in self._pending.missing())
+            return min(self._graph.highest_seq(author), through_seq - 1) if wanted else None
+        branch = self._graph.branch(author, incarnation)
+        if branch is None:
+            return min(self._graph.highest_seq(author), through_seq - 1)
+        return branch.head_seq if branch.head_seq < through_seq else None
+
+    def _lines(self, want: Want) -> list[list[VertexKey]]:
+        """The chains to serve for a want, each oldest first; where lines share a stem it is served once."""
+        tips = [tip.key for tip in self._graph.tips(want.author)]
+        if want.incarnation != ANY_INCARNATION:
+            branch = self._graph.branch(want.author, want.incarnation)
+            tips = [branch.head] if branch else []
+        served: dict[VertexKey, None] = {}
+        lines: list[list[VertexKey]] = []
+        for tip in tips[:BRANCHES_PER_AUTHOR_MAX]:
+            lines.append([key for key in self._graph.path(tip, want.after_seq) if key not in served])
+            served |= dict.fromkeys(lines[-1])
+        return lines
+
+    def _load(self, name: tuple[int, int], roster: Roster) -> None:
+        serving = self._servings[name]
+        keys = serving.next_keys()
+        places: list[int] = []
+        signed: list[bool] = []
+        for key in keys:
+            place, signature = self._graph.place(key)
+            if not place:
+                break
+            places += [place, signature] if signature and signature != place else [place]
+            signed.append(bool(signature) and signature != place)
+        if not keys:
+            return self._finish(name, roster)
+        self._desk.do(Load(self._desk.ticket(partial(self._loaded, name, roster, signed, len(keys))), tuple(places)))
+        return None
+
+    def _loaded(
+        self,
+        name: tuple[int, int],
+        roster: Roster,
+        signed: list[bool],
+        asked: int,
+        records: tuple[Record | None, ...],
+        now: Instant,
+    ) -> None:
+        serving = self._servings[name]
+        vertices: list[tuple[VertexFrame, bytes | None]] = []
+        rest = iter(records)
+        for apart in signed:
+            record = next(rest)
+            signature = next(rest) if apart else None
+            frame = decode_vertex(record.payload) if record else None
+            if not isinstance(frame, VertexFrame):
+                break
+            vertices.append((frame, signature.payload[ID_BYTES:] if signature else frame.signature))
+        for ranges in serving.loaded(vertices, complete=len(vertices) == asked):
+            self._answer(serving, ranges, False, roster)
+        self._load(name, roster)
+
+    def _finish(self, name: tuple[int, int], roster: Roster) -> None:
+        serving = self._servings.pop(name)
+        self._answer(serving, serving.rest(), True, roster)
+
+    def _answer(self, serving: Serving, ranges: tuple, is_last: bool, roster: Roster) -> None:  # type: ignore[type-arg]
+        self.ranges_served += len(ranges)
+        frame = ReplyFrame(roster.site, self._index, serving.correlation, is_last, ranges)
+        self._desk.do(Send(serving.to, Channel.REPLY, encode_reply(frame)))
+
+    def counts(self) -> dict[str, int]:
+        return {
+            "requests_sent": self.repair.requests,
+            "requests_timed_out": self.repair.timeouts,
+            "gaps": self.repair.gaps,
+            "ranges_served": self.ranges_served,
+            "serve_refused": self.serve_refused,
+        }

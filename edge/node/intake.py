@@ -1,0 +1,180 @@
+"""What comes from peers: frames become candidates, signatures are checked, admission decides."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from functools import partial
+
+from edge.dag.admission import Accepted, Admission, Answer, Duplicate, Early, Parked
+from edge.dag.pending import Candidate
+from edge.effects import Verify
+from edge.ids import Instant, VertexId
+from edge.limits import EARLY_FRAMES_MAX, TICKETS_MAX
+from edge.mesh.repair import Repair
+from edge.node.desk import Desk
+from edge.wire import suite
+from edge.wire.frame import Range, ReplyFrame, decode_vertex
+from edge.wire.refusal import Refusal
+from edge.wire.vertex import Header, decode_header
+
+
+class Intake:
+    """Frames by others. `accepted(candidates, now)` is called with what entered the graph, in causal order."""
+
+    def __init__(
+        self,
+        desk: Desk,
+        admission: Admission,
+        repair: Repair,
+        accepted: Callable[[tuple[Candidate, ...], Instant], None],
+    ) -> None:
+        self._desk = desk
+        self._admission = admission
+        self._repair = repair
+        self._accepted = accepted
+        self._checking: dict[VertexId, None] = {}
+        self._early: deque[bytes] = deque(maxlen=EARLY_FRAMES_MAX)
+        self.is_full = False
+        """Set when the disk or the log has no room for what peers say."""
+        self.refused: dict[str, int] = {}
+        self.duplicates = 0
+        self.parked = 0
+        self.signatures_verified = 0
+        self.signatures_bad = 0
+        self.dropped_busy = 0
+        self.dropped_full = 0
+
+    def vertex(self, payload: bytes, now: Instant) -> None:
+        """A frame on the vertex channel."""
+        frame = decode_vertex(payload)
+        if isinstance(frame, Refusal):
+            return self._refuse(frame)
+        header = decode_header(frame.header)
+        if isinstance(header, Refusal):
+            return self._refuse(header)
+        if frame.signature is None:
+            return self._refuse(Refusal("signature-missing"))
+        if self._admission.knows(header):
+            self.duplicates += 1
+        elif self._screen(header, payload):
+            self._check((Candidate(header, frame.signature, frame.body),), frame.signature)
+
+    def reply(self, reply: ReplyFrame, now: Instant) -> None:
+        """A chunk of a repair answer: ranges, each proven by the signature over its last header."""
+        if not self._repair.expects(reply.sender, reply.correlation):
+            return self._refuse(Refusal("reply-unasked", str(reply.sender)))
+        self._repair.heard(reply.correlation, reply.is_last, now)
+        for given in reply.ranges:
+            candidates = self._chain(given)
+            if isinstance(candidates, Refusal):
+                self._refuse(candidates)
+            elif candidates:
+                self._check(candidates, given.signature)
+
+    def roster_changed(self, now: Instant) -> None:
+        """Vertices that waited for a newer roster are looked at again."""
+        for _ in range(len(self._early)):
+            self.vertex(self._early.popleft(), now)
+
+    def _chain(self, given: Range) -> tuple[Candidate, ...] | Refusal:
+        """The unheld part of a range, if its headers really chain; one bad link refuses it whole."""
+        candidates: list[Candidate] = []
+        previous: Header | None = None
+        for raw, body in zip(given.headers, given.bodies, strict=True):
+            header = decode_header(raw)
+            if isinstance(header, Refusal):
+                return header
+            if previous is not None and (
+                header.prev != previous.id or header.author != previous.author or header.seq != previous.seq + 1
+            ):
+                return Refusal("range-broken", str(tuple(header.key)))
+            previous = header
+            candidates.append(Candidate(header, None, body))
+        fresh = [candidate for candidate in candidates if not self._admission.knows(candidate.header)]
+        if not fresh:
+            self.duplicates += 1
+            return ()
+        last = candidates[-1]
+        if not self._screen(last.header, None):
+            return ()
+        if fresh[-1] is last:
+            fresh.pop()
+        # The last one stays even if it is parked: its signature is what covers the others.
+        return (*fresh, last._replace(signature=given.signature))
+
+    def _screen(self, header: Header, payload: bytes | None) -> bool:
+        if header.id in self._checking:
+            self.duplicates += 1
+            return False
+        answer = self._admission.screen(header)
+        if isinstance(answer, Early):
+            if payload is not None:
+                self._early.append(payload)
+            self._refuse(Refusal("ahead-of-roster", str(answer.epoch)))
+        elif isinstance(answer, Refusal):
+            self._refuse(answer)
+        elif self.is_full:
+            self.dropped_full += 1
+        elif self._desk.open_tickets >= TICKETS_MAX:
+            self.dropped_busy += 1
+        else:
+            return True
+        return False
+
+    def _check(self, candidates: tuple[Candidate, ...], signature: bytes) -> None:
+        header = candidates[-1].header
+        member = self._admission.roster.member(header.author)
+        assert member is not None, "screened"
+        self._checking[header.id] = None
+        message = suite.sig_structure(header.suite, suite.PURPOSE_VERTEX, header.raw)
+        ticket = self._desk.ticket(partial(self._verified, candidates))
+        self._desk.do(Verify(ticket, header.suite, member.public_key, message, signature))
+
+    def _verified(self, candidates: tuple[Candidate, ...], ok: bool, now: Instant) -> None:
+        header = candidates[-1].header
+        self._checking.pop(header.id, None)
+        if not ok:
+            self.signatures_bad += 1
+            return self._refuse(Refusal("signature-bad", str(tuple(header.key))))
+        self.signatures_verified += 1
+        for index, candidate in enumerate(candidates):
+            answer = self._admission.settle(candidate)
+            self._settled(answer, now)
+            if isinstance(answer, Parked) and index == 0 and len(candidates) > 1:
+                self._repair.unknown_prev(header.author, header.incarnation)
+            if isinstance(answer, Refusal):
+                return None
+        return None
+
+    def _settled(self, answer: Answer, now: Instant) -> None:
+        if isinstance(answer, Accepted):
+            self._accepted(answer.candidates, now)
+        elif isinstance(answer, Duplicate):
+            self.duplicates += 1
+        elif isinstance(answer, Parked):
+            self.parked += 1
+        else:
+            self._refuse(answer)
+            if answer.reason == "fork":
+                self._desk.report("warning", "fork", detail=answer.detail)
+
+    def refuse(self, refusal: Refusal) -> None:
+        """Count a frame that is not let in, and say so (the shell bounds the rate)."""
+        self._refuse(refusal)
+
+    def _refuse(self, refusal: Refusal) -> None:
+        self.refused[refusal.reason] = self.refused.get(refusal.reason, 0) + 1
+        self._desk.report("debug", "refused", reason=refusal.reason, detail=refusal.detail)
+
+    def counts(self) -> dict[str, int]:
+        counts = {
+            "duplicates": self.duplicates,
+            "parked": self.parked,
+            "signatures_verified": self.signatures_verified,
+            "signatures_bad": self.signatures_bad,
+            "dropped_busy": self.dropped_busy,
+            "dropped_full": self.dropped_full,
+            "early": len(self._early),
+        }
+        return counts | {f"refused_{reason.replace('-', '_')}": count for reason, count in self.refused.items()}

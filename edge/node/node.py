@@ -1,0 +1,366 @@
+"""One node of the mesh: every input answers the effects it causes, in the order they must happen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from edge.dag.admission import Admission
+from edge.dag.author import SURE_AFTER_MS, Author, AuthorOptions, Draft
+from edge.dag.graph import Graph
+from edge.dag.pending import Candidate, Pending
+from edge.dag.records import BOOT, CLEAN, ROSTER, VERTEX, Record
+from edge.effects import Announce, Effect, Infer, Ticket
+from edge.ids import Instant, Parent
+from edge.limits import LOG_PEERS_SHARE, LOG_WARN_SHARE, TICKETS_MAX
+from edge.mesh.gossip import Gossip
+from edge.mesh.peers import Peers
+from edge.node.custody import Custody
+from edge.node.desk import Desk
+from edge.node.exchange import Exchange
+from edge.node.intake import Intake
+from edge.node.ownline import OwnLine
+from edge.node.recovery import Recovery
+from edge.sense.reading import Reading
+from edge.sense.senses import Senses
+from edge.sense.window import Window
+from edge.wire.cbor import encode
+from edge.wire.event import TIME_UNSURE, Event
+from edge.wire.frame import Channel, decode_reply, encode_vertex
+from edge.wire.refusal import Refusal
+from edge.wire.roster import Roster, open_roster
+from edge.wire.vertex import Tally
+
+TICK_MS = 1_000
+ROSTER_REPEAT_MS = 5_000
+ROSTER_WAIT_MS = 2_000
+"""A broker that has a retained roster sends it at once; only if none comes do we leave ours there."""
+
+
+@dataclass(frozen=True, slots=True)
+class NodeOptions:
+    index: int
+    """Our place in the roster."""
+    suite: int
+    authority: bytes
+    """The public key that signs rosters."""
+    commit_window_ms: int = 1000
+    keep_all: bool = True
+    is_gateway: bool = False
+    frontier_interval_ms: float = 1000.0
+
+
+class Node:
+    """Joins the machines. `salts(n)` gives n random bytes, `jitter` is one number in [0, 1)."""
+
+    def __init__(
+        self,
+        options: NodeOptions,
+        roster: Roster,
+        roster_bytes: bytes,
+        senses: Senses,
+        salts: Callable[[int], bytes],
+        jitter: float,
+    ) -> None:
+        self.options = options
+        self.roster = roster
+        self.senses = senses
+        self.graph = Graph()
+        self.peers = Peers()
+        self._roster_bytes = roster_bytes
+        self._roster_said_ms = float("-inf")
+        self._roster_wait_ms = float("inf")
+        self._desk = Desk()
+        self._gossip = Gossip(options.frontier_interval_ms, jitter)
+        self._pending = Pending()
+        self._admission = Admission(self.graph, self._pending, roster)
+        self._exchange = Exchange(
+            self._desk, options.index, self.graph, self._pending, self.peers, self._gossip, options.keep_all
+        )
+        self._intake = Intake(self._desk, self._admission, self._exchange.repair, self._accepted)
+        author = AuthorOptions(options.suite, roster.site, options.index, options.commit_window_ms)
+        self._author = Author(author, salts)
+        self._own = OwnLine(self._desk, self._author, self.graph, self._gossip, self._sent)
+        self.custody = Custody(self._desk, options.index, self._author, options.is_gateway)
+        self.recovery = Recovery(options.index, self.graph, self._admission, self._author, self.custody)
+        self._is_linked = False
+        self._tick_ms = 0.0
+        self._warned = False
+
+    # ---- start and stop
+
+    def start(self, is_clean: bool, incarnation_floor: int, now: Instant) -> list[Effect]:
+        """After recovery: take an incarnation, say so durably, and mend what the last stop left."""
+        own = self.recovery.finish(is_clean, incarnation_floor)
+        self._own.head = own.head
+        self._author.observe(self.roster.issued_ms << 16)
+        for header in own.unsigned:
+            self._own.sign_again(header)
+        boot = Record(BOOT, encode([self._author.incarnation, now.wall_ms]))
+        self._own.persist((boot,), lambda places, now: None, sync=True)
+        self._tick_ms = now.mono_ms + TICK_MS
+        return self._turn(now)
+
+    def stop(self, now: Instant) -> list[Effect]:
+        """Draft everything queued and the last tally; call again with results until `is_idle`, then `close`."""
+        while self._author.queued_events:
+            self._own.draft(self.roster.version, now)
+        tally = self._tally()
+        if tally != self._told_tally():
+            self._own.draft(self.roster.version, now, tally)
+        return self._desk.take()
+
+    def close(self, now: Instant) -> list[Effect]:
+        """The mark of a clean stop, the last record of the log."""
+        self._own.persist((Record(CLEAN, b""),), lambda places, now: None, sync=True)
+        return self._desk.take()
+
+    @property
+    def is_idle(self) -> bool:
+        """Nothing of ours is on its way to the disk or the signer."""
+        return not self._own.in_flight
+
+    @property
+    def incarnation(self) -> int:
+        return self._author.incarnation
+
+    # ---- inputs from sensors and agents
+
+    def read(self, reading: Reading, now: Instant) -> list[Effect]:
+        """A reading from a source; complete windows become inferences."""
+        for agent, window in self.senses.read(reading, now.mono_ms):
+            if not self._own.accepts(self._retention(agent)) or self._desk.open_tickets >= TICKETS_MAX:
+                self._shed(agent, window)
+            elif window.outputs is not None:
+                self._inferred(agent, window, window.outputs, now)
+            else:
+                ticket = self._desk.ticket(partial(self._inferred, agent, window))
+                self._desk.do(Infer(ticket, agent, window.tensor))
+        return self._turn(now)
+
+    def source_ended(self, source: str, now: Instant) -> list[Effect]:
+        """A source has said that nothing more will come."""
+        self.senses.ended(source)
+        return self._turn(now)
+
+    def submit(self, event: Event, now: Instant, *, urgent: bool = False, retention: int = 0) -> list[Effect]:
+        """An event made elsewhere than in our senses."""
+        self._own.add(event, now, urgent=urgent, retention=retention, tally=self._tally())
+        return self._turn(now)
+
+    def inferred(self, ticket: Ticket, outputs: tuple[float, ...] | None, now: Instant) -> list[Effect]:
+        return self._answered(ticket, outputs, now)
+
+    # ---- inputs from the mesh
+
+    def receive(self, channel: Channel, payload: bytes, now: Instant) -> list[Effect]:
+        """A frame by a peer."""
+        refusal: Refusal | None = None
+        if channel is Channel.VERTEX:
+            self._intake.vertex(payload, now)
+        elif channel is Channel.REPLY:
+            reply = decode_reply(payload)
+            if isinstance(reply, Refusal):
+                refusal = reply
+            else:
+                self._intake.reply(reply, now)
+        elif channel is Channel.FRONTIER:
+            frame = self._exchange.heard(payload, self.roster, now)
+            if isinstance(frame, Refusal):
+                refusal = frame
+            elif frame.epoch < self.roster.version:
+                self._say_roster(now)
+        elif channel is Channel.REQUEST:
+            refusal = self._exchange.serve(payload, self.roster, now)
+        else:
+            refusal = self._receive_roster(payload, now)
+        if refusal is not None:
+            self._intake.refuse(refusal)
+        return self._turn(now)
+
+    def linked(self, up: bool, now: Instant) -> list[Effect]:
+        """A broker connection came or went; whoever is there now knows nothing of us."""
+        self._is_linked = up
+        if up:
+            self._gossip.say_soon()
+            self._roster_wait_ms = now.mono_ms + ROSTER_WAIT_MS
+        return self._turn(now)
+
+    # ---- results of effects
+
+    def stored(self, ticket: Ticket, places: tuple[int, ...] | None, now: Instant) -> list[Effect]:
+        """Places of the records, None if the disk is full."""
+        return self._answered(ticket, places, now)
+
+    def loaded(self, ticket: Ticket, records: tuple[Record | None, ...], now: Instant) -> list[Effect]:
+        return self._answered(ticket, records, now)
+
+    def signed(self, ticket: Ticket, signature: bytes, now: Instant) -> list[Effect]:
+        return self._answered(ticket, signature, now)
+
+    def verified(self, ticket: Ticket, ok: bool, now: Instant) -> list[Effect]:
+        return self._answered(ticket, ok, now)
+
+    def archived(self, ticket: Ticket, now: Instant) -> list[Effect]:
+        return self._answered(ticket, True, now)
+
+    # ---- time
+
+    def log_share(self, share: float, now: Instant) -> list[Effect]:
+        """How full the log is, 0 to 1 of its maximum."""
+        self._own.log_share = share
+        if share >= LOG_WARN_SHARE and not self._warned:
+            self._desk.report("warning", "log-filling", share=round(share, 2))
+        self._warned = share >= LOG_WARN_SHARE
+        return self._turn(now)
+
+    def tick(self, now: Instant) -> list[Effect]:
+        """Called at `deadline()`, and at least once a second."""
+        if now.mono_ms >= self._tick_ms:
+            self._tick_ms = now.mono_ms + TICK_MS
+            for change in (*self.senses.stalled(now.mono_ms), *self.senses.faults()):
+                self._desk.report(
+                    "info" if change.is_ok else "warning", change.kind, name=change.name, text=change.text
+                )
+            if self._is_linked and now.mono_ms >= self._roster_wait_ms:
+                self._roster_wait_ms = float("inf")
+                self._say_roster(now)
+        return self._turn(now)
+
+    def deadline(self) -> float:
+        """When `tick` wants to be called next, monotonic ms."""
+        own = self._own.deadline()
+        return min(self._tick_ms, self._exchange.deadline(), float("inf") if own is None else own)
+
+    # ---- what it knows
+
+    def counts(self) -> dict[str, int]:
+        """Every counter of every machine, by name."""
+        return {
+            "vertices": self.graph.vertices,
+            "recorded_events": self._own.recorded_events,
+            "recorded_vertices": self._own.recorded_vertices,
+            "shed_events": self._author.shed_events,
+            "queued_events": self._author.queued_events,
+            "pending": len(self._pending),
+            "pending_bytes": self._pending.size_bytes,
+            "quarantined": len(self._admission.quarantined),
+            "open_tickets": self._desk.open_tickets,
+            **self._intake.counts(),
+            **self._exchange.counts(),
+            **self.custody.counts(),
+        }
+
+    def status(self, now: Instant) -> dict[str, Any]:
+        """What a person or script asks first."""
+        tally = self._tally()
+        return {
+            "index": self.options.index,
+            "incarnation": self._author.incarnation,
+            "seq": self._author.seq,
+            "epoch": self.roster.version,
+            "time_unsure": not self._author.sure,
+            "linked": self._is_linked,
+            "vertices": self.graph.vertices,
+            "recorded_events": self._own.recorded_events,
+            "shed_events": self._author.shed_events,
+            "readings": tally._asdict(),
+            "acked_seq": self.custody.acked_seq,
+            "peers_online": len(self.peers.online(now)),
+            "pending": len(self._pending),
+            "gaps": self._exchange.repair.gaps,
+            "log_share": round(self._own.log_share, 4),
+            "disk_full": self._own.is_disk_full,
+            "quarantined": list(self._admission.quarantined),
+        }
+
+    # ---- inside
+
+    def _answered(self, ticket: Ticket, result: Any, now: Instant) -> list[Effect]:
+        self._desk.answer(ticket, result, now)
+        return self._turn(now)
+
+    def _turn(self, now: Instant) -> list[Effect]:
+        """What is due after any input: drafts, retries, frontiers, requests."""
+        self._intake.is_full = self._own.is_disk_full or self._own.log_share >= LOG_PEERS_SHARE or self.custody.is_full
+        self.custody.settle(now)
+        self._own.retry(now)
+        self._own.flush(self.roster.version, now)
+        if self._is_linked:
+            self._exchange.announce(self.roster, now)
+            self._exchange.ask(self.roster, now)
+        return self._desk.take()
+
+    def _inferred(self, agent: str, window: Window, outputs: tuple[float, ...] | None, now: Instant) -> None:
+        if not self._own.accepts(self._retention(agent)):
+            return self._shed(agent, window)
+        event = self.senses.outputs(agent, window, outputs)
+        if event is None:
+            return None
+        urgent, retention = self.senses.is_urgent(event), self.senses.retention(event)
+        if now.wall_ms < SURE_AFTER_MS:
+            event = event._replace(flags=event.flags | TIME_UNSURE)
+        self._own.add(event, now, urgent=urgent, retention=retention, tally=self._tally())
+        return None
+
+    def _retention(self, agent: str) -> int:
+        return self.senses.agent(agent).options.retention
+
+    def _shed(self, agent: str, window: Window) -> None:
+        self.senses.shed(agent, window)
+        self._author.shed(self._retention(agent))
+
+    def _tally(self) -> Tally:
+        return self.senses.tally()
+
+    def _told_tally(self) -> Tally:
+        return self._author.told_tally or Tally(0, 0, 0, 0, 0)
+
+    def _accepted(self, candidates: tuple[Candidate, ...], now: Instant) -> None:
+        """Vertices by others are in the graph, in causal order."""
+        for candidate in candidates:
+            header = candidate.header
+            if header.author != self.options.index:
+                self._gossip.accepted(Parent(*header.key, header.id), header.hlc, now)
+                self.peers.heard(header.author, now).vertices += 1
+            self.custody.heard(header, self.roster)
+            if not candidate.place:
+                frame = encode_vertex(header.raw, candidate.signature, candidate.body)
+                stored = partial(self._held, candidate)
+                self._own.persist((Record(VERTEX, frame),), stored)
+            self.custody.archive(header, candidate.signature, candidate.body)
+
+    def _held(self, candidate: Candidate, places: tuple[int, ...], now: Instant) -> None:
+        place = places[0]
+        self.graph.set_place(candidate.header.key, place, place if candidate.signature is not None else 0)
+
+    def _sent(self, draft: Draft, signature: bytes, now: Instant) -> None:
+        self.custody.archive(draft.header, signature, draft.body)
+
+    def _receive_roster(self, payload: bytes, now: Instant) -> Refusal | None:
+        """A roster by whoever: taken only if the authority signed it and it is newer."""
+        if payload == self._roster_bytes:
+            self._roster_wait_ms = float("inf")
+            return None
+        roster = open_roster(payload, self.options.authority)
+        if isinstance(roster, Refusal):
+            return roster
+        if roster.version <= self.roster.version:
+            self._say_roster(now)
+            return Refusal("roster-stale", str(roster.version))
+        self.adopt(roster, payload)
+        self._own.persist((Record(ROSTER, payload),), lambda places, now: None)
+        self._desk.report("info", "roster", version=roster.version, members=len(roster.members))
+        self._intake.roster_changed(now)
+        return None
+
+    def adopt(self, roster: Roster, payload: bytes) -> None:
+        """Go by a newer roster."""
+        self.roster, self._roster_bytes, self._admission.roster = roster, payload, roster
+
+    def _say_roster(self, now: Instant) -> None:
+        if now.mono_ms - self._roster_said_ms >= ROSTER_REPEAT_MS:
+            self._roster_said_ms = now.mono_ms
+            self._desk.do(Announce(Channel.ROSTER, self._roster_bytes))

@@ -1,0 +1,162 @@
+"""Our own vertices on their way out: durable first, signed beside it, then sent, in the order of their seq."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+from edge.dag.author import Author, Draft
+from edge.dag.graph import Graph
+from edge.dag.records import SIGNATURE, VERTEX, Record
+from edge.effects import Broadcast, Persist, Recorded, Sign
+from edge.ids import Instant, VertexId, VertexKey
+from edge.limits import LOG_SHED_SHARES, OWN_FLIGHT_MAX
+from edge.mesh.gossip import Gossip
+from edge.node.desk import Desk
+from edge.wire import suite
+from edge.wire.event import Event
+from edge.wire.frame import encode_vertex
+from edge.wire.vertex import Header, Tally
+
+RETRY_MS = 1_000
+"""A full disk is asked again this often."""
+
+
+@dataclass(slots=True)
+class _Flight:
+    draft: Draft
+    prev: VertexKey | None
+    place: int | None = None
+    signature: bytes | None = None
+
+
+class OwnLine:
+    """Drafts when due, and sees each draft through. `sent(draft, signature, now)` follows the broadcast."""
+
+    def __init__(
+        self, desk: Desk, author: Author, graph: Graph, gossip: Gossip, sent: Callable[[Draft, bytes, Instant], None]
+    ) -> None:
+        self._desk = desk
+        self._author = author
+        self._graph = graph
+        self._gossip = gossip
+        self._sent = sent
+        self._flights: deque[_Flight] = deque()
+        self._refused: deque[tuple[Persist, float]] = deque()
+        self.head: VertexKey | None = None
+        self.log_share = 0.0
+        self.recorded_events = 0
+        self.recorded_vertices = 0
+
+    @property
+    def is_disk_full(self) -> bool:
+        return bool(self._refused)
+
+    @property
+    def in_flight(self) -> int:
+        return len(self._flights)
+
+    def accepts(self, retention: int) -> bool:
+        """Whether an event of this class would be recorded now; the lowest class stops first."""
+        return self._author.has_room() and self.log_share < LOG_SHED_SHARES[retention]
+
+    def add(self, event: Event, now: Instant, *, urgent: bool, retention: int, tally: Tally | None) -> bool:
+        """Queue an event; False when it is shed, and counted."""
+        if not self.accepts(retention):
+            self._author.shed(retention)
+            return False
+        self._author.add(event, now, urgent=urgent, retention=retention, tally=tally)
+        return True
+
+    def flush(self, epoch: int, now: Instant) -> None:
+        """Draft every batch that is due."""
+        while not self._refused and len(self._flights) < OWN_FLIGHT_MAX:
+            due = self._author.deadline()
+            if due is None or due > now.mono_ms:
+                return
+            self.draft(epoch, now)
+
+    def draft(self, epoch: int, now: Instant, final: Tally | None = None) -> None:
+        """Make one vertex and start it on its way."""
+        parents, clocks = self._gossip.take_parents()
+        prev = self.head
+        draft = self._author.draft(epoch, parents, clocks, now, final)
+        self.head = draft.header.key
+        flight = _Flight(draft, prev)
+        self._flights.append(flight)
+        record = Record(VERTEX, encode_vertex(draft.header.raw, None, draft.body))
+        self.persist((record,), partial(self._stored, flight), sync=True)
+        self._desk.do(
+            Sign(
+                self._desk.ticket(partial(self._signed, flight)),
+                suite.sig_structure(draft.header.suite, suite.PURPOSE_VERTEX, draft.header.raw),
+            )
+        )
+
+    def persist(
+        self, records: tuple[Record, ...], then: Callable[[tuple[int, ...], Instant], None], *, sync: bool = False
+    ) -> None:
+        """Put records into the log; a full disk is asked again until it takes them."""
+
+        def answered(places: tuple[int, ...] | None, now: Instant) -> None:
+            if places is None:
+                if not self._refused:
+                    self._desk.report("error", "disk-full", retry_ms=RETRY_MS)
+                again = Persist(self._desk.ticket(answered), records, sync)
+                self._refused.append((again, now.mono_ms + RETRY_MS))
+            else:
+                then(places, now)
+
+        self._desk.do(Persist(self._desk.ticket(answered), records, sync))
+
+    def retry(self, now: Instant) -> None:
+        """Ask the disk again for what it refused, in the order it was refused."""
+        if self._refused and self._refused[0][1] <= now.mono_ms:
+            waiting, self._refused = self._refused, deque()
+            for persist, _ in waiting:
+                self._desk.do(persist)
+
+    def deadline(self) -> float | None:
+        if self._refused:
+            return self._refused[0][1]
+        return self._author.deadline() if len(self._flights) < OWN_FLIGHT_MAX else None
+
+    def sign_again(self, header: Header) -> None:
+        """Sign a durable own vertex whose signature a crash took: the same header signed twice is no fork."""
+        message = suite.sig_structure(header.suite, suite.PURPOSE_VERTEX, header.raw)
+        self._desk.do(Sign(self._desk.ticket(partial(self._signed_again, header)), message))
+
+    def _signed_again(self, header: Header, signature: bytes, now: Instant) -> None:
+        self._keep_signature(header.key, header.id, signature)
+
+    def _stored(self, flight: _Flight, places: tuple[int, ...], now: Instant) -> None:
+        draft = flight.draft
+        flight.place = places[0]
+        self._graph.insert(draft.header.key, draft.header.id, flight.prev, flight.place)
+        self.recorded_vertices += 1
+        self.recorded_events += len(draft.events)
+        if draft.events:
+            self._desk.do(Recorded(draft.header.key, draft.events))
+        self._gossip.changed(now)
+        self._send_ready(now)
+
+    def _signed(self, flight: _Flight, signature: bytes, now: Instant) -> None:
+        flight.signature = signature
+        self._send_ready(now)
+
+    def _send_ready(self, now: Instant) -> None:
+        while self._flights and self._flights[0].place is not None and self._flights[0].signature is not None:
+            flight = self._flights.popleft()
+            draft, signature = flight.draft, flight.signature
+            assert signature is not None
+            self._desk.do(Broadcast(encode_vertex(draft.header.raw, signature, draft.body)))
+            self._keep_signature(draft.header.key, draft.header.id, signature)
+            self._sent(draft, signature, now)
+
+    def _keep_signature(self, key: VertexKey, id: VertexId, signature: bytes) -> None:
+        def stored(places: tuple[int, ...], now: Instant) -> None:
+            self._graph.set_signed(key, places[0])
+
+        self.persist((Record(SIGNATURE, id + signature),), stored)

@@ -1,0 +1,111 @@
+"""From the log back to a node: vertices into the graph, our own line's end, the incarnation we must not repeat."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from edge.dag.admission import Accepted, Admission, Parked
+from edge.dag.author import Author
+from edge.dag.graph import ID_BYTES, Graph
+from edge.dag.pending import Candidate
+from edge.dag.records import BOOT, ROSTER, SIGNATURE, VERTEX, Record
+from edge.ids import VertexKey
+from edge.node.custody import Custody
+from edge.wire.cbor import Malformed, decode
+from edge.wire.frame import VertexFrame, decode_vertex
+from edge.wire.roster import Roster, open_roster
+from edge.wire.vertex import Header, decode_header
+
+
+class OwnEnd(NamedTuple):
+    """Where our own line stands after recovery."""
+
+    head: VertexKey | None
+    unsigned: tuple[Header, ...]
+    """Durable but not signed: at most the last few before a crash."""
+
+
+class Recovery:
+    """Takes every record of the log in order, then `finish`."""
+
+    def __init__(self, index: int, graph: Graph, admission: Admission, author: Author, custody: Custody) -> None:
+        self._index = index
+        self._graph = graph
+        self._admission = admission
+        self._author = author
+        self._custody = custody
+        self._own: Header | None = None
+        self._unsigned: dict[bytes, Header] = {}
+        self._incarnation = 0
+        self._has_own_hole = False
+        self.vertices = 0
+        self.unreadable = 0
+        self.detached = 0
+        """Vertices whose chain has a hole: they wait for what peers will send."""
+
+    def record(self, place: int, record: Record) -> Header | None:
+        """Take one record; the header if it held a vertex."""
+        if record.type == VERTEX:
+            return self._vertex(place, record.payload)
+        if record.type == SIGNATURE:
+            header = self._unsigned.pop(record.payload[:ID_BYTES], None)
+            if header is not None and self._graph.holds(header.key, header.id):
+                self._graph.set_signed(header.key, place)
+        elif record.type == BOOT:
+            self._boot(record.payload)
+        return None
+
+    @staticmethod
+    def roster(record: Record, authority: bytes) -> Roster | None:
+        """The roster of a record, if it is one and the authority signed it."""
+        roster = open_roster(record.payload, authority) if record.type == ROSTER else None
+        return roster if isinstance(roster, Roster) else None
+
+    def finish(self, is_clean: bool, incarnation_floor: int) -> OwnEnd:
+        """Take an incarnation: the same after a clean stop, else one above every one known."""
+        highest = max(self._incarnation, incarnation_floor, self._graph.highest_incarnation(self._index))
+        self._author.incarnation = max(highest + (not is_clean or self._has_own_hole), 1)
+        own = self._own
+        if own is not None:
+            self._author.seq, self._author.prev = own.seq, own.id
+        return OwnEnd(own.key if own else None, tuple(self._unsigned.values()))
+
+    def _vertex(self, place: int, payload: bytes) -> Header | None:
+        frame = decode_vertex(payload)
+        header = decode_header(frame.header) if isinstance(frame, VertexFrame) else None
+        if not isinstance(frame, VertexFrame) or not isinstance(header, Header):
+            self.unreadable += 1
+            return None
+        signed = place if frame.signature is not None else 0
+        candidate = Candidate(header, frame.signature, frame.body, place, signed)
+        answer = self._admission.settle(candidate, on_disk=True)
+        self._author.observe(header.hlc)
+        self._custody.heard(header, self._admission.roster)
+        if header.author == self._index:
+            self._incarnation = max(self._incarnation, header.incarnation)
+            if frame.signature is None:
+                self._unsigned[header.id] = header
+        if isinstance(answer, Accepted):
+            self.vertices += len(answer.candidates)
+            for accepted in answer.candidates:
+                self._own_end(accepted.header)
+        elif isinstance(answer, Parked):
+            self.detached += 1
+            self._has_own_hole |= header.author == self._index
+        return header
+
+    def _own_end(self, header: Header) -> None:
+        """Our line goes on from its highest vertex that hangs together; what lies above a hole is a line of its own."""
+        own = self._own
+        if header.author == self._index and (own is None or header.key > own.key):
+            self._own = header
+
+    def _boot(self, payload: bytes) -> None:
+        try:
+            fields = decode(payload, depth_max=1)
+        except Malformed:
+            fields = None
+        if isinstance(fields, list) and fields and isinstance(fields[0], int):
+            self._incarnation = max(self._incarnation, fields[0])
+        else:
+            self.unreadable += 1

@@ -1,0 +1,230 @@
+"""A site in memory: real nodes, real signatures, a network and disks that a test rules. No clock, no thread."""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from hashlib import sha256
+from random import Random
+
+from edge.dag.frontier import frontier
+from edge.dag.records import CLEAN, VERTEX, Record
+from edge.effects import (
+    Announce,
+    Archive,
+    Broadcast,
+    Effect,
+    Infer,
+    Load,
+    Persist,
+    Recorded,
+    Report,
+    Send,
+    Sign,
+    Verify,
+)
+from edge.ids import Instant
+from edge.node import Node, NodeOptions
+from edge.sense.senses import Senses
+from edge.wire import suite
+from edge.wire.event import Event
+from edge.wire.frame import Channel, FrontierEntry, decode_vertex
+from edge.wire.roster import Member, Roster, sign_roster, site_id
+
+SUITE = 1
+WALL_MS = 1_760_000_000_000
+
+
+def seed_of(name: str) -> bytes:
+    return sha256(name.encode()).digest()
+
+
+AUTHORITY = suite.Signer(suite.AUTHORITY_SUITE, seed_of("authority"))
+_signers: dict[str, suite.Signer] = {}
+
+
+def signer(name: str) -> suite.Signer:
+    if name not in _signers:
+        _signers[name] = suite.Signer(SUITE, seed_of(name))
+    return _signers[name]
+
+
+def roster_of(names: list[str], gateways: tuple[str, ...] = (), version: int = 1) -> tuple[Roster, bytes]:
+    members = tuple(
+        Member(index, name, name, SUITE, signer(name).public_key, ("gateway",) if name in gateways else ("device",))
+        for index, name in enumerate(names)
+    )
+    roster = Roster(site_id(AUTHORITY.public_key), version, WALL_MS, (SUITE, 3), members)
+    return roster, sign_roster(roster, AUTHORITY)
+
+
+def event(number: int, agent: str = "probe", pad: int = 0) -> Event:
+    values = (float(number),) if not pad else (float(number), "x" * min(pad, 64))
+    return Event(agent, "value", WALL_MS + number, values)
+
+
+@dataclass
+class Machine:
+    """One device: a node and the world's answers to its effects."""
+
+    world: World
+    name: str
+    index: int
+    node: Node
+    log: list[Record] = field(default_factory=list)
+    recorded: list[tuple[tuple[int, int, int], tuple[Event, ...]]] = field(default_factory=list)
+    archived: dict[bytes, bytes | None] = field(default_factory=dict)
+    reports: list[Report] = field(default_factory=list)
+    durable: int = 0
+    disk_full: bool = False
+    is_up: bool = True
+
+    def do(self, effects: list[Effect]) -> None:
+        """Carry out effects and feed results back until nothing is left; frames go to the world's network."""
+        queue = deque(effects)
+        while queue:
+            queue.extend(self._one(queue.popleft()))
+
+    def _one(self, effect: Effect) -> list[Effect]:
+        now, node = self.world.now, self.node
+        match effect:
+            case Persist(ticket, records, sync):
+                if self.disk_full:
+                    return node.stored(ticket, None, now)
+                places = tuple(range(len(self.log) + 1, len(self.log) + len(records) + 1))
+                self.log.extend(records)
+                self.durable = len(self.log) if sync else self.durable
+                return node.stored(ticket, places, now)
+            case Load(ticket, places):
+                return node.loaded(ticket, tuple(self.log[place - 1] for place in places), now)
+            case Sign(ticket, message):
+                return node.signed(ticket, signer(self.name).sign(message, deterministic=True), now)
+            case Verify(ticket, number, key, message, signature):
+                return node.verified(ticket, suite.verify(number, key, message, signature), now)
+            case Archive(ticket, vertices):
+                for header, _, body in vertices:
+                    self.archived[header] = body
+                return node.archived(ticket, now)
+            case Broadcast(payload):
+                self.world.broadcast(self, Channel.VERTEX, payload)
+            case Announce(channel, payload):
+                self.world.broadcast(self, channel, payload)
+            case Send(to, channel, payload):
+                self.world.send(self, to, channel, payload)
+            case Recorded(key, events):
+                self.recorded.append((tuple(key), events))
+            case Report():
+                self.reports.append(effect)
+            case Infer():
+                raise AssertionError("no models here")
+        return []
+
+    def submit(self, *events: Event, urgent: bool = False, retention: int = 0) -> None:
+        for one in events:
+            self.do(self.node.submit(one, self.world.now, urgent=urgent, retention=retention))
+
+    def stop(self) -> None:
+        self.do(self.node.stop(self.world.now))
+        self.do(self.node.close(self.world.now))
+        self.is_up = False
+
+    def kill(self, lose: int = 0) -> None:
+        """The process is gone, and with it up to `lose` records that were never synced."""
+        del self.log[max(self.durable, len(self.log) - lose) :]
+        self.is_up = False
+
+    def frontier(self) -> tuple[FrontierEntry, ...]:
+        return frontier(self.node.graph)
+
+    def vertex_count(self) -> int:
+        return sum(record.type == VERTEX for record in self.log)
+
+
+class World:
+    """Machines joined by a network that keeps, loses, repeats and reorders as the test says."""
+
+    def __init__(self, names: list[str], gateways: tuple[str, ...] = (), seed: int = 0, **options: object) -> None:
+        self.names, self.gateways, self.options = names, gateways, options
+        self.roster, self.roster_bytes = roster_of(names, gateways)
+        self.random = Random(seed)
+        self.ms = 1000.0
+        self.network: list[tuple[int, Channel, bytes]] = []
+        self.fate: Callable[[int, int, Channel], int] = lambda sender, to, channel: 1
+        """How many copies of a frame arrive: 0 loses it."""
+        self.bytes_sent: Counter[Channel] = Counter()
+        self.machines: dict[str, Machine] = {}
+
+    @property
+    def now(self) -> Instant:
+        return Instant(self.ms, WALL_MS + int(self.ms))
+
+    def boot(self, name: str, *, link: bool = True) -> Machine:
+        """Start a machine, from its log if it had one."""
+        old = self.machines.get(name)
+        index = self.names.index(name)
+        settings = {"commit_window_ms": 100, **self.options}
+        options = NodeOptions(
+            index,
+            SUITE,
+            AUTHORITY.public_key,
+            is_gateway=name in self.gateways,
+            **settings,  # type: ignore[arg-type]
+        )
+        chance = Random(f"{name}{self.ms}")
+        node = Node(options, self.roster, self.roster_bytes, Senses(()), chance.randbytes, chance.random())
+        machine = Machine(self, name, index, node, old.log if old else [], archived=old.archived if old else {})
+        machine.durable = len(machine.log)
+        self.machines[name] = machine
+        is_clean = not machine.log or machine.log[-1].type == CLEAN
+        for place, record in enumerate(machine.log, 1):
+            header = node.recovery.record(place, record)
+            if header is not None and options.is_gateway:
+                frame = decode_vertex(record.payload)
+                machine.archived[header.raw] = frame.body
+                node.custody.recovered(header)
+        machine.do(node.start(is_clean, 0, self.now))
+        if link:
+            machine.do(node.linked(True, self.now))
+        return machine
+
+    def boot_all(self) -> list[Machine]:
+        return [self.boot(name) for name in self.names]
+
+    def broadcast(self, sender: Machine, channel: Channel, payload: bytes) -> None:
+        for machine in list(self.machines.values()):
+            if machine is not sender:
+                self._put(sender.index, machine.index, channel, payload)
+
+    def send(self, sender: Machine, to: int, channel: Channel, payload: bytes) -> None:
+        self._put(sender.index, to, channel, payload)
+
+    def _put(self, sender: int, to: int, channel: Channel, payload: bytes) -> None:
+        for _ in range(self.fate(sender, to, channel)):
+            self.network.append((to, channel, payload))
+            self.bytes_sent[channel] += len(payload)
+
+    def deliver(self, *, shuffle: bool = False) -> None:
+        """Hand over everything on the network, and what that causes."""
+        while self.network:
+            index = self.random.randrange(len(self.network)) if shuffle else 0
+            to, channel, payload = self.network.pop(index)
+            machine = self.machines.get(self.names[to])
+            if machine is not None and machine.is_up:
+                machine.do(machine.node.receive(channel, payload, self.now))
+
+    def run(self, seconds: float, *, step_ms: float = 50.0, shuffle: bool = False) -> None:
+        """Let virtual time pass."""
+        until = self.ms + seconds * 1000
+        while self.ms < until:
+            self.ms += step_ms
+            for machine in list(self.machines.values()):
+                if machine.is_up and machine.node.deadline() <= self.ms:
+                    machine.do(machine.node.tick(self.now))
+            self.deliver(shuffle=shuffle)
+
+    def up(self) -> list[Machine]:
+        return [machine for machine in self.machines.values() if machine.is_up]
+
+    def is_converged(self) -> bool:
+        return len({machine.frontier() for machine in self.up()}) == 1

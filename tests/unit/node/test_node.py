@@ -1,0 +1,150 @@
+"""The node as a whole, without a world: what goes out in which order, and what a restart finds."""
+
+from edge.dag.records import SIGNATURE, VERTEX
+from edge.effects import Broadcast, Persist, Sign
+from edge.wire.frame import Channel, decode_vertex
+from edge.wire.vertex import Ack, decode_header
+from tests.builders import World, event
+
+
+def test_an_event_is_durable_before_it_is_sent() -> None:
+    world = World(["a", "b"])
+    machine = world.boot("a")
+    node = machine.node
+    effects = node.submit(event(1), world.now, urgent=True)
+    persist = next(effect for effect in effects if isinstance(effect, Persist))
+    sign = next(effect for effect in effects if isinstance(effect, Sign))
+    assert persist.sync
+    assert not any(isinstance(effect, Broadcast) for effect in effects)
+    signed_first = node.signed(sign.ticket, b"s" * 2420, world.now)
+    assert not any(isinstance(effect, Broadcast) for effect in signed_first)
+    stored = node.stored(persist.ticket, (7,), world.now)
+    assert [type(effect) for effect in stored if isinstance(effect, Broadcast | Persist)] == [Broadcast, Persist]
+
+
+def test_own_vertices_leave_in_the_order_of_their_seq() -> None:
+    world = World(["a", "b"])
+    node = world.boot("a").node
+    first = node.submit(event(1), world.now, urgent=True)
+    second = node.submit(event(2), world.now, urgent=True)
+    signs = [effect for effect in first + second if isinstance(effect, Sign)]
+    persists = [effect for effect in first + second if isinstance(effect, Persist)]
+    out = []
+    for effect in persists:
+        out += node.stored(effect.ticket, (9,), world.now)
+    for effect in reversed(signs):
+        out += node.signed(effect.ticket, b"s" * 2420, world.now)
+    sent = [decode_header(decode_vertex(effect.payload).header).seq for effect in out if isinstance(effect, Broadcast)]
+    assert sent == [1, 2]
+
+
+def test_a_clean_stop_keeps_the_incarnation_and_a_crash_takes_the_next() -> None:
+    world = World(["a", "b"])
+    machine = world.boot("a")
+    machine.submit(event(1), urgent=True)
+    machine.stop()
+    again = world.boot("a")
+    assert again.node.incarnation == 1
+    again.submit(event(2), urgent=True)
+    again.kill()
+    third = world.boot("a")
+    third.submit(event(3), urgent=True)
+    assert [key for key, _ in third.recorded] == [(0, 2, 3)]
+
+
+def test_a_signature_lost_in_a_crash_is_made_again() -> None:
+    world = World(["a", "b"])
+    machine = world.boot("a")
+    machine.submit(event(1), urgent=True)
+    assert machine.log[-1].type == SIGNATURE
+    machine.kill(lose=1)
+    world.boot("b")
+    world.boot("a")
+    assert machine.log[-1].type == SIGNATURE or machine.log[-2].type == SIGNATURE
+    world.run(3)
+    assert world.machines["b"].vertex_count() == 1
+
+
+def test_a_flipped_bit_is_refused_and_counted() -> None:
+    world = World(["a", "b"])
+    a, b = world.boot_all()
+    world.deliver()
+    a.submit(event(1), urgent=True)
+    ((_, channel, payload),) = [item for item in world.network if item[1] is Channel.VERTEX]
+    world.network.clear()
+    for position in range(0, len(payload), 7):
+        broken = bytearray(payload)
+        broken[position] ^= 0x10
+        b.do(b.node.receive(channel, bytes(broken), world.now))
+    assert b.vertex_count() == 0
+    assert b.node.graph.vertices == 0
+    b.do(b.node.receive(channel, payload, world.now))
+    b.do(b.node.receive(channel, payload, world.now))
+    assert b.vertex_count() == 1
+    assert b.node.counts()["duplicates"] == 1
+
+
+def test_a_gateway_acknowledges_what_its_store_holds_and_only_that() -> None:
+    world = World(["a", "b", "g"], gateways=("g",))
+    a, b, g = world.boot_all()
+    a.submit(*[event(number) for number in range(130)])
+    world.run(3)
+    assert a.node.status(world.now)["acked_seq"] == a.node.status(world.now)["seq"] == 3
+    assert len([1 for body in g.archived.values() if body]) == 3
+    acks = [
+        item
+        for record in g.log
+        if record.type == VERTEX
+        for item in decode_header(decode_vertex(record.payload).header).items
+        if isinstance(item, Ack)
+    ]
+    assert {ack.author for ack in acks} == {0}
+    count = g.vertex_count()
+    world.run(30)
+    assert g.vertex_count() == count, "acknowledgements are not acknowledged"
+    assert b.frontier() == g.frontier()
+
+
+def test_a_full_disk_loses_nothing_that_was_taken_and_goes_on_by_itself() -> None:
+    world = World(["a", "b"])
+    a, b = world.boot_all()
+    a.disk_full = True
+    a.submit(event(1), event(2), urgent=True)
+    world.run(2)
+    assert a.recorded == []
+    assert b.vertex_count() == 0
+    assert any(report.event == "disk-full" for report in a.reports)
+    b.submit(event(5), urgent=True)
+    a.disk_full = False
+    world.run(5)
+    assert sum(len(events) for _, events in a.recorded) == 2
+    assert a.frontier() == b.frontier()
+    assert len(a.frontier()) == 2
+
+
+def test_a_log_that_fills_sheds_the_lowest_class_first_and_signs_the_count() -> None:
+    world = World(["a", "b"])
+    a, b = world.boot_all()
+    a.do(a.node.log_share(0.92, world.now))
+    a.submit(event(1), event(2), retention=0)
+    a.submit(event(3), retention=1)
+    world.run(2)
+    assert [one.values[0] for _, events in a.recorded for one in events] == [3.0]
+    header = decode_header(decode_vertex(a.log[1].payload).header)
+    assert [item for item in header.items if type(item).__name__ == "Shed"][0].events == 2
+    assert b.frontier() == a.frontier()
+
+
+def test_vertices_of_two_others_are_named_as_parents() -> None:
+    world = World(["a", "b", "c", "d"])
+    machines = world.boot_all()
+    for number in range(20):
+        for machine in machines:
+            machine.submit(event(number), urgent=True)
+            world.run(0.3)
+    for machine in machines:
+        headers = [
+            decode_header(decode_vertex(record.payload).header) for record in machine.log if record.type == VERTEX
+        ]
+        own = [header for header in headers if header.author == machine.index]
+        assert len([header for header in own if len(header.parents) == 2]) >= 10
