@@ -1,0 +1,152 @@
+"""Valid encodings of every structure of docs/WIRE.md, from a seeded generator and the slow encoder alone."""
+
+import string
+from collections.abc import Callable
+from random import Random
+from typing import Any
+
+from tests.reference.cbor import encode
+from tests.reference.frames import PUBLIC_BYTES
+
+Tree = Any
+INDEX_EDGES = (1, 2, 23, 24, 255, 256, 65535, 65536, 2**32 - 1)
+NUMBER_EDGES = (*INDEX_EDGES, 2**32, 2**53 - 1)
+FLOAT_EDGES = (0.0, -0.0, 1.0, 0.5, -2.25, 65504.0, 65536.0, 2.0**-24, 2.0**-25, 6.1e-5, 0.1, 3.4e38, 1.7e308, 5e-324)
+
+
+def index(rng: Random, low: int = 0) -> int:
+    return rng.choice(INDEX_EDGES) if rng.random() < 0.2 else rng.randint(low, 300)
+
+
+def number(rng: Random, low: int = 0) -> int:
+    return rng.choice(NUMBER_EDGES) if rng.random() < 0.2 else rng.randint(low, 100_000)
+
+
+def name(rng: Random) -> str:
+    first = rng.choice(string.ascii_lowercase + string.digits)
+    return first + "".join(rng.choices(string.ascii_lowercase + string.digits + "-", k=rng.choice((0, 3, 9, 31))))
+
+
+def text(rng: Random, bytes_min: int, bytes_max: int = 64) -> str:
+    alphabet = rng.choice((string.ascii_letters + " %/°", "°µ²", "日本語", "🜁🜂"))
+    size = rng.choice((bytes_min, 1, 5, bytes_max))
+    result = ""
+    while True:
+        longer = result + rng.choice(alphabet)
+        if len(result.encode()) >= max(size, bytes_min) or len(longer.encode()) > bytes_max:
+            return result if len(result.encode()) >= bytes_min else "x"
+        result = longer
+
+
+def real(rng: Random) -> float:
+    roll = rng.random()
+    if roll < 0.4:
+        return rng.choice(FLOAT_EDGES)
+    return rng.gauss(0, 10.0 ** rng.randint(-9, 9)) if roll < 0.7 else rng.randint(-2048, 2048) / 8
+
+
+def maybe(rng: Random, make: Callable[[], Any]) -> Any:
+    return make() if rng.random() < 0.6 else None
+
+
+def event(rng: Random) -> Tree:
+    values = [real(rng) if rng.random() < 0.7 else text(rng, 0) for _ in range(rng.choice((1, 1, 2, 3, 30, 64)))]
+    return [
+        name(rng),
+        text(rng, 1),
+        number(rng),
+        values,
+        maybe(rng, lambda: text(rng, 1)),
+        maybe(rng, lambda: rng.choice((0.0, 1.0, 0.5, rng.random()))),
+        maybe(rng, lambda: rng.randbytes(32)),
+        maybe(rng, lambda: rng.randbytes(32)),
+        rng.randint(0, 3),
+    ]
+
+
+def body(rng: Random) -> Tree:
+    return [rng.randbytes(16) + encode(event(rng)) for _ in range(rng.choice((1, 1, 2, 3, 5)))]
+
+
+def item(rng: Random) -> Tree:
+    kind = rng.choice((1, 5, 6))
+    if kind == 1:
+        return [1, index(rng), index(rng, 1), number(rng, 1), rng.randbytes(32)]
+    if kind == 5:
+        parts = [rng.randint(0, 10**6) for _ in range(4)]
+        return [5, sum(parts), *parts]
+    return [6, rng.randint(0, 2), number(rng)]
+
+
+def header(rng: Random) -> Tree:
+    seq = rng.choice((1, number(rng, 1)))
+    authors = sorted(rng.sample(range(300), rng.choice((0, 1, 2, 2, 3, 12, 31))))
+    return [
+        0x0100 | rng.randint(1, 3),
+        rng.randbytes(8),
+        index(rng),
+        rng.choice((300, 2**32 - 1)),
+        index(rng, 1),
+        seq,
+        None if seq == 1 else rng.randbytes(32),
+        [[author, index(rng, 1), number(rng, 1), rng.randbytes(32)] for author in authors],
+        rng.randbytes(8),
+        maybe(rng, lambda: [rng.randbytes(32), rng.randint(0, 49152), rng.randint(1, 64), rng.randint(0, 2)]),
+        maybe(rng, lambda: rng.randbytes(16)),
+        [item(rng) for _ in range(rng.choice((0, 0, 1, 2, 5)))],
+    ]
+
+
+def part(rng: Random, size_max: int) -> bytes:
+    return rng.randbytes(rng.choice((1, 23, 24, 200, min(300, size_max))))
+
+
+def vertex_frame(rng: Random) -> Tree:
+    return [encode(header(rng)), maybe(rng, lambda: part(rng, 4627)), maybe(rng, lambda: part(rng, 9999))]
+
+
+def frontier(rng: Random) -> Tree:
+    names = sorted({(rng.randint(0, 40), rng.randint(1, 3)) for _ in range(rng.choice((0, 1, 5, 30)))})
+    flat, last = [], 0
+    for author, incarnation in names:
+        flat += [author - last, incarnation, number(rng, 1), rng.randint(0, 65535)]
+        last = author
+    return [rng.randbytes(8), index(rng), index(rng), 0, flat]
+
+
+def request(rng: Random) -> Tree:
+    wants = []
+    for _ in range(rng.choice((0, 1, 2, 9))):
+        after = rng.randint(0, 500)
+        wants.append([index(rng), index(rng), after, rng.choice((0, after + 1, after + 400))])
+    return [rng.randbytes(8), index(rng), number(rng), number(rng), wants]
+
+
+def reply(rng: Random) -> Tree:
+    ranges = []
+    for _ in range(rng.choice((0, 1, 2))):
+        count = rng.choice((1, 2, 4))
+        bodies = [maybe(rng, lambda: part(rng, 9999)) for _ in range(count)]
+        ranges.append([[part(rng, 4096) for _ in range(count)], bodies, part(rng, 4627)])
+    return [rng.randbytes(8), index(rng), number(rng), rng.random() < 0.5, ranges]
+
+
+def roster(rng: Random) -> Tree:
+    members = []
+    for place in sorted(rng.sample(range(40), rng.choice((0, 1, 2)))):
+        suite = rng.randint(1, 3)
+        roles = [role for role in ("device", "gateway", "validator") if rng.random() < 0.5] or ["device"]
+        members.append([place, f"n{place}", text(rng, 0), suite, rng.randbytes(PUBLIC_BYTES[suite]), roles])
+    return [1, rng.randbytes(8), index(rng, 1), number(rng), rng.choice(([1], [2, 3], [1, 2, 3])), members]
+
+
+TREES: dict[str, Callable[[Random], Tree]] = {
+    "header": header,
+    "event": event,
+    "body": body,
+    "vertex-frame": vertex_frame,
+    "frontier": frontier,
+    "request": request,
+    "reply": reply,
+    "roster": roster,
+}

@@ -1,0 +1,132 @@
+"""What is fuzzed: for each structure the product's decoder and encoder, and the slow decoder that must agree."""
+
+from collections.abc import Callable
+from hashlib import sha256
+from typing import Any, NamedTuple
+
+from edge.wire import event, frame, roster, vertex
+from edge.wire.cbor import decode
+from edge.wire.refusal import Refusal
+from tests import reference
+from tests.reference import cbor, frames
+from tests.reference import vertex as slow
+
+assert reference.__doc__
+
+
+class Accepted(NamedTuple):
+    """A decoded input: the same plain values that the slow decoder gives, and the bytes of encoding it again."""
+
+    values: Any
+    again: bytes
+
+
+def header(raw: bytes) -> Accepted | Refusal:
+    got = vertex.decode_header(raw)
+    if isinstance(got, Refusal):
+        return got
+    values = got._asdict()
+    assert values.pop("raw") is raw
+    again = vertex.encode_header(**{key: value for key, value in values.items() if key != "id"})
+    assert again == got
+    body = got.body
+    values["body"] = body and [body.root, body.length, body.count, body.retention]
+    values["parents"] = [tuple(parent) for parent in got.parents]
+    values["items"] = [(type(item).__name__.lower(), *item) for item in got.items]
+    return Accepted(values, again.raw)
+
+
+def one_event(raw: bytes) -> Accepted | Refusal:
+    got = event.decode_event(raw)
+    if isinstance(got, Refusal):
+        return got
+    return Accepted(got._asdict() | {"values": list(got.values)}, event.encode_event(got))
+
+
+def body(raw: bytes) -> Accepted | Refusal:
+    """A body under the header it would belong to, if any header could speak of it."""
+    try:
+        leaves = cbor.decode(raw, 1)
+        root, count = slow.merkle_root(leaves), len(leaves)
+    except (cbor.Refused, TypeError, RecursionError):
+        root, count = sha256(raw).digest(), 1
+    refusal = vertex.check_body(vertex.BodyRef(root, len(raw), count, 0), raw)
+    if refusal is not None:
+        return refusal
+    assert vertex.check_body(vertex.BodyRef(root[::-1], len(raw), count, 0), raw) == Refusal("body-root")
+    events = vertex.body_events(raw)
+    salts = [leaf[:16] for leaf in decode(raw)]
+    values = [
+        {"salt": salt, **one._asdict(), "values": list(one.values)} for salt, one in zip(salts, events, strict=True)
+    ]
+    return Accepted(values, vertex.encode_body(events, b"".join(salts))[0])
+
+
+def vertex_frame(raw: bytes) -> Accepted | Refusal:
+    got = frame.decode_vertex(raw)
+    return got if isinstance(got, Refusal) else Accepted(got._asdict(), frame.encode_vertex(*got))
+
+
+def frontier(raw: bytes) -> Accepted | Refusal:
+    got = frame.decode_frontier(raw)
+    if isinstance(got, Refusal):
+        return got
+    values = got._asdict() | {"entries": [tuple(entry) for entry in got.entries]}
+    return Accepted(values, frame.encode_frontier(got))
+
+
+def request(raw: bytes) -> Accepted | Refusal:
+    got = frame.decode_request(raw)
+    if isinstance(got, Refusal):
+        return got
+    return Accepted(got._asdict() | {"wants": [tuple(want) for want in got.wants]}, frame.encode_request(got))
+
+
+def reply(raw: bytes) -> Accepted | Refusal:
+    got = frame.decode_reply(raw)
+    if isinstance(got, Refusal):
+        return got
+    ranges = [[list(one.headers), list(one.bodies), one.signature] for one in got.ranges]
+    return Accepted(got._asdict() | {"ranges": ranges}, frame.encode_reply(got))
+
+
+def one_roster(raw: bytes) -> Accepted | Refusal:
+    got = roster.decode_roster(raw)
+    if isinstance(got, Refusal):
+        return got
+    members = [
+        {
+            "index": member.index,
+            "name": member.name,
+            "label": member.label,
+            "suite": member.suite,
+            "public_key": member.public_key,
+            "roles": list(member.roles),
+        }
+        for member in got.members
+    ]
+    values = {
+        "site": got.site,
+        "version": got.version,
+        "issued_ms": got.issued_ms,
+        "suites": list(got.suites_allowed),
+        "members": members,
+    }
+    return Accepted(values, roster.encode_roster(got))
+
+
+class Target(NamedTuple):
+    fast: Callable[[bytes], Accepted | Refusal]
+    slow: Callable[[bytes], Any]
+
+
+TARGETS = {
+    "header": Target(header, slow.decode_header),
+    "event": Target(one_event, slow.decode_event),
+    "body": Target(body, slow.decode_body),
+    "vertex-frame": Target(vertex_frame, frames.decode_vertex),
+    "frontier": Target(frontier, frames.decode_frontier),
+    "request": Target(request, frames.decode_request),
+    "reply": Target(reply, frames.decode_reply),
+    "roster": Target(one_roster, frames.decode_roster),
+}

@@ -1,0 +1,126 @@
+"""Frames and rosters by docs/WIRE.md §6 and §7. Values come back as dicts of plain Python."""
+
+from typing import Any
+
+from tests.reference.cbor import decode, require
+from tests.reference.vertex import INDEX_MAX, NUMBER_MAX, is_array, is_bytes, is_clean, is_int, is_name
+
+PUBLIC_BYTES = {1: 1312, 2: 1952, 3: 2592}
+
+
+def check_part(value: Any, low: int, high: int, what: str) -> None:
+    require(type(value) is bytes and low <= len(value) <= high, what)
+
+
+def decode_vertex(raw: bytes) -> dict[str, Any]:
+    require(len(raw) <= 64 * 1024, "frame too large")
+    fields = decode(raw, 1)
+    require(is_array(fields, 3, 3), "three fields")
+    header, signature, body = fields
+    check_part(header, 0, 4096, "header")
+    if signature is not None:
+        check_part(signature, 1, 4627, "signature")
+    if body is not None:
+        check_part(body, 0, 48 * 1024, "body")
+    return {"header": header, "signature": signature, "body": body}
+
+
+def decode_frontier(raw: bytes) -> dict[str, Any]:
+    require(len(raw) <= 32 * 1024, "frontier too large")
+    fields = decode(raw, 2)
+    require(is_array(fields, 5, 5), "five fields")
+    site, epoch, sender, flags, flat = fields
+    require(is_bytes(site, 8) and is_int(epoch, 0, INDEX_MAX) and is_int(sender, 0, INDEX_MAX), "frontier")
+    require(is_int(flags, 0, 0), "flags")
+    require(type(flat) is list and len(flat) % 4 == 0, "fours")
+    entries = []
+    author = 0
+    for i in range(0, len(flat), 4):
+        delta, incarnation, seq, tag = flat[i : i + 4]
+        require(is_int(delta, 0, NUMBER_MAX), "delta")
+        author += delta
+        require(author <= INDEX_MAX and is_int(incarnation, 1, INDEX_MAX), "entry")
+        require(is_int(seq, 1, NUMBER_MAX) and is_int(tag, 0, 65535), "entry")
+        entries.append((author, incarnation, seq, tag))
+    require(entries == sorted(set(entries)), "order")
+    authors = [entry[0] for entry in entries]
+    require(all(authors.count(author) <= 4 for author in set(authors)), "branches")
+    return {"site": site, "epoch": epoch, "sender": sender, "entries": entries}
+
+
+def decode_request(raw: bytes) -> dict[str, Any]:
+    require(len(raw) <= 64 * 1024, "frame too large")
+    fields = decode(raw, 3)
+    require(is_array(fields, 5, 5), "five fields")
+    site, sender, correlation, budget, wants = fields
+    require(is_bytes(site, 8) and is_int(sender, 0, INDEX_MAX), "request")
+    require(is_int(correlation, 0, NUMBER_MAX) and is_int(budget, 0, NUMBER_MAX), "request")
+    require(is_array(wants, 0, 256), "wants")
+    for want in wants:
+        require(is_array(want, 4, 4), "want")
+        author, incarnation, after, through = want
+        require(is_int(author, 0, INDEX_MAX) and is_int(incarnation, 0, INDEX_MAX), "want")
+        require(is_int(after, 0, NUMBER_MAX) and is_int(through, 0, NUMBER_MAX), "want")
+        require(through == 0 or through > after, "through")
+    return {
+        "site": site,
+        "sender": sender,
+        "correlation": correlation,
+        "budget_bytes": budget,
+        "wants": [tuple(want) for want in wants],
+    }
+
+
+def decode_reply(raw: bytes) -> dict[str, Any]:
+    require(len(raw) <= 64 * 1024, "frame too large")
+    fields = decode(raw, 4)
+    require(is_array(fields, 5, 5), "five fields")
+    site, sender, correlation, is_last, ranges = fields
+    require(is_bytes(site, 8) and is_int(sender, 0, INDEX_MAX) and is_int(correlation, 0, NUMBER_MAX), "reply")
+    require(type(is_last) is bool, "is_last")
+    require(is_array(ranges, 0, 256), "ranges")
+    for value in ranges:
+        require(is_array(value, 3, 3), "range")
+        headers, bodies, signature = value
+        require(type(headers) is list and type(bodies) is list and len(headers) == len(bodies) >= 1, "range")
+        for header, body in zip(headers, bodies, strict=True):
+            check_part(header, 0, 4096, "header")
+            if body is not None:
+                check_part(body, 0, 48 * 1024, "body")
+        check_part(signature, 1, 4627, "signature")
+    return {"site": site, "sender": sender, "correlation": correlation, "is_last": is_last, "ranges": ranges}
+
+
+def decode_roster(raw: bytes) -> dict[str, Any]:
+    require(len(raw) <= 16 * 1024 * 1024, "roster too large")
+    fields = decode(raw, 4)
+    require(is_array(fields, 6, 6), "six fields")
+    form, site, version, issued_ms, suites, members = fields
+    require(is_int(form, 1, 1) and is_bytes(site, 8), "roster")
+    require(is_int(version, 1, INDEX_MAX) and is_int(issued_ms, 0, NUMBER_MAX), "roster")
+    require(type(suites) is list and len(suites) >= 1 and all(is_int(suite, 1, 3) for suite in suites), "suites")
+    require(suites == sorted(set(suites)), "order of suites")
+    require(is_array(members, 0, 4096), "members")
+    decoded = [decode_member(member) for member in members]
+    indices = [member["index"] for member in decoded]
+    require(indices == sorted(set(indices)), "order of members")
+    require(len({member["name"] for member in decoded}) == len(decoded), "names")
+    require(len({member["public_key"] for member in decoded}) == len(decoded), "keys")
+    return {"site": site, "version": version, "issued_ms": issued_ms, "suites": suites, "members": decoded}
+
+
+def decode_member(value: Any) -> dict[str, Any]:
+    require(is_array(value, 6, 6), "member")
+    index, name, label, suite, public_key, roles = value
+    require(is_int(index, 0, INDEX_MAX) and is_name(name) and is_clean(label, 0, 64), "member")
+    require(is_int(suite, 1, 3) and is_bytes(public_key, PUBLIC_BYTES[suite]), "key")
+    require(is_array(roles, 1, 3), "roles")
+    require(roles == [role for role in ("device", "gateway", "validator") if role in roles], "roles")
+    return {
+        "index": index,
+        "name": name,
+        "label": label,
+        "suite": suite,
+        "public_key": public_key,
+        "roles": roles,
+    }
