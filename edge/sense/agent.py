@@ -20,6 +20,8 @@ from edge.sense.window import Push, Ring, Window
 from edge.wire.event import GAP_BEFORE, Event
 from edge.wire.items import Tally
 
+COUNTS = ("windows", "events", "refused", "errors")
+
 
 class Change(NamedTuple):
     """Something began to fail, or recovered; said once."""
@@ -238,12 +240,7 @@ class Agent:
 
     def counts(self) -> dict[str, int]:
         """What happened so far, besides the tally."""
-        return {
-            "windows": self._windows,
-            "events": self._events,
-            "refused": self._refused,
-            "errors": self._errors,
-        }
+        return dict(zip(COUNTS, (self._windows, self._events, self._refused, self._errors), strict=True))
 
     @property
     def fault(self) -> str:

@@ -137,14 +137,14 @@ def _scaling(
         return (), ()
     length = tensor_length(size, channels, features)
     count = length if features else channels
-    words = f"{count}" + (", one per feature element," if features else ", one per field,")
+    words = f"a list of {count} finite numbers, one per " + ("element of the features" if features else "field")
     lists = []
     for key in ("mean", "std"):
         values = scaling.numbers(key, words, count_max=limits.WINDOW_VALUES_MAX)
         if values is None:
-            raise scaling.missing(key, f"a list of {words} finite numbers")
+            raise scaling.missing(key, words)
         if len(values) != count:
-            raise ValueError(f"scaling.{key} has {len(values)} numbers: allowed is a list of {words} finite numbers")
+            raise ValueError(f"scaling.{key} has {len(values)} numbers: allowed is {words}")
         lists.append(values)
     for index, std in enumerate(lists[1]):
         if std <= 0:

@@ -8,13 +8,15 @@ other straight on; either way `outputs` is called once per window, or `shed`. Be
 from collections.abc import Sequence
 
 from edge import limits
-from edge.sense.agent import Agent, Change
+from edge.sense.agent import COUNTS, Agent, Change
 from edge.sense.options import AgentOptions
 from edge.sense.reading import Reading
 from edge.sense.silence import Pace
 from edge.sense.window import Window
 from edge.wire.event import Event, event_json
 from edge.wire.items import Tally
+
+_NOTHING = Tally(0, 0, 0, 0, 0)
 
 
 class _Stream:
@@ -45,6 +47,9 @@ class Senses:
             self._agents[options.name] = agent = Agent(options)
             self._streams.setdefault(options.source, _Stream()).agents.append(agent)
         self._changes: list[Change] = []
+        self._touched: dict[str, Agent] = {}
+        self._tallies: dict[str, Tally] = {}
+        self._total = _NOTHING
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -69,6 +74,7 @@ class Senses:
         self._note_arrival(reading.source, stream, now_ms)
         windows = []
         for agent in stream.agents:
+            self._touched[agent.options.name] = agent
             window = agent.read(reading)
             if window is not None:
                 windows.append((agent.options.name, window))
@@ -76,18 +82,18 @@ class Senses:
 
     def outputs(self, name: str, window: Window, outputs: tuple[float, ...] | None) -> Event | None:
         """What a window says; None as `outputs` means that the model failed on it."""
-        agent = self._agents[name]
+        agent = self._touch(name)
         if outputs is None:
             agent.fail(window, "the model could not run on a window; the engine's own message stands in the log")
             return None
         return agent.decide(window, outputs)
 
     def shed(self, name: str, window: Window) -> None:
-        self._agents[name].shed(window)
+        self._touch(name).shed(window)
 
     def drop(self, event: Event) -> None:
         """An event that `outputs` gave was not recorded."""
-        self._agents[event.agent].drop(event)
+        self._touch(event.agent).drop(event)
 
     def is_urgent(self, event: Event) -> bool:
         return self._agents[event.agent].is_urgent(event)
@@ -96,12 +102,18 @@ class Senses:
         return self._agents[event.agent].options.retention
 
     def tally(self) -> Tally:
-        """Summed over the agents: a reading that two agents take counts twice."""
-        return (
-            Tally(*(sum(column) for column in zip(*(each.tally() for each in self._agents.values()), strict=True)))
-            if self._agents
-            else Tally(0, 0, 0, 0, 0)
-        )
+        """Summed over the agents: a reading that two agents take counts twice. Costs what changed."""
+        for name, agent in self._touched.items():
+            old, new = self._tallies.get(name, _NOTHING), agent.tally()
+            self._total = Tally(*(total - was + now for total, was, now in zip(self._total, old, new, strict=True)))
+            self._tallies[name] = new
+        self._touched.clear()
+        return self._total
+
+    def _touch(self, name: str) -> Agent:
+        """The agent, about to change its account."""
+        agent = self._touched[name] = self._agents[name]
+        return agent
 
     def ended(self, source: str) -> None:
         """The source said itself that nothing more will come: its silence is no news."""
@@ -143,10 +155,10 @@ class Senses:
 
     def counts(self) -> dict[str, int]:
         """Every counter of this room, for telemetry."""
-        totals = {
-            key: sum(agent.counts()[key] for agent in self._agents.values())
-            for key in ("windows", "events", "refused", "errors")
-        }
+        totals = dict.fromkeys(COUNTS, 0)
+        for agent in self._agents.values():
+            for key, count in agent.counts().items():
+                totals[key] += count
         return {
             **self.tally()._asdict(),
             **totals,

@@ -79,13 +79,13 @@ class Table:
             raise self.refusal(key, value, _range_words(low, high))
         return float(value)  # type: ignore[arg-type]
 
-    def numbers(self, key: str, count: str, *, count_max: int) -> tuple[float, ...] | None:
+    def numbers(self, key: str, allowed: str, *, count_max: int) -> tuple[float, ...] | None:
         """A list of finite numbers (lists and tuples alike), or None when the key is absent."""
         value = self._take(key)
         if value is None:
             return None
         if not isinstance(value, list | tuple) or len(value) > count_max or not all(_is_number(item) for item in value):
-            raise self.refusal(key, value, f"a list of {count} finite numbers")
+            raise self.refusal(key, value, allowed)
         return tuple(float(item) for item in value)
 
     def text(self, key: str, allowed: str, *, default: str | None = None, bytes_max: int | None = None) -> str:

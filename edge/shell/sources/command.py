@@ -209,9 +209,8 @@ def _spawn(argv: Sequence[str]) -> "subprocess.Popen[bytes]":
 def _finish(process: "subprocess.Popen[bytes]") -> int:
     """End the whole group: a moment to end by itself, SIGTERM, SIGKILL; the leader is reaped last, so that its number
     cannot name a stranger's group."""
-    for number, patience_s in ((None, 0.1), (signal.SIGTERM, GRACE_S)):
-        if number is not None:
-            _signal_group(process.pid, number)
+    for number, patience_s in ((0, 0.1), (signal.SIGTERM, GRACE_S)):  # 0 signals nothing
+        _signal_group(process.pid, number)
         if _has_ended(process.pid, patience_s):
             break
     _signal_group(process.pid, signal.SIGKILL)

@@ -1,0 +1,1 @@
+"""Agents, windows, features and decisions, without the world."""
