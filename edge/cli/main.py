@@ -140,7 +140,7 @@ def _complain(error: SynedgeError, *, as_json: bool) -> int:
         import json
 
         fault = {"kind": type(error).__name__, "code": error.code, "message": str(error)}
-        print(json.dumps({"error": fault}), file=sys.stderr)
+        print(json.dumps({"error": fault}, ensure_ascii=False), file=sys.stderr)
     else:
         print(f"synedge: {error}", file=sys.stderr)
     return error.code

@@ -1,0 +1,187 @@
+"""The directory from which a site is governed: the authority's seed, its public key, the signed roster. All offline.
+
+    DIR/keys/authority.seed   the secret that makes members; 0600, and better on a machine that is not always on
+    DIR/authority.pub         what each device pins; its hash is the site id
+    DIR/roster.cose           who is a member, signed; one higher version with each change
+    DIR/site.toml             a name for people
+
+An index is given once: the next member always gets one above the highest there ever was.
+"""
+
+import fcntl
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from edge.errors import ConfigError, DataError, TryLaterError, UsageError
+from edge.limits import MEMBERS_MAX, ROSTER_BYTES_MAX, TEXT_BYTES_MAX
+from edge.shell.files import read_bounded, write_atomically
+from edge.shell.keys import create_seed, load_seed
+from edge.wire.refusal import Refusal
+from edge.wire.roster import ROLES, Member, Roster, is_node_name, open_roster, sign_roster, site_id
+from edge.wire.suite import AUTHORITY_SUITE, SUITES, Signer
+
+YEAR_2024_MS = 1_704_067_200_000
+FIRST_INDEX = 1
+
+
+class Site:
+    """One site's directory, open for reading and, under `locked`, for change."""
+
+    def __init__(self, directory: Path, authority: Signer, roster: Roster) -> None:
+        self.directory = directory
+        self.authority = authority
+        self.roster = roster
+
+    @property
+    def id(self) -> bytes:
+        return site_id(self.authority.public_key)
+
+    @property
+    def authority_file(self) -> Path:
+        return self.directory / "authority.pub"
+
+    @property
+    def roster_file(self) -> Path:
+        return self.directory / "roster.cose"
+
+    @property
+    def name(self) -> str:
+        import tomllib
+
+        try:
+            body = read_bounded(self.directory / "site.toml", 64 * 1024)
+            return str(tomllib.loads(body.decode()).get("name", ""))
+        except (OSError, ValueError, DataError):
+            return ""
+
+    def add(
+        self, name: str, suite: int, public_key: bytes, *, roles: tuple[str, ...], label: str, now_ms: int
+    ) -> tuple[Member, bool]:
+        """The member and whether the roster changed. The same name with the same key is nothing new."""
+        check_name(name)
+        check_label("--label", label)
+        ordered = tuple(role for role in ROLES if role in roles)
+        known = self.roster.by_name.get(name)
+        if known is not None:
+            if (known.suite, known.public_key) != (suite, public_key):
+                raise ConfigError(
+                    f"{name}: is a member with another key ({known.node_id.hex()[:16]}); a new key is a new member: "
+                    "give it another name"
+                )
+            if (known.roles, known.label) != (ordered, label):
+                said = f"roles {', '.join(known.roles)} and label {known.label!r}"
+                raise ConfigError(f"{name}: is a member already, with {said}; they cannot be changed yet")
+            return known, False
+        for member in self.roster.members:
+            if member.public_key == public_key:
+                raise ConfigError(f"this key belongs to the member {member.name}; each device needs a key of its own")
+        if suite not in self.roster.suites_allowed:
+            allowed = ", ".join(SUITES[number].name for number in self.roster.suites_allowed)
+            raise ConfigError(f"{name}: its key is of {SUITES[suite].name}; allowed by the roster: {allowed}")
+        if len(self.roster.members) >= MEMBERS_MAX:
+            raise ConfigError(f"the roster is full; allowed: at most {MEMBERS_MAX} members")
+        index = max((member.index for member in self.roster.members), default=FIRST_INDEX - 1) + 1
+        member = Member(index, name, label, suite, public_key, ordered)
+        self._publish(now_ms, (*self.roster.members, member))
+        return member, True
+
+    def _publish(self, now_ms: int, members: tuple[Member, ...]) -> None:
+        issued_ms = max(plausible(now_ms), self.roster.issued_ms)
+        roster = replace(self.roster, version=self.roster.version + 1, issued_ms=issued_ms, members=members)
+        write_atomically(self.roster_file, sign_roster(roster, self.authority))
+        self.roster = roster
+
+
+def init_site(directory: Path, *, name: str, suites: tuple[int, ...], now_ms: int) -> tuple[Site, bool]:
+    """Make a site, or open the one that is there; whether anything was made. An interrupted first try is completed."""
+    check_label("--site-name", name)
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except FileExistsError:
+        raise ConfigError(f"{directory}: is not a directory") from None
+    with locked(directory):
+        return _init_site(directory, name, suites, now_ms)
+
+
+def _init_site(directory: Path, name: str, suites: tuple[int, ...], now_ms: int) -> tuple[Site, bool]:
+    seed_file = _seed_file(directory)
+    if (directory / "roster.cose").exists():
+        return open_site(directory), False
+    if (directory / "authority.pub").exists() and not seed_file.exists():
+        raise ConfigError(f"{directory}: has an authority.pub but not its seed {seed_file}; nothing was changed")
+    issued_ms = plausible(now_ms)
+    seed = load_seed(seed_file) if seed_file.exists() else create_seed(seed_file)
+    authority = Signer(AUTHORITY_SUITE, seed)
+    roster = Roster(site_id(authority.public_key), 1, issued_ms, suites, ())
+    quoted = json.dumps(name, ensure_ascii=False)  # a JSON string is a TOML string
+    write_atomically(directory / "site.toml", f"name = {quoted}\n".encode())
+    write_atomically(directory / "authority.pub", authority.public_key)
+    write_atomically(directory / "roster.cose", sign_roster(roster, authority))
+    return open_site(directory), True
+
+
+def open_site(directory: Path) -> Site:
+    """ConfigError when there is none, DataError when its roster is not what its authority signed."""
+    if not _seed_file(directory).exists() and not (directory / "roster.cose").exists():
+        raise ConfigError(f"{directory}: no site here; `synedge fleet init --dir {directory}` makes one")
+    authority = Signer(AUTHORITY_SUITE, load_seed(_seed_file(directory)))
+    roster_file = directory / "roster.cose"
+    if read_bounded(directory / "authority.pub", 64 * 1024) != authority.public_key:
+        raise DataError(f"{directory / 'authority.pub'}: is not the public key of {_seed_file(directory)}")
+    roster = open_roster(read_bounded(roster_file, ROSTER_BYTES_MAX), authority.public_key)
+    if isinstance(roster, Refusal):
+        raise DataError(f"{roster_file}: {roster}; put back the newest roster.cose from any device of the site")
+    return Site(directory, authority, roster)
+
+
+@contextmanager
+def locked(directory: Path) -> Iterator[None]:
+    """One change at a time; a second command waits for the first."""
+    if not directory.is_dir():
+        raise ConfigError(f"{directory}: no site here; `synedge fleet init --dir {directory}` makes one")
+    lock = os.open(directory / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(lock)
+
+
+def read_public_key(path: Path) -> tuple[int, bytes]:
+    """(suite, public key) of a raw public key file, as `synedge init` writes node.pub; its length tells the suite."""
+    try:
+        key = read_bounded(path, 64 * 1024)
+    except FileNotFoundError:
+        raise UsageError(f"--public-key {path}: no such file; `synedge init` on the device makes node.pub") from None
+    for suite in SUITES.values():
+        if len(key) == suite.public_bytes:
+            return suite.number, key
+    if len(key) == 32:
+        raise DataError(f"{path}: 32 bytes, which looks like a secret seed; needed is the device's node.pub")
+    lengths = ", ".join(f"{suite.public_bytes} ({suite.name})" for suite in SUITES.values())
+    raise DataError(f"{path}: {len(key)} bytes; a public key has {lengths}")
+
+
+def plausible(now_ms: int) -> int:
+    """A roster carries the time of its making to devices without a clock; 1970 would do harm."""
+    if now_ms < YEAR_2024_MS:
+        raise TryLaterError("the clock of this machine is before 2024; set it, then run this again")
+    return now_ms
+
+
+def check_name(name: str) -> None:
+    if not is_node_name(name):
+        raise UsageError(f"name {name!r}; allowed: 1 to 32 of a-z, 0-9 and '-', not starting with '-'")
+
+
+def check_label(option: str, label: str) -> None:
+    if len(label.encode()) > TEXT_BYTES_MAX or not label.isprintable():
+        raise UsageError(f"{option} {label!r}; allowed: at most {TEXT_BYTES_MAX} bytes without control characters")
+
+
+def _seed_file(directory: Path) -> Path:
+    return directory / "keys" / "authority.seed"
