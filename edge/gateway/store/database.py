@@ -30,6 +30,7 @@ class Database:
         self.quarantined: Path | None = None
         """Where a damaged file was set aside by this start."""
         self._final: StorageError | None = None
+        self._read_only = read_only
         if read_only:
             self._connection = self._open_read_only()
             return
@@ -40,6 +41,7 @@ class Database:
             self._connection = self._open()
         except StoreDamagedError:
             self._quarantine()
+            self._final = None
             self._connection = self._open()
 
     @property
@@ -165,6 +167,8 @@ class Database:
     def _damaged(self, error: sqlite3.Error) -> StoreDamagedError:
         """Remember it beside the file, so that the next start does not trust what it can still read."""
         self._final = damaged = StoreDamagedError(f"{self.path}: {error}")
+        if self._read_only:
+            return damaged
         with suppress(OSError):  # without the mark, the next start finds the damage when it reads there
             self._marker.touch()
         return damaged
