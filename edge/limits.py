@@ -44,7 +44,6 @@ BROKER_QUEUE_PACKETS_MAX = 512  # per client that reads too slowly; what is drop
 BROKER_MEMORY_BYTES_MAX = 256 * 1024 * 1024
 BROKER_CLIENTS_MAX = 2048
 BROKER_LOG_LINES_MAX = 64
-ADVERT_COMMANDS_MAX = 64
 LINK_EVENTS_MAX = 256
 WATCHES_MAX = 512  # topic filters of sources and of people's commands
 TEXTS_RETAINED_MAX = 4096  # people's retained topics, said again to every new broker
@@ -89,6 +88,7 @@ MODEL_MEMORY_BYTES_MAX = 256 * 1024 * 1024  # what loading and one run may add t
 ENGINE_MESSAGE_BYTES_MAX = 2048  # of what a foreign engine says about its failure
 
 # People
+TRACE_MAX = 1024  # newest vertices whose times are kept, for measuring latency from outside
 CONTROL_LINE_BYTES_MAX = 64 * 1024  # one request
 CONTROL_REPLY_BYTES_MAX = 4 * 1024 * 1024  # one answer: a line per member of a full site
 CONTROL_CLIENTS_MAX = 8

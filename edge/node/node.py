@@ -13,7 +13,7 @@ from edge.dag.graph import Graph
 from edge.dag.pending import Candidate, Pending
 from edge.dag.records import BOOT, CLEAN, ROSTER, VERTEX, Record
 from edge.effects import Announce, Effect, Infer, Ticket
-from edge.ids import Instant, Parent
+from edge.ids import Instant, Parent, VertexKey
 from edge.limits import LOG_PEERS_SHARE, LOG_WARN_SHARE, TICKETS_MAX
 from edge.mesh.gossip import Gossip
 from edge.mesh.peers import Peers
@@ -85,6 +85,11 @@ class Node:
         self._own = OwnLine(self._desk, self._author, self.graph, self._gossip, self._sent)
         self.custody = Custody(self._desk, options.index, self._author, options.is_gateway)
         self.recovery = Recovery(options.index, self.graph, self._admission, self._author, self.custody)
+        self.on_accepted: Callable[[VertexKey], None] = lambda key: None
+        """Told of each vertex by others that enters the graph; for measuring, never for deciding."""
+        self.is_booting = True
+        """Our incarnation is not durable yet."""
+        self.is_closed = False
         self._is_linked = False
         self._tick_ms = 0.0
         self._warned = False
@@ -99,7 +104,7 @@ class Node:
         for header in own.unsigned:
             self._own.sign_again(header)
         boot = Record(BOOT, encode([self._author.incarnation, now.wall_ms]))
-        self._own.persist((boot,), lambda places, now: None, sync=True)
+        self._own.persist((boot,), self._booted, sync=True)
         self._tick_ms = now.mono_ms + TICK_MS
         return self._turn(now)
 
@@ -114,13 +119,23 @@ class Node:
 
     def close(self, now: Instant) -> list[Effect]:
         """The mark of a clean stop, the last record of the log."""
-        self._own.persist((Record(CLEAN, b""),), lambda places, now: None, sync=True)
+        self._own.persist((Record(CLEAN, b""),), self._closed, sync=True)
         return self._desk.take()
+
+    def _booted(self, places: tuple[int, ...], now: Instant) -> None:
+        self.is_booting = False
+
+    def _closed(self, places: tuple[int, ...], now: Instant) -> None:
+        self.is_closed = True
 
     @property
     def is_idle(self) -> bool:
         """Nothing of ours is on its way to the disk or the signer."""
         return not self._own.in_flight
+
+    @property
+    def queued_events(self) -> int:
+        return self._author.queued_events
 
     @property
     def incarnation(self) -> int:
@@ -276,6 +291,14 @@ class Node:
             "quarantined": list(self._admission.quarantined),
         }
 
+    def frontier(self) -> list[tuple[int, int, int, str]]:
+        """(author, incarnation, seq, id in hex) of every line held."""
+        return [
+            (*tip.key, tip.id.hex())
+            for author in self.graph.authors()
+            for tip in sorted(self.graph.tips(author), key=lambda tip: tip.key)
+        ]
+
     # ---- inside
 
     def _answered(self, ticket: Ticket, result: Any, now: Instant) -> list[Effect]:
@@ -322,6 +345,7 @@ class Node:
         """Vertices by others are in the graph, in causal order."""
         for candidate in candidates:
             header = candidate.header
+            self.on_accepted(header.key)
             if header.author != self.options.index:
                 self._gossip.accepted(Parent(*header.key, header.id), header.hlc, now)
                 self.peers.heard(header.author, now).vertices += 1

@@ -61,9 +61,26 @@ class Recovery:
         roster = open_roster(record.payload, authority) if record.type == ROSTER else None
         return roster if isinstance(roster, Roster) else None
 
+    @staticmethod
+    def parts(record: Record) -> tuple[bytes, bytes | None, bytes | None]:
+        """Header, signature and body of a vertex record that `record` has taken."""
+        frame = decode_vertex(record.payload)
+        assert isinstance(frame, VertexFrame)
+        return frame
+
+    @property
+    def is_empty(self) -> bool:
+        """No log at all: a device's first start, unless its key remembers another."""
+        return not self._incarnation and not self.vertices
+
+    @property
+    def highest_incarnation(self) -> int:
+        """The highest of ours that the log knows."""
+        return max(self._incarnation, self._graph.highest_incarnation(self._index))
+
     def finish(self, is_clean: bool, incarnation_floor: int) -> OwnEnd:
         """Take an incarnation: the same after a clean stop, else one above every one known."""
-        highest = max(self._incarnation, incarnation_floor, self._graph.highest_incarnation(self._index))
+        highest = max(self.highest_incarnation, incarnation_floor)
         self._author.incarnation = max(highest + (not is_clean or self._has_own_hole), 1)
         own = self._own
         if own is not None:

@@ -1,0 +1,102 @@
+"""What waits for the loop: results first, then live frames, then readings, then backlog; each bounded and counted."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections import deque
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from edge.limits import INBOX_BYTES_MAX, INBOX_FRAMES_MAX, QUEUE_READINGS_MAX
+from edge.sense.reading import Reading
+from edge.wire.frame import Channel
+
+Task = Callable[[], Any]
+T = TypeVar("T")
+
+
+class Inbox:
+    """Filled by many threads, emptied by the loop; `fileno` becomes readable when there is something."""
+
+    def __init__(self) -> None:
+        self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        self._lock = threading.Lock()
+        self._tasks: deque[Task] = deque()
+        self._live: deque[tuple[Channel, bytes]] = deque()
+        self._backlog: deque[tuple[Channel, bytes]] = deque()
+        self._readings: deque[Reading] = deque()
+        self._bytes = 0
+        self._is_awake = False
+        self.is_busy = False
+        """Set by the loop while it has more events than it can record: recordings wait, live sources shed."""
+        self.dropped_frames = 0
+        self.refused_readings = 0
+
+    def fileno(self) -> int:
+        return self._wake
+
+    def close(self) -> None:
+        os.close(self._wake)
+
+    def task(self, task: Task) -> None:
+        """A result or a request; bounded by the tickets and clients there are."""
+        with self._lock:
+            self._tasks.append(task)
+            self._rouse()
+
+    def frame(self, channel: Channel, payload: bytes) -> None:
+        """A frame by a peer; when full, the newest goes and repair brings it back."""
+        with self._lock:
+            queue = self._backlog if channel is Channel.REPLY else self._live
+            if len(queue) >= INBOX_FRAMES_MAX or self._bytes + len(payload) > INBOX_BYTES_MAX:
+                self.dropped_frames += 1
+                return
+            queue.append((channel, payload))
+            self._bytes += len(payload)
+            self._rouse()
+
+    def reading(self, reading: Reading) -> bool:
+        """A reading by a source; False when the node has no room for it now."""
+        with self._lock:
+            if self.is_busy or len(self._readings) >= QUEUE_READINGS_MAX:
+                self.refused_readings += 1
+                return False
+            self._readings.append(reading)
+            self._rouse()
+            return True
+
+    def take(self, count_max: int) -> tuple[list[Task], list[tuple[Channel, bytes]], list[Reading]]:
+        """Up to `count_max` of each kind; backlog only as far as live traffic leaves room."""
+        with self._lock:
+            if self._is_awake:
+                os.eventfd_read(self._wake)
+                self._is_awake = False
+            tasks, self._tasks = list(self._tasks), deque()
+            frames = _take(self._live, count_max)
+            frames += _take(self._backlog, max(1, count_max - len(frames)))
+            self._bytes -= sum(len(payload) for _, payload in frames)
+            readings = _take(self._readings, count_max)
+            if self._live or self._backlog or self._readings:
+                self._rouse()
+        return tasks, frames, readings
+
+    def has_readings(self) -> bool:
+        return bool(self._readings)
+
+    def counts(self) -> dict[str, int]:
+        return {
+            "inbox_frames": len(self._live) + len(self._backlog),
+            "inbox_bytes": self._bytes,
+            "inbox_dropped_frames": self.dropped_frames,
+            "inbox_refused_readings": self.refused_readings,
+        }
+
+    def _rouse(self) -> None:
+        if not self._is_awake:
+            self._is_awake = True
+            os.eventfd_write(self._wake, 1)
+
+
+def _take(queue: deque[T], count_max: int) -> list[T]:
+    return [queue.popleft() for _ in range(min(count_max, len(queue)))]

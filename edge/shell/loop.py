@@ -1,0 +1,245 @@
+"""One thread owns the node: waits, reads the clocks once, feeds inputs, carries out effects in order."""
+
+from __future__ import annotations
+
+import selectors
+import sys
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from edge.effects import (
+    Announce,
+    Archive,
+    Broadcast,
+    Effect,
+    Infer,
+    Load,
+    Persist,
+    Recorded,
+    Report,
+    Send,
+    Sign,
+    Ticket,
+    Verify,
+)
+from edge.errors import StorageError
+from edge.ids import Instant, VertexKey
+from edge.limits import QUEUE_EVENTS_MAX, TRACE_MAX
+from edge.nn.backends import Model
+from edge.nn.errors import EngineError, InferenceError
+from edge.node import Node
+from edge.shell.inbox import Inbox
+from edge.shell.notify import Watchdog
+from edge.shell.publish import People
+from edge.shell.telemetry import Bounded
+from edge.wire.frame import Channel
+
+BATCH_MAX = 128
+IDLE_MS = 1_000.0
+SWITCH_INTERVAL_S = 0.0005
+"""A signer or the disk hands its result over while Python runs elsewhere; the default 5 ms would be the latency."""
+
+
+class Net(Protocol):
+    """The mesh as the loop sees it."""
+
+    def publish(self, channel: Channel, index: int, payload: bytes) -> bool: ...
+
+
+class Writer(Protocol):
+    """Whoever carries out `Persist` and `Load`."""
+
+    def put(self, effect: Persist | Load) -> None: ...
+
+
+class Signatures(Protocol):
+    def sign(self, effect: Sign) -> None: ...
+
+    def verify(self, effect: Verify) -> None: ...
+
+
+@dataclass(slots=True)
+class World:
+    """Where effects go. The composition root fills it in before the loop runs."""
+
+    net: Net
+    writer: Writer
+    signatures: Signatures
+    people: People
+    reports: Bounded
+    watchdog: Watchdog
+    models: Mapping[str, Model] = field(default_factory=dict)
+    archive: Callable[[Ticket, tuple[tuple[bytes, bytes | None, bytes | None], ...]], bool] | None = None
+    log_share: Callable[[], float] = lambda: 0.0
+
+
+class Loop:
+    """Runs until `stop` is called or a resource dies; `exit_code` says which."""
+
+    def __init__(self, node: Node, index: int) -> None:
+        self.node = node
+        self.inbox = Inbox()
+        self.selector = selectors.DefaultSelector()
+        self.selector.register(self.inbox, selectors.EVENT_READ, None)
+        self.failure: StorageError | None = None
+        self.turns = 0
+        self.turn_ms_max = 0.0
+        self.recorded_at: deque[tuple[VertexKey, int]] = deque(maxlen=TRACE_MAX)
+        """(key, monotonic ns at which it was durable) of our newest vertices; for measuring latency from outside."""
+        self.accepted_at: deque[tuple[VertexKey, int]] = deque(maxlen=TRACE_MAX)
+        self._index = index
+        self._world: World | None = None
+        self._archives: deque[Archive] = deque()
+        self._durable_ns = 0
+        self._second_ms = 0.0
+        self._is_running = True
+        node.on_accepted = self._note_accepted
+
+    @property
+    def world(self) -> World:
+        assert self._world is not None, "the composition root attaches the world first"
+        return self._world
+
+    def attach(self, world: World) -> None:
+        self._world = world
+
+    # ---- called by other threads
+
+    def post(self, method: Callable[..., list[Effect]], *args: Any) -> None:
+        """Feed a result or an input to the node at the next turn: `method(*args, now)`."""
+        self.inbox.task(lambda: self.execute(method(*args, now())))
+
+    def stored(self, ticket: Ticket, places: tuple[int, ...] | None, durable_ns: int) -> None:
+        self.inbox.task(lambda: self._stored(ticket, places, durable_ns))
+
+    def failed(self, error: StorageError) -> None:
+        """A disk is dead: nothing may be said to be recorded any more, so the loop ends."""
+        self.failure = error
+        self.inbox.task(self.stop)
+
+    def stop(self) -> None:
+        self._is_running = False
+
+    # ---- the turn
+
+    def run(self) -> None:
+        """Turn until stopped."""
+        sys.setswitchinterval(SWITCH_INTERVAL_S)
+        while self._is_running:
+            self.turn()
+
+    def run_until(self, is_done: Callable[[], bool], deadline_ms: float) -> bool:
+        """Turn until something holds, at most until `deadline_ms` (monotonic); says whether it does."""
+        while not is_done() and self.failure is None:
+            if now().mono_ms >= deadline_ms:
+                return False
+            self.turn(wait_ms_max=20.0)
+        return is_done()
+
+    def turn(self, wait_ms_max: float = IDLE_MS) -> None:
+        """Wait for something to do, do a bounded amount of it, and let the watchdog know."""
+        world = self.world
+        ready = self.selector.select(max(0.0, min(self._wait_ms(), wait_ms_max)) / 1000)
+        begun = now()
+        for key, _ in ready:
+            if key.data is not None:
+                key.data()
+        tasks, frames, readings = self.inbox.take(BATCH_MAX)
+        for task in tasks:
+            task()
+        for channel, payload in frames:
+            self.execute(self.node.receive(channel, payload, now()))
+        for reading in readings:
+            self.execute(self.node.read(reading, now()))
+        self.inbox.is_busy = self.node.queued_events > QUEUE_EVENTS_MAX // 2
+        current = now()
+        if current.mono_ms >= self.node.deadline():
+            self.execute(self.node.tick(current))
+        if current.mono_ms >= self._second_ms:
+            self._every_second(current)
+        self._flush_archives()
+        world.people.tick(current)
+        world.watchdog.progress(current.mono_ms)
+        self.turns += 1
+        self.turn_ms_max = max(self.turn_ms_max, now().mono_ms - begun.mono_ms)
+
+    def execute(self, effects: list[Effect]) -> None:
+        """Carry out effects in order; inference answers at once and its effects follow."""
+        queue = deque(effects)
+        while queue:
+            effect = queue.popleft()
+            match effect:
+                case Infer():
+                    queue.extend(self._infer(effect))
+                case Recorded(key, events):
+                    self.recorded_at.append((key, self._durable_ns))
+                    self.world.people.recorded(key, events, now())
+                case _:
+                    self._dispatch(effect)
+
+    def _dispatch(self, effect: Effect) -> None:
+        world = self.world
+        match effect:
+            case Persist() | Load():
+                world.writer.put(effect)
+            case Sign():
+                world.signatures.sign(effect)
+            case Verify():
+                world.signatures.verify(effect)
+            case Broadcast(payload):
+                world.net.publish(Channel.VERTEX, self._index, payload)
+            case Send(to, channel, payload):
+                world.net.publish(channel, to, payload)
+            case Announce(channel, payload):
+                world.net.publish(channel, self._index, payload)
+            case Archive():
+                self._archives.append(effect)
+            case Report(level, event, fields):
+                world.reports.report(level, event, fields, now().mono_ms)
+
+    def _infer(self, effect: Infer) -> list[Effect]:
+        outputs: tuple[float, ...] | None = None
+        try:
+            outputs = self.world.models[effect.agent].run(effect.tensor)
+        except (InferenceError, EngineError) as error:
+            fields = (("agent", effect.agent), ("reason", str(error)))
+            self.world.reports.report("error", "inference", fields, now().mono_ms)
+        return self.node.inferred(effect.ticket, outputs, now())
+
+    def _stored(self, ticket: Ticket, places: tuple[int, ...] | None, durable_ns: int) -> None:
+        self._durable_ns = durable_ns
+        self.execute(self.node.stored(ticket, places, now()))
+
+    def _note_accepted(self, key: VertexKey) -> None:
+        self.accepted_at.append((key, time.monotonic_ns()))
+
+    def _flush_archives(self) -> None:
+        """Hand archives to the store as far as it takes them; the rest waits, bounded by the node's tickets."""
+        archive = self.world.archive
+        while self._archives and archive is not None:
+            effect = self._archives[0]
+            if not archive(effect.ticket, effect.vertices):
+                return
+            self._archives.popleft()
+
+    def _every_second(self, current: Instant) -> None:
+        self._second_ms = current.mono_ms + 1000
+        self.execute(self.node.log_share(self.world.log_share(), current))
+        self.world.people.state(self.node.status(current), current)
+
+    def _wait_ms(self) -> float:
+        current = now().mono_ms
+        dues = [self.node.deadline(), self._second_ms]
+        for due in (self.world.people.deadline(now()), self.world.watchdog.deadline()):
+            if due is not None:
+                dues.append(due)
+        if self._archives:
+            dues.append(current + 50)
+        return min(dues) - current
+
+
+def now() -> Instant:
+    return Instant(time.monotonic_ns() / 1e6, time.time_ns() // 1_000_000)

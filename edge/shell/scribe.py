@@ -1,0 +1,89 @@
+"""The one thread that owns the journal. Everything waiting when it wakes shares one fdatasync: the group commit."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+
+from edge.dag.journal import Journal
+from edge.dag.records import Record
+from edge.effects import Load, Persist, Ticket
+from edge.errors import DiskFullError, StorageError
+
+Stored = Callable[[Ticket, tuple[int, ...] | None, int], None]
+"""(ticket, places or None for a full disk, monotonic ns at which they were durable)."""
+Loaded = Callable[[Ticket, tuple[Record | None, ...]], None]
+Failed = Callable[[StorageError], None]
+
+
+class Scribe:
+    """Carries out `Persist` and `Load` in order. A dead disk is final: `failed` is called once and no more is done."""
+
+    def __init__(self, journal: Journal, stored: Stored, loaded: Loaded, failed: Failed) -> None:
+        self._journal = journal
+        self._stored = stored
+        self._loaded = loaded
+        self._failed = failed
+        self._queue: deque[Persist | Load] = deque()
+        self._change = threading.Condition()
+        self._is_stopping = False
+        self._is_dead = False
+        self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def put(self, effect: Persist | Load) -> None:
+        with self._change:
+            self._queue.append(effect)
+            self._change.notify()
+
+    def stop(self, timeout_s: float) -> bool:
+        """Write what is queued and end; False when that was not possible in time."""
+        with self._change:
+            self._is_stopping = True
+            self._change.notify()
+        if self._thread.ident is not None:
+            self._thread.join(timeout_s)
+        return not self._thread.is_alive() and not self._is_dead
+
+    def _run(self) -> None:
+        while batch := self._next_batch():
+            try:
+                self._write(batch)
+            except StorageError as error:
+                self._is_dead = True
+                self._failed(error)
+                return
+
+    def _next_batch(self) -> list[Persist | Load]:
+        with self._change:
+            self._change.wait_for(lambda: self._queue or self._is_stopping)
+            batch = list(self._queue)
+            self._queue.clear()
+        return batch
+
+    def _write(self, batch: list[Persist | Load]) -> None:
+        answers: list[tuple[Ticket, tuple[int, ...] | None]] = []
+        must_sync = False
+        for effect in batch:
+            if isinstance(effect, Persist):
+                places = self._append(effect)
+                must_sync |= effect.sync and places is not None
+                answers.append((effect.ticket, places))
+        if must_sync:
+            self._journal.commit()
+        durable_ns = time.monotonic_ns()
+        for ticket, places in answers:
+            self._stored(ticket, places, durable_ns)
+        for effect in batch:
+            if isinstance(effect, Load):
+                self._loaded(effect.ticket, tuple(self._journal.read(place) for place in effect.places))
+
+    def _append(self, effect: Persist) -> tuple[int, ...] | None:
+        try:
+            return tuple(self._journal.append(record.type, record.payload) for record in effect.records)
+        except DiskFullError:
+            return None
