@@ -1,0 +1,78 @@
+"""The journal's segments, read the slow way: record = length u32 | type u8 | CRC32C u32 | payload, little-endian.
+
+The CRC covers place u64 (segment << 32 | offset) | length | type | payload. Zeros behind the last record are reserved.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+HEADER_BYTES = 9
+PAYLOAD_MAX = 64 * 1024 + 1024
+
+
+def _byte_crc(byte: int) -> int:
+    for _ in range(8):
+        byte = byte >> 1 ^ (0x82F63B78 if byte & 1 else 0)
+    return byte
+
+
+TABLE = [_byte_crc(byte) for byte in range(256)]
+
+
+def crc32c(data: bytes) -> int:
+    """Castagnoli, reflected (RFC 3720 appendix B.4)."""
+    crc = 0xFFFFFFFF
+    for byte in data:
+        crc = crc >> 8 ^ TABLE[(crc ^ byte) & 0xFF]
+    return crc ^ 0xFFFFFFFF
+
+
+class Record(NamedTuple):
+    place: int
+    type: int
+    payload: bytes
+
+
+class Damage(NamedTuple):
+    """Bytes of a segment that are no records although records follow."""
+
+    segment: int
+    start: int
+    end: int
+
+
+def record_at(data: bytes, segment: int, offset: int) -> Record | None:
+    head = data[offset : offset + HEADER_BYTES]
+    if len(head) < HEADER_BYTES:
+        return None
+    length, kind, crc = int.from_bytes(head[:4], "little"), head[4], int.from_bytes(head[5:], "little")
+    payload = data[offset + HEADER_BYTES : offset + HEADER_BYTES + length]
+    if not 1 <= kind <= 31 or length > PAYLOAD_MAX or len(payload) != length:
+        return None
+    place = segment << 32 | offset
+    if crc32c(place.to_bytes(8, "little") + head[:5] + payload) != crc:
+        return None
+    return Record(place, kind, payload)
+
+
+def read_segment(data: bytes, segment: int) -> Iterator[Record | Damage]:
+    used = len(data.rstrip(b"\0"))
+    offset = 0
+    damaged_from: int | None = None
+    while offset < used:
+        record = record_at(data, segment, offset)
+        if record is None:
+            damaged_from = offset if damaged_from is None else damaged_from
+            offset += 1
+            continue
+        if damaged_from is not None:
+            yield Damage(segment, damaged_from, offset)
+            damaged_from = None
+        yield record
+        offset += HEADER_BYTES + len(record.payload)
+
+
+def read_log(directory: Path) -> Iterator[Record | Damage]:
+    for path in sorted(directory.glob("[0-9]" * 8 + ".seg")):
+        yield from read_segment(path.read_bytes(), int(path.stem))

@@ -1,0 +1,146 @@
+from dataclasses import replace
+from hashlib import sha256
+from typing import Any
+
+import pytest
+
+from edge import limits
+from edge.wire.cbor import encode
+from edge.wire.refusal import Refusal
+from edge.wire.roster import (
+    Member,
+    Roster,
+    decode_roster,
+    encode_roster,
+    is_node_name,
+    node_id,
+    open_roster,
+    sign_roster,
+    site_id,
+)
+from edge.wire.suite import PURPOSE_ROSTER, Signer, sign1
+
+AUTHORITY = Signer(3, b"a" * 32)
+SITE = site_id(AUTHORITY.public_key)
+KEYS = [bytes([i]) * 1952 for i in range(4)]
+MEMBERS = (
+    Member(0, "gateway", "Gate, ground floor", 2, KEYS[0], ("device", "gateway")),
+    Member(2, "pump-7", "", 2, KEYS[1], ("device",)),
+    Member(5, "pump-8", "Pümpe", 1, bytes(1312), ("device", "validator")),
+)
+ROSTER = Roster(SITE, 4, 1_760_000_000_000, (1, 2), MEMBERS)
+TREE: list[Any] = [
+    1,
+    SITE,
+    4,
+    1_760_000_000_000,
+    [1, 2],
+    [[m.index, m.name, m.label, m.suite, m.public_key, list(m.roles)] for m in MEMBERS],
+]
+
+
+def reason(tree: object) -> str:
+    answer = decode_roster(encode(tree))
+    assert isinstance(answer, Refusal), answer
+    return answer.reason
+
+
+def with_member(**changes: Any) -> Roster:
+    return replace(ROSTER, members=(replace(MEMBERS[0], **changes), *MEMBERS[1:]))
+
+
+def test_a_roster_survives_the_round_trip() -> None:
+    assert encode_roster(ROSTER) == encode(TREE)
+    assert decode_roster(encode_roster(ROSTER)) == ROSTER
+    empty = Roster(SITE, 1, 0, (2,), ())
+    assert decode_roster(encode_roster(empty)) == empty
+
+
+def test_members_are_found_by_index_and_name() -> None:
+    assert ROSTER.member(2) is MEMBERS[1]
+    assert ROSTER.member(1) is None
+    assert ROSTER.by_name["pump-8"] is MEMBERS[2]
+    assert list(ROSTER.by_index) == [0, 2, 5]
+    assert MEMBERS[1].node_id == node_id(KEYS[1]) == sha256(KEYS[1]).digest()
+
+
+def test_the_authority_is_the_site() -> None:
+    assert sha256(AUTHORITY.public_key).digest()[:8] == SITE
+    data = sign_roster(ROSTER, AUTHORITY)
+    assert open_roster(data, AUTHORITY.public_key) == ROSTER
+    other = Signer(3, b"b" * 32)
+    assert open_roster(data, other.public_key) == Refusal("signature-bad")
+    foreign = sign1(other, PURPOSE_ROSTER, encode_roster(ROSTER))
+    assert open_roster(foreign, other.public_key) == Refusal("site-other", SITE.hex())
+
+
+def test_only_the_highest_suite_signs_rosters() -> None:
+    weak = Signer(2, b"a" * 32)
+    data = sign1(weak, PURPOSE_ROSTER, encode_roster(replace(ROSTER, site=site_id(weak.public_key))))
+    assert open_roster(data, weak.public_key) == Refusal("suite-not-allowed", "ml-dsa-65")
+    other_purpose = sign1(AUTHORITY, b"synedge/1/vertex", encode_roster(ROSTER))
+    assert open_roster(other_purpose, AUTHORITY.public_key) == Refusal("signature-bad")
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "why"),
+    [
+        (0, 2, "roster-shape"),
+        (0, True, "roster-shape"),
+        (1, SITE[1:], "roster-shape"),
+        (2, 0, "roster-shape"),
+        (2, 2**32, "roster-shape"),
+        (3, -1, "roster-shape"),
+        (4, [], "roster-shape"),
+        (4, [4], "roster-shape"),
+        (4, [True, 2], "roster-shape"),
+        (4, [2, 1], "roster-order"),
+        (4, [2, 2], "roster-order"),
+        (5, None, "roster-shape"),
+        (5, [[0, "a", "", 2, KEYS[0]]], "roster-shape"),
+        (5, [[0, "a", "", 4, KEYS[0], ["device"]]], "roster-shape"),
+        (5, [[0, "a", "", 2, KEYS[0], [None]]], "roster-shape"),
+        (5, [[0, "a", "", 2, KEYS[0], []]], "roster-role"),
+        (5, [[0, "a", "", 2, KEYS[0], ["root"]]], "roster-role"),
+        (5, [[0, "a", "", 2, KEYS[0], ["gateway", "device"]]], "roster-role"),
+        (5, [[0, "a", "", 2, KEYS[0], ["device", "device"]]], "roster-role"),
+        (5, [[0, "A", "", 2, KEYS[0], ["device"]]], "roster-name"),
+        (5, [[0, "a", "x" * 65, 2, KEYS[0], ["device"]]], "roster-name"),
+        (5, [[0, "a", "\x1b[2J", 2, KEYS[0], ["device"]]], "roster-name"),
+        (5, [[0, "a", "", 1, KEYS[0], ["device"]]], "roster-key"),
+        (5, [TREE[5][1], TREE[5][0]], "roster-order"),
+        (5, [TREE[5][0], [0, *TREE[5][1][1:]]], "roster-order"),
+        (5, [TREE[5][0], [1, "gateway", *TREE[5][1][2:]]], "roster-duplicate"),
+        (5, [TREE[5][0], [1, "b", "", 2, KEYS[0], ["device"]]], "roster-duplicate"),
+        (5, [None] * 4097, "too-many-members"),
+    ],
+)
+def test_each_field_is_refused_for_its_reason(field: int, value: object, why: str) -> None:
+    assert reason([*TREE[:field], value, *TREE[field + 1 :]]) == why
+
+
+def test_a_roster_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "ROSTER_BYTES_MAX", 100)
+    assert decode_roster(bytes(101)) == Refusal("roster-too-large", "101")
+    assert open_roster(bytes(101), AUTHORITY.public_key) == Refusal("roster-too-large", "101")
+
+
+def test_a_full_roster_fits_its_bound() -> None:
+    largest = 4096 * (2592 + 32 + 64 + 40)
+    assert largest < limits.ROSTER_BYTES_MAX
+
+
+@pytest.mark.parametrize("changes", [{"name": "A"}, {"index": 2}, {"roles": ()}, {"public_key": b""}, {"suite": 1}])
+def test_a_roster_nobody_would_take_is_our_own_error(changes: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="would be refused"):
+        encode_roster(with_member(**changes))
+
+
+@pytest.mark.parametrize("name", ["a", "0", "pump-7", "a" * 32, "9-"])
+def test_names(name: str) -> None:
+    assert is_node_name(name)
+
+
+@pytest.mark.parametrize("name", ["", "-a", "A", "a" * 33, "a.b", "a\n", "é", "²"])
+def test_other_names_are_none(name: str) -> None:
+    assert not is_node_name(name)
