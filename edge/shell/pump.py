@@ -1,0 +1,175 @@
+"""Driving a paho client from a loop of our own, with a bounded outbox.
+
+paho's loop thread would write everything itself: that costs a thread switch, and under load a whole turn of the
+interpreter lock, per message sent. Here `send` writes at once from the calling thread when nobody is using the
+connection, and wakes the loop otherwise; it never blocks. paho's outside-loop calls (loop_read, loop_write, loop_misc)
+are not safe against each other, so the io lock is around every one of them; its queueing calls are.
+"""
+
+import os
+import select
+import socket
+import ssl
+import struct
+import threading
+from collections import deque
+from collections.abc import Callable
+from enum import Enum
+from typing import Any
+
+from paho.mqtt.client import Client, MQTTMessageInfo
+from paho.mqtt.enums import MQTTErrorCode
+
+from edge import limits
+
+_TICK_S = 0.5
+_PACKET_OVERHEAD = 64  # what a queued packet costs beside its bytes, so that empty ones are bounded too
+
+# A cut link is noticed by the kernel in about three seconds, however busy we are; a broker that hangs, by keepalive.
+_SOCKET_OPTIONS = (
+    (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),
+    (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 1),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 1),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 2),
+    (socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 2500),
+)
+_TCP_INFO_BYTES_OFFSET = 120  # tcpi_bytes_acked and tcpi_bytes_received, <linux/tcp.h>
+_READABLE = select.POLLIN | select.POLLHUP | select.POLLERR
+
+
+class Sent(Enum):
+    """What became of a packet: with the kernel or queued; dropped because too much is queued; or nobody is there."""
+
+    TAKEN = "taken"
+    FULL = "full"
+    CLOSED = "closed"
+
+
+class Pump:
+    """`run` turns until the connection is gone; everything else may be called from any thread."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self._io_lock = threading.Lock()
+        self._outbox: deque[tuple[MQTTMessageInfo, int]] = deque()
+        self._outbox_bytes = 0
+        self._outbox_lock = threading.Lock()
+        self._wake_lock = threading.Lock()
+        self._wake_fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        self._closed_bytes = (0, 0)
+        client.on_socket_open = _tune
+        client.on_socket_close = self._remember_bytes
+        client.on_socket_register_write = _leave_writing_to_us
+
+    def send(self, topic: str, payload: bytes, *, retain: bool) -> Sent:
+        """Queue a QoS 0 PUBLISH and write what can be written."""
+        size = len(payload) + len(topic) + _PACKET_OVERHEAD
+        with self._outbox_lock:
+            self._settle()
+            if self._outbox_bytes + size > limits.OUTBOX_BYTES_MAX:
+                return Sent.FULL
+            packet = self._client.publish(topic, payload, 0, retain)
+            if packet.rc != MQTTErrorCode.MQTT_ERR_SUCCESS:
+                return Sent.CLOSED
+            self._outbox.append((packet, size))
+            self._outbox_bytes += size
+        self.flush()
+        return Sent.TAKEN
+
+    def queued_bytes(self) -> int:
+        with self._outbox_lock:
+            self._settle()
+            return self._outbox_bytes
+
+    def flush(self) -> None:
+        """Write now if nobody is using the connection; else, or if the socket is full, leave it to the loop."""
+        if self._io_lock.acquire(blocking=False):
+            try:
+                self._client.loop_write()
+            finally:
+                self._io_lock.release()
+            if not self._client.want_write() and self._client.socket() is not None:
+                return
+        self.wake()
+
+    def wake(self) -> None:
+        # The lock keeps `close` from giving the number of the descriptor to another file under our hands.
+        with self._wake_lock:
+            if self._wake_fd != -1:
+                os.eventfd_write(self._wake_fd, 1)
+
+    def run(self, before_wait: Callable[[], bool]) -> None:
+        """Turn until the connection is gone or `before_wait`, asked on each turn, says to stop."""
+        client = self._client
+        poll = select.poll()
+        poll.register(self._wake_fd, select.POLLIN)
+        while before_wait() and (connection := client.socket()) is not None and (fd := connection.fileno()) != -1:
+            poll.register(fd, select.POLLIN | (select.POLLOUT if client.want_write() else 0))
+            pending = isinstance(connection, ssl.SSLSocket) and connection.pending() > 0
+            ready = dict(poll.poll(0 if pending else _TICK_S * 1000))
+            if self._wake_fd in ready:
+                os.eventfd_read(self._wake_fd)
+            with self._io_lock:
+                if pending or ready.get(fd, 0) & _READABLE:
+                    client.loop_read()
+                    _acknowledge(connection)
+                if client.want_write():
+                    client.loop_write()
+                client.loop_misc()
+
+    def close(self) -> None:
+        """Forget the connection, however it stands. Call from the thread that ran."""
+        with self._io_lock:
+            connection = self._client.socket()
+            if connection is not None and connection.fileno() != -1:
+                self._remember_bytes(self._client, None, connection)
+                connection.close()
+        with self._outbox_lock:
+            self._outbox.clear()
+            self._outbox_bytes = 0
+        with self._wake_lock:
+            if self._wake_fd != -1:
+                os.close(self._wake_fd)
+                self._wake_fd = -1
+
+    def socket_bytes(self) -> tuple[int, int]:
+        """(received, sent and acknowledged) as the kernel counts them, TLS and keepalive included."""
+        connection = self._client.socket()
+        now = _tcp_bytes(connection) if connection is not None else (0, 0)
+        return now[0] + self._closed_bytes[0], now[1] + self._closed_bytes[1]
+
+    def _settle(self) -> None:
+        """Forget what the kernel has; paho writes in order, so the head is always the oldest."""
+        while self._outbox and self._outbox[0][0].is_published():
+            self._outbox_bytes -= self._outbox.popleft()[1]
+
+    def _remember_bytes(self, client: Client, userdata: Any, connection: Any) -> None:
+        self._closed_bytes = _tcp_bytes(connection)
+
+
+def _tune(client: Client, userdata: Any, connection: Any) -> None:
+    for level, option, value in _SOCKET_OPTIONS:
+        connection.setsockopt(level, option, value)
+
+
+def _acknowledge(connection: Any) -> None:
+    """A broker without TCP_NODELAY holds the next message back until the last one is acknowledged, which the kernel would
+    delay by up to 40 ms. The option lasts for one delay only (tcp(7)), so it is set after every read."""
+    try:
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
+    except OSError:
+        pass  # Closed by that very read.
+
+
+def _leave_writing_to_us(client: Client, userdata: Any, connection: Any) -> None:
+    """That it is set is what matters: without it paho writes by itself, from whichever thread publishes."""
+
+
+def _tcp_bytes(connection: Any) -> tuple[int, int]:
+    try:
+        info = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO_BYTES_OFFSET + 16)
+        acked, received = struct.unpack_from("=QQ", info, _TCP_INFO_BYTES_OFFSET)
+    except (OSError, struct.error):
+        return 0, 0
+    return received, max(0, acked - 1)  # the SYN counts as one
