@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import NamedTuple, TextIO
 
 from edge import limits
+from edge.errors import ConfigError
 
 LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 VALUE_CHARS_MAX = 256
@@ -24,6 +25,8 @@ Fields = Iterable[tuple[str, object]]
 
 def setup(level: str = "info", *, stream: TextIO | None = None, environ: Mapping[str, str] | None = None) -> None:
     """Send every log line to `stream` (stderr), once; ours from `level` up, the libraries' from warning up."""
+    if level not in LEVELS:
+        raise ConfigError(f"log level {level!r}: allowed is one of {', '.join(LEVELS)}")
     target = sys.stderr if stream is None else stream
     handler = logging.StreamHandler(target)
     is_journal = is_journal_stream(target, os.environ if environ is None else environ)

@@ -1,5 +1,6 @@
 """One SQLite file: set aside when it is damaged, its errors in our words, each commit durable before it returns."""
 
+import logging
 import os
 import sqlite3
 from collections.abc import Iterator
@@ -8,6 +9,8 @@ from pathlib import Path
 
 from edge.errors import DiskFullError, StorageError, TryLaterError, UnavailableError
 from edge.gateway.store.schema import APPLICATION_ID, SCHEMA, VERSION
+
+log = logging.getLogger(__name__)
 
 BUSY_TIMEOUT_S = 5.0
 CHECKED_BYTES_MAX = 64 * 1024 * 1024
@@ -65,7 +68,9 @@ class Database:
             raise UnavailableError(f"there is no gateway store at {self.path}")
         with self._in_our_words(None):
             uri = f"{self.path.absolute().as_uri()}?mode=ro"
-            connection = sqlite3.connect(uri, uri=True, timeout=BUSY_TIMEOUT_S, isolation_level=None)
+            connection = sqlite3.connect(
+                uri, uri=True, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False
+            )
             self._check_owner(connection)
         return connection
 
@@ -111,6 +116,7 @@ class Database:
         self._marker.unlink(missing_ok=True)
         _sync_directory(self.path.parent)
         self.quarantined = aside
+        log.warning("store-damaged path=%s set_aside=%s", self.path, aside)
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:

@@ -174,12 +174,14 @@ class _Batch:
 
     def _fill(self, header: Header, signature: bytes | None, body: bytes | None) -> int | None:
         """Complete a vertex that is known; its place when its events are new by that."""
-        update = "UPDATE vertices SET {0} = ? WHERE id = ? AND {0} IS NULL"
-        if signature is not None:
-            self._connection.execute(update.format("signature"), (signature, header.id))
-        if body is None or self._connection.execute(update.format("body"), (body, header.id)).rowcount != 1:
+        place, is_signed, has_body = self._connection.execute(
+            "SELECT place, signature IS NOT NULL, body IS NOT NULL FROM vertices WHERE id = ?", (header.id,)
+        ).fetchone()
+        if signature is not None and not is_signed:
+            self._connection.execute("UPDATE vertices SET signature = ? WHERE place = ?", (signature, place))
+        if body is None or has_body:
             return None
-        (place,) = self._connection.execute("SELECT place FROM vertices WHERE id = ?", (header.id,)).fetchone()
+        self._connection.execute("UPDATE vertices SET body = ? WHERE place = ?", (body, place))
         return int(place)
 
     def _add_events(self, place: int, author: int, body: bytes) -> None:

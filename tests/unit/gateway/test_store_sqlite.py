@@ -107,7 +107,9 @@ def test_a_commit_is_synced_before_it_returns(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("damage", ["garbage", "header", "middle", "truncated", "text"])
-def test_a_damaged_file_is_set_aside_and_a_fresh_one_begun(tmp_path: Path, damage: str) -> None:
+def test_a_damaged_file_is_set_aside_and_a_fresh_one_begun(
+    tmp_path: Path, damage: str, caplog: pytest.LogCaptureFixture
+) -> None:
     path = path_in(tmp_path)
     filled(path)
     data = bytearray(path.read_bytes())
@@ -124,6 +126,7 @@ def test_a_damaged_file_is_set_aside_and_a_fresh_one_begun(tmp_path: Path, damag
     path.write_bytes(data)
     store = SqliteStore(path)
     assert store.quarantined == path.with_name("gateway.db.damaged")
+    assert f"store-damaged path={path} set_aside={store.quarantined}" in caplog.text
     assert store.quarantined.read_bytes() == data
     assert store.count() == (0, 0)
     assert store.put_many(chain(1, 50, events_each=8)) == (50, 400)  # the mesh fills it again

@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge import limits
+from edge.errors import ConfigError
 from edge.shell import telemetry
 from edge.shell.telemetry import Bounded, figures, iso_time, line, logfmt
 
@@ -92,6 +93,11 @@ def test_a_terminal_or_file_gets_time_and_level() -> None:
     assert len(stamp) == len("2026-11-22T17:01:45.123Z")
     assert (level, text) == ("info", "connected broker=127.0.0.1:1883")
     assert second.endswith("warning odd packet")
+
+
+def test_an_unknown_level_names_those_that_are_allowed() -> None:
+    with pytest.raises(ConfigError, match="'loud': allowed is one of debug, info, warning, error"):
+        telemetry.setup("loud")
 
 
 @pytest.mark.usefixtures("_log_restored")
