@@ -33,7 +33,7 @@ HOST_WAIT_MS = 500
 LISTEN_WAIT_MS = 3_000  # how long starting to listen for adverts may hold back hosting
 HOST_WAIT_PER_RANK_MS = 150
 HOST_WAIT_RANKS_MAX = 20  # everybody further down waits as long: if the first twenty are gone, haste matters more
-ATTEMPT_GRACE_MS = 2_500  # how long an attempt that hangs may hold back hosting
+ATTEMPT_GRACE_MS = 2_500  # how long a first attempt that hangs may hold back hosting
 RETIRE_LINGER_MS = 1_000
 HOST_RETRY_MS = 500
 HOST_RETRY_MAX_MS = 30_000
@@ -227,7 +227,8 @@ class BrokerChoice:
         if options.host == "always":
             return True
         ready_at = self._alone_since + HOST_WAIT_MS + HOST_WAIT_PER_RANK_MS * min(options.rank, HOST_WAIT_RANKS_MAX)
-        return now_ms >= ready_at + (ATTEMPT_GRACE_MS if self._attempt is not None else 0)
+        hopeful = self._attempt is not None and self._attempt.failures == 0
+        return now_ms >= ready_at + (ATTEMPT_GRACE_MS if hopeful else 0)
 
     def _retire(self, now_ms: float) -> list[Action]:
         own, current = self._known.own, self._current

@@ -1,0 +1,428 @@
+"""Which broker, and who hosts: every rule of edge/shell/choice.py, by the clock of the test."""
+
+from typing import Any
+
+import pytest
+
+from edge import limits
+from edge.shell.candidates import BACKOFF_MAX_MS, OWN_KEY, REFUSED_RETRY_MS, STABLE_MS, Found, parse_url
+from edge.shell.choice import (
+    ATTEMPT_GRACE_MS,
+    HOST_WAIT_MS,
+    HOST_WAIT_PER_RANK_MS,
+    HOST_WAIT_RANKS_MAX,
+    LISTEN_WAIT_MS,
+    RETIRE_LINGER_MS,
+    Action,
+    Advertise,
+    BrokerChoice,
+    ChoiceOptions,
+    Connect,
+    Host,
+    Unhost,
+    Withdraw,
+)
+
+AUTO = limits.MEMBERS_MAX
+"""Rank 0 of a node that hosts by default, as adverts say it."""
+NAME = "50" * 8
+LOW = Found("00" * 8, "127.0.0.1", 1001, AUTO + 0)
+HIGH = Found("ff" * 8, "127.0.0.1", 1099, AUTO + 9)
+
+
+def key(found: Found) -> str:
+    return f"{found.name}@{found.host}:{found.port}"
+
+
+class Driver:
+    """A BrokerChoice and its clock; remembers what it was told to do."""
+
+    def __init__(self, *urls: str, hears: bool = False, **options: Any) -> None:
+        self.now = 1_000.0
+        targets = tuple(parse_url(url, number) for number, url in enumerate(urls))
+        self.choice = BrokerChoice(
+            ChoiceOptions(name=NAME, urls=targets, **options), jitter=lambda: 1.0, now_ms=self.now, hears=hears
+        )
+
+    def __getattr__(self, name: str) -> Any:
+        method = getattr(self.choice, name)
+        return lambda *args, **kwargs: method(*args, self.now, **kwargs)
+
+    def after(self, ms: float) -> list[Action]:
+        self.now += ms
+        return self.choice.tick(self.now)
+
+    def until(self, kind: type, at_most_ms: float) -> float:
+        """How long it takes, in steps of 10 ms, until an action of that kind comes."""
+        spent = 0.0
+        while spent <= at_most_ms:
+            if any(isinstance(action, kind) for action in self.after(10)):
+                return spent + 10
+            spent += 10
+        raise AssertionError(f"no {kind.__name__} within {at_most_ms} ms")
+
+    def host(self, port: int = 2000) -> list[Action]:
+        """Wait until it hosts, and link to its own broker."""
+        self.until(Host, 60_000)
+        actions = self.hosted("127.0.0.1", port)
+        assert self.linked(OWN_KEY) == []
+        return actions
+
+
+def connects(actions: list[Action]) -> list[str]:
+    return [action.target.address for action in actions if isinstance(action, Connect)]
+
+
+# Hosting
+
+
+@pytest.mark.parametrize("rank", [0, 1, 7])
+def test_a_lonely_node_hosts_after_a_wait_that_grows_with_its_rank(rank):
+    driver = Driver(rank=rank)
+    wait = HOST_WAIT_MS + rank * HOST_WAIT_PER_RANK_MS
+    assert driver.after(wait - 1) == []
+    assert driver.after(1) == [Host()]
+    assert driver.after(60_000) == [], "it is starting already"
+
+
+def test_the_wait_of_high_ranks_is_bounded():
+    wait = HOST_WAIT_MS + HOST_WAIT_RANKS_MAX * HOST_WAIT_PER_RANK_MS
+    assert Driver(rank=3_000).until(Host, wait) == wait
+
+
+def test_what_is_hosted_is_told_and_used():
+    driver = Driver(rank=2)
+    driver.after(10_000)
+    told, connect = driver.hosted("127.0.0.1", 2000)
+    assert told == Advertise(2000, AUTO + 2)
+    assert connects([connect]) == ["127.0.0.1:2000"]
+    assert driver.linked(OWN_KEY) == []
+    assert driver.choice.current.origin == "hosted"
+
+
+def test_never_means_never():
+    driver = Driver(host="never")
+    assert all(driver.after(1_000) == [] for _ in range(100))
+
+
+def test_always_hosts_at_once_and_outranks_everyone_else():
+    driver = Driver(host="always", rank=30)
+    assert driver.after(0) == [Host()]
+    assert driver.hosted("127.0.0.1", 2000)[0] == Advertise(2000, 30)
+    driver.linked(OWN_KEY)
+    assert driver.found(LOW) == [], "rank 30 that hosts always comes before rank 0 by default"
+
+
+def test_hosting_waits_until_adverts_can_be_heard_but_not_for_ever():
+    assert Driver(hears=True).until(Host, 10_000) == pytest.approx(LISTEN_WAIT_MS + HOST_WAIT_MS, abs=10)
+    driver = Driver(hears=True)
+    driver.after(200)
+    driver.listening()
+    assert driver.until(Host, 10_000) == HOST_WAIT_MS
+
+
+def test_a_broker_that_does_not_start_is_tried_again_ever_more_slowly():
+    driver = Driver()
+    driver.until(Host, 1_000)
+    waits = []
+    for _ in range(4):
+        assert driver.unhosted() == []
+        waits.append(driver.until(Host, 60_000))
+    assert waits == [500, 1_000, 2_000, 4_000]
+
+
+def test_a_hosted_broker_that_ends_is_hosted_again():
+    driver = Driver()
+    driver.host()
+    assert driver.unhosted() == [Withdraw()]
+    assert driver.unlinked(OWN_KEY) == []
+    assert driver.until(Host, 10_000) >= HOST_WAIT_MS
+
+
+def test_a_hosted_broker_that_does_not_answer_us_is_ended():
+    driver = Driver()
+    driver.until(Host, 1_000)
+    driver.hosted("127.0.0.1", 2000)
+    assert driver.unlinked(OWN_KEY) == [Withdraw(), Unhost()]
+    assert driver.until(Host, 10_000) > 0
+
+
+# Adverts
+
+
+def test_a_found_broker_is_tried_at_once_and_nothing_is_hosted():
+    driver = Driver()
+    assert connects(driver.found(LOW)) == ["127.0.0.1:1001"]
+    driver.linked(key(LOW))
+    assert driver.after(60_000) == []
+    assert driver.choice.current.origin == "mdns"
+
+
+def test_an_attempt_that_hangs_holds_back_hosting_only_for_a_while():
+    driver = Driver()
+    driver.found(LOW)
+    assert driver.until(Host, 60_000) == HOST_WAIT_MS + ATTEMPT_GRACE_MS
+
+
+def test_a_stale_advert_does_not_keep_a_node_from_hosting():
+    driver = Driver()
+    driver.found(LOW)
+    driver.unlinked(key(LOW))
+    assert driver.until(Host, 60_000) == HOST_WAIT_MS
+
+
+def test_a_broker_of_a_lower_rank_is_moved_to_without_a_gap():
+    driver = Driver()
+    driver.found(HIGH)
+    driver.linked(key(HIGH))
+    assert connects(driver.found(LOW)) == ["127.0.0.1:1001"]
+    assert driver.choice.current.port == 1099, "until the better one has accepted"
+    driver.linked(key(LOW))
+    assert driver.choice.current.port == 1001
+    assert driver.found(HIGH) == []
+
+
+def test_equal_ranks_are_told_apart_by_name():
+    driver = Driver()
+    twin = LOW._replace(name="0f" * 8, port=1002)
+    driver.found(twin)
+    driver.linked(key(twin))
+    assert connects(driver.found(LOW)) == ["127.0.0.1:1001"]
+
+
+def test_a_better_broker_that_does_not_answer_costs_nothing():
+    driver = Driver()
+    driver.found(HIGH)
+    driver.linked(key(HIGH))
+    driver.found(LOW)
+    driver.unlinked(key(LOW))
+    assert driver.choice.current.port == 1099
+    waits = []
+    for _ in range(10):
+        waits.append(driver.until(Connect, 100_000))
+        driver.unlinked(key(LOW))
+    assert waits[:3] == [500, 1_000, 2_000]
+    assert waits[-1] == 60_000
+
+
+def test_the_loss_of_an_advert_does_not_end_a_connection():
+    driver = Driver()
+    driver.found(LOW)
+    driver.linked(key(LOW))
+    assert driver.lost(LOW.name) == []
+    assert driver.choice.current.port == 1001
+    driver.unlinked(key(LOW))
+    assert connects(driver.after(250)) == [], "but nobody says any more that it is there"
+
+
+def test_a_host_that_came_back_on_another_port_is_another_broker():
+    driver = Driver()
+    driver.found(LOW)
+    driver.linked(key(LOW))
+    driver.unlinked(key(LOW))
+    assert connects(driver.found(LOW._replace(port=1002))) == ["127.0.0.1:1002"]
+
+
+def test_found_brokers_are_bounded_and_the_oldest_unproven_makes_room():
+    driver = Driver()
+    driver.found(LOW)
+    driver.linked(key(LOW))
+    for number in range(1, limits.CANDIDATE_BROKERS_MAX + 6):
+        driver.found(Found(f"{number:016x}", "127.0.0.1", 3000 + number, AUTO + 100 + number))
+    counts = driver.choice.counts()
+    assert counts == {"brokers_known": limits.CANDIDATE_BROKERS_MAX, "brokers_evicted": 6}
+    driver.unlinked(key(LOW))
+    assert connects(driver.after(300)) == [], "an attempt is under way"
+    kept = driver.unlinked(f"{7:016x}@127.0.0.1:3007")
+    assert connects(kept) == ["127.0.0.1:1001"], "what was proven was kept"
+
+
+# Loss
+
+
+def test_after_a_loss_the_other_known_brokers_are_tried_at_once():
+    driver = Driver()
+    driver.found(LOW)
+    driver.linked(key(LOW))
+    driver.found(HIGH)
+    assert connects(driver.unlinked(key(LOW))) == ["127.0.0.1:1099"]
+
+
+def test_a_lost_broker_is_tried_again_in_a_moment_before_anything_is_hosted():
+    driver = Driver()
+    driver.found(LOW)
+    driver.linked(key(LOW))
+    driver.now += STABLE_MS
+    assert driver.unlinked(key(LOW)) == []
+    assert connects(driver.after(250)) == ["127.0.0.1:1001"]
+
+
+def test_a_broker_that_keeps_dropping_us_is_tried_ever_more_slowly():
+    driver = Driver("mqtt://broker")
+    driver.tick()
+    waits = []
+    for _ in range(7):
+        driver.linked("url-0")
+        assert driver.unlinked("url-0") == []
+        waits.append(driver.until(Connect, 60_000))
+    assert waits == sorted(waits)
+    assert waits[0] < 500
+    assert waits[-1] == BACKOFF_MAX_MS
+
+
+def test_all_lose_their_broker_and_the_lowest_rank_hosts_first():
+    waits = []
+    for rank in (1, 2, 3):
+        driver = Driver(rank=rank)
+        driver.found(LOW)
+        driver.linked(key(LOW))
+        driver.now += 60_000
+        driver.unlinked(key(LOW))
+        spent = driver.until(Connect, 1_000)
+        driver.unlinked(key(LOW))
+        waits.append(spent + driver.until(Host, 10_000))
+    assert waits == [650, 800, 950]
+
+
+# Two hosts meet
+
+
+def test_the_host_with_the_higher_rank_retires_only_after_the_other_one_answered():
+    driver = Driver(rank=5)
+    driver.host()
+    assert connects(driver.found(LOW)) == ["127.0.0.1:1001"]
+    assert driver.choice.is_hosting
+    assert driver.linked(key(LOW)) == [Withdraw()]
+    assert driver.after(RETIRE_LINGER_MS - 1) == [], "its clients get time to move"
+    assert driver.after(1) == [Unhost()]
+    assert not driver.choice.is_hosting
+
+
+def test_the_host_with_the_lower_rank_stays():
+    driver = Driver(rank=0)
+    driver.host()
+    assert driver.found(HIGH) == []
+    assert driver.after(60_000) == []
+
+
+def test_a_host_whose_rival_does_not_answer_stays():
+    driver = Driver(rank=5)
+    driver.host()
+    driver.found(LOW)
+    assert driver.unlinked(key(LOW)) == []
+    assert driver.choice.is_hosting
+    assert driver.choice.current.origin == "hosted"
+
+
+def test_a_retiring_host_whose_successor_goes_away_stays_host():
+    driver = Driver(rank=5)
+    driver.host()
+    driver.found(LOW)
+    driver.linked(key(LOW))
+    actions = driver.unlinked(key(LOW))
+    assert Advertise(2000, AUTO + 5) in actions
+    assert connects(actions) == ["127.0.0.1:2000"]
+    driver.linked(OWN_KEY)
+    assert driver.choice.current.origin == "hosted"
+
+
+def test_a_better_broker_that_came_while_ours_was_starting_ends_ours_untold():
+    driver = Driver(rank=5)
+    driver.until(Host, 10_000)
+    driver.found(LOW)
+    driver.linked(key(LOW))
+    assert driver.hosted("127.0.0.1", 2000) == [Unhost()]
+
+
+def test_a_worse_broker_that_came_while_ours_was_starting_is_left_for_ours():
+    driver = Driver(rank=0)
+    driver.until(Host, 10_000)
+    driver.found(HIGH)
+    driver.linked(key(HIGH))
+    assert driver.hosted("127.0.0.1", 2000)[0] == Advertise(2000, AUTO)
+    driver.linked(OWN_KEY)
+    assert driver.choice.current.port == 2000
+    assert driver.after(60_000) == []
+
+
+def test_a_new_rank_is_told_and_followed():
+    driver = Driver(rank=0)
+    driver.host()
+    driver.found(HIGH)
+    actions = driver.choice.rank_changed(20, driver.now)
+    assert actions[0] == Advertise(2000, AUTO + 20)
+    assert connects(actions) == ["127.0.0.1:1099"]
+
+
+# Configured brokers
+
+
+def test_configured_brokers_are_tried_in_order_and_nothing_is_hosted():
+    driver = Driver("mqtt://one", "mqtts://two:9000")
+    assert connects(driver.tick()) == ["one:1883"]
+    assert connects(driver.unlinked("url-0")) == ["two:9000"]
+    driver.unlinked("url-1")
+    for _ in range(200):
+        for action in driver.after(100):
+            assert isinstance(action, Connect)
+            driver.unlinked(action.target.key)
+
+
+def test_the_first_configured_broker_is_gone_back_to_when_it_answers():
+    driver = Driver("mqtt://one", "mqtt://two")
+    driver.tick()
+    driver.unlinked("url-0")
+    driver.linked("url-1")
+    driver.until(Connect, 60_000)
+    driver.linked("url-0")
+    assert driver.choice.current.host == "one"
+
+
+def test_a_configured_broker_that_refuses_is_tried_again_slowly_and_nothing_is_hosted():
+    driver = Driver("mqtt://one", host="always")
+    driver.found(LOW)
+    driver.unlinked("url-0", refused="not authorised")
+    assert driver.until(Connect, 100_000) == REFUSED_RETRY_MS
+    driver.unlinked("url-0", refused="not authorised")
+    assert not any(isinstance(action, Host) for _ in range(100) for action in driver.after(100))
+
+
+def test_a_found_broker_that_refuses_is_not_answered_with_a_rival():
+    driver = Driver()
+    driver.found(LOW)
+    driver.unlinked(key(LOW), refused="not authorised")
+    assert driver.until(Connect, 100_000) == REFUSED_RETRY_MS
+    assert driver.lost(LOW.name) == []
+    assert driver.unlinked(key(LOW)) == [Host()], "it is gone"
+
+
+def test_found_brokers_help_out_while_no_configured_one_answers():
+    driver = Driver("mqtt://one")
+    assert connects(driver.found(LOW)) == ["one:1883"]
+    assert connects(driver.unlinked("url-0")) == ["127.0.0.1:1001"]
+    driver.linked(key(LOW))
+    driver.until(Connect, 100_000)
+    driver.linked("url-0")
+    assert driver.choice.current.origin == "configured"
+
+
+def test_always_with_configured_brokers_hosts_once_all_of_them_failed_and_retires_when_one_is_back():
+    driver = Driver("mqtt://one", "mqtt://two", host="always", rank=3)
+    driver.tick()
+    assert not any(isinstance(action, Host) for action in driver.unlinked("url-0"))
+    assert Host() in driver.unlinked("url-1")
+    assert driver.hosted("127.0.0.1", 2000)[0] == Advertise(2000, 3)
+    driver.linked(OWN_KEY)
+    driver.until(Connect, 100_000)
+    assert driver.linked(driver.choice._attempt.target.key) == [Withdraw()]
+    assert driver.until(Unhost, 10_000) <= RETIRE_LINGER_MS + 10
+
+
+def test_it_says_how_long_nothing_needs_deciding():
+    driver = Driver()
+    assert driver.choice.wait_ms(driver.now) <= 50
+    driver.host()
+    assert driver.choice.wait_ms(driver.now) == 1_000
+    driver.found(LOW._replace(rank=AUTO - 1))
+    driver.linked(f"{LOW.name}@127.0.0.1:1001")
+    assert driver.choice.wait_ms(driver.now) == RETIRE_LINGER_MS

@@ -1,0 +1,48 @@
+"""Topics of frames: one spelling each way, nothing else accepted."""
+
+import pytest
+
+from edge import limits
+from edge.shell.topics import NO_MEMBER, Place, frame_filters, frame_topic, parse_frame_topic, prefix_of
+from edge.wire.frame import Channel
+
+PREFIX = prefix_of("0123456789abcdef")
+
+
+@pytest.mark.parametrize("channel", list(Channel))
+@pytest.mark.parametrize("member", [0, 7, limits.INDEX_MAX])
+def test_a_topic_reads_back(channel, member):
+    topic = frame_topic(PREFIX, channel, member)
+    assert topic.startswith("synedge/1/0123456789abcdef/")
+    expected = NO_MEMBER if channel is Channel.ROSTER else member
+    assert parse_frame_topic(topic.removeprefix(PREFIX)) == Place(channel, expected)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "",
+        "v",
+        "v/",
+        "v/-1",
+        "v/01",
+        "v/1/2",
+        "v/x",
+        "v/٣",
+        "v/4294967296",
+        "v/99999999999",
+        "r/",
+        "r/1",
+        "x/1",
+        "V/1",
+        "/1",
+    ],
+)
+def test_other_names_are_none_of_ours(name):
+    assert parse_frame_topic(name) is None
+
+
+def test_a_node_that_keeps_only_its_own_does_not_receive_vertices():
+    assert f"{PREFIX}v/+" in frame_filters(PREFIX, 3, keep_all=True)
+    own = frame_filters(PREFIX, 3, keep_all=False)
+    assert own == [f"{PREFIX}f/+", f"{PREFIX}rq/3", f"{PREFIX}rs/3", f"{PREFIX}r"]
