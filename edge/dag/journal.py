@@ -52,6 +52,12 @@ __all__ = [
 ]
 
 
+_COUNTS = (
+    *("records", "bytes_appended", "commits", "rotations", "refused_full"),
+    *("gaps", "gap_bytes", "strays", "read_damaged"),
+)
+
+
 @dataclass(frozen=True, slots=True)
 class JournalOptions:
     """`max_bytes` bounds the log: vertices and rosters beyond it are refused like on a full disk, small ones pass."""
@@ -83,10 +89,7 @@ class Journal:
         self._end = 0  # where its next record goes
         self._newest = 0  # the highest number in use
         self._dirty = False
-        self._counts = dict.fromkeys(
-            ("records", "bytes_appended", "commits", "rotations", "refused_full", "gaps", "gap_bytes", "read_damaged"),
-            0,
-        )
+        self._counts = dict.fromkeys(_COUNTS, 0)
 
     # What the log holds
 
@@ -212,7 +215,9 @@ class Journal:
         self.quarantined = recovery.gaps
         unreported = [gap for gap in self.quarantined if not gap.known]
         self.clean = recovery.last_type == CLEAN and not self.torn_bytes and not unreported
-        self._counts.update(records=recovery.found, gaps=recovery.gap_count, gap_bytes=recovery.gap_bytes)
+        self._counts.update(
+            records=recovery.found, gaps=recovery.gap_count, gap_bytes=recovery.gap_bytes, strays=recovery.strays
+        )
         self._state = "ready"
         try:
             recovery.repair()

@@ -46,7 +46,7 @@ class Record(NamedTuple):
 
 
 class Damage(NamedTuple):
-    """Bytes [start, end) of a segment that are not records. `final`: no record follows them in this segment."""
+    """Bytes [start, end) of a segment that are not records. `final`: no record follows in this segment, for certain."""
 
     start: int
     end: int
@@ -125,10 +125,10 @@ def segment_numbers(names: list[str]) -> list[int]:
     return sorted(int(stem) for stem in stems if stem.isascii() and stem.isdigit() and stem != "00000000")
 
 
-def read_patiently(disk: Disk, name: str, offset: int, length: int) -> bytes:
-    """Like `disk.read`, but with zeros in place of the pages that the device cannot read."""
+def read_patiently(disk: Disk, name: str, offset: int, length: int) -> tuple[bytes, bool]:
+    """Like `disk.read`, with 0xff for pages that the device cannot read; and whether it could read all of them."""
     try:
-        return disk.read(name, offset, length)
+        return disk.read(name, offset, length), True
     except StorageError:
         pass
     pieces = []
@@ -138,9 +138,9 @@ def read_patiently(disk: Disk, name: str, offset: int, length: int) -> bytes:
         try:
             pieces.append(disk.read(name, offset, step))
         except StorageError:
-            pieces.append(bytes(step))
+            pieces.append(b"\xff" * step)
         offset += step
-    return b"".join(pieces)
+    return b"".join(pieces), False
 
 
 def scan(disk: Disk, segment: int, start: int, size: int) -> Iterator[tuple[Place, Record] | Damage]:
@@ -150,8 +150,9 @@ def scan(disk: Disk, segment: int, start: int, size: int) -> Iterator[tuple[Plac
     """
     name = segment_name(segment)
     position = start
+    budget = RESYNC_BYTES_MAX
     while position < size:
-        window = read_patiently(disk, name, position, min(_WINDOW_BYTES, size - position))
+        window, _ = read_patiently(disk, name, position, min(_WINDOW_BYTES, size - position))
         if not window:
             return
         base = place_of(segment, position)
@@ -161,37 +162,42 @@ def scan(disk: Disk, segment: int, start: int, size: int) -> Iterator[tuple[Plac
         position += used
         if cut_off and used and position < size:
             continue
-        damage = _damage(disk, segment, position, size)
+        damage, spent = _damage(disk, segment, position, size, budget=budget)
+        budget -= spent
         if damage is None:
             return
         yield damage
         position = damage.end if not damage.final else size
 
 
-def _damage(disk: Disk, segment: int, start: int, size: int) -> Damage | None:
-    """The damage that begins at `start`, None if only zeros follow. A search that gets too dear gives up the rest."""
+def _damage(disk: Disk, segment: int, start: int, size: int, *, budget: int) -> tuple[Damage | None, int]:
+    """The damage that begins at `start`, None if only zeros follow; and the bytes checksummed to find its end.
+
+    A search that costs more than `budget` gives up the rest of the segment.
+    """
     name = segment_name(segment)
-    skip = 1
-    budget = RESYNC_BYTES_MAX
     position = start
     last = start  # behind the last byte that is not zero
+    spent = 0
+    all_readable = True
     while position < size:
-        window = read_patiently(disk, name, position, min(_WINDOW_BYTES, size - position))
+        window, readable = read_patiently(disk, name, position, min(_WINDOW_BYTES, size - position))
         if not window:
             break
+        all_readable = all_readable and readable
         filled = len(window.rstrip(b"\0"))
+        clear = len(window) - HEADER_BYTES
         if filled:
-            found, clear, spent = find(window, skip, place_of(segment, position), RECORD_BYTES_MAX, budget)
-            if found >= 0:
-                return Damage(start, position + found, final=False)
-            budget -= spent
-            if budget < 0:
-                return Damage(start, size, final=False)
             last = position + filled
-        else:
-            clear = len(window) - HEADER_BYTES
+            skip = int(position == start)  # where the damage begins, no record does
+            base = place_of(segment, position)
+            found, clear, checked = find(window, skip, base, RECORD_BYTES_MAX, budget - spent)
+            spent += checked
+            if found >= 0:
+                return Damage(start, position + found, final=False), spent
+            if spent > budget:
+                return Damage(start, size, final=False), spent
         if position + len(window) >= size:
             break
         position += max(clear, 1)
-        skip = 0
-    return Damage(start, last, final=True) if last > start else None
+    return (Damage(start, last, final=all_readable) if last > start else None), spent

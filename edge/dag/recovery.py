@@ -55,6 +55,8 @@ class Recovery:
         self.torn_bytes = 0
         self.gap_count = 0
         self.gap_bytes = 0
+        self.strays = 0
+        """Files set aside that only looked like segments."""
         self._disk = disk
         self._segment_bytes = segment_bytes
         self._damage: list[tuple[int, int, int]] = []
@@ -72,10 +74,13 @@ class Recovery:
         self._copy_budget -= sum(self._size(name) for name in self._names if name.startswith(QUARANTINE))
         numbers = segment_numbers(self._names)
         last = next((number for number in reversed(numbers) if self._holds_records(number)), 0)
-        if last + 1 in numbers:
-            last += 1  # begun, but nothing in it survived
+        while last + 1 in numbers:  # begun, but nothing in it survived
+            last += 1
         for number in numbers:
-            yield from self._segment(number, is_last=number == last)
+            if number <= last:
+                yield from self._segment(number, is_last=number == last)
+            else:
+                self._set_aside(segment_name(number))
 
     def repair(self) -> None:
         """Cut the torn end, and make durable what was found. StorageError if the device refuses."""
@@ -88,7 +93,7 @@ class Recovery:
     def _segment(self, number: int, *, is_last: bool) -> Iterator[tuple[Place, Record]]:
         name = segment_name(number)
         appendable = is_last and self._settle(name)
-        end = intact = 0
+        end = intact = torn = 0
         for item in scan(self._disk, number, 0, self._scan_size(name)):
             if not isinstance(item, Damage):
                 end = offset_of(item[0]) + HEADER_BYTES + len(item[1].payload)
@@ -96,17 +101,17 @@ class Recovery:
                 self._note(item[1])
                 yield item
             elif item.final and appendable:
-                self.torn_bytes = item.end - item.start
+                torn = item.end - item.start
             else:
                 end = item.end
                 self._quarantine(number, item)
         if not intact and number != self.newest + 1:
-            self._move_aside(name)
+            self._set_aside(name)
             return
         self.newest = number
         self.size_bytes += end
         if appendable:
-            self.segment, self.end = number, end
+            self.segment, self.end, self.torn_bytes = number, end, torn
 
     def _holds_records(self, number: int) -> bool:
         items = scan(self._disk, number, 0, self._scan_size(segment_name(number)))
@@ -151,11 +156,11 @@ class Recovery:
     def _copy(self, name: str, damage: Damage, copy: str) -> None:
         self._disk.create(copy, 0)
         for offset in range(damage.start, damage.end, _COPY_BYTES):
-            data = read_patiently(self._disk, name, offset, min(_COPY_BYTES, damage.end - offset))
+            data, _ = read_patiently(self._disk, name, offset, min(_COPY_BYTES, damage.end - offset))
             self._disk.write(copy, offset - damage.start, data)
 
-    def _move_aside(self, name: str) -> None:
+    def _set_aside(self, name: str) -> None:
         """A file without one record that continues nothing was never a segment: do not count on from its number."""
-        self.torn_bytes = 0
+        self.strays += 1
         with suppress(StorageError):
             self._disk.rename(name, QUARANTINE + name)
