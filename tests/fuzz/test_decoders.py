@@ -14,7 +14,7 @@ from edge.wire.refusal import REASONS, Refusal
 from tests.fuzz.generate import TREES
 from tests.fuzz.mutate import mutate
 from tests.fuzz.targets import TARGETS
-from tests.reference.cbor import Refused, encode
+from tests.reference.cbor import Refused, decode, encode
 
 CASES = int(os.environ.get("SYNEDGE_FUZZ_CASES", "20000"))
 SEED = int(os.environ.get("SYNEDGE_FUZZ_SEED", "1"))
@@ -76,3 +76,19 @@ def test_fast_and_slow_decoder_agree(name: str) -> None:
     print(name, dict(counts))
     assert CASES < 10_000 or counts["mutated"] >= 0.8 * (CASES // len(TARGETS))
     assert CASES < 10_000 or (counts["mutated-accepted"] and counts["mutated-refused"])
+
+
+def test_a_planted_flaw_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The harness has teeth: where the two decoders differ in one rule, a few thousand cases show it."""
+
+    honest = TARGETS["header"]
+
+    def forgetful(raw: bytes) -> object:
+        tree = decode(raw, 3)
+        if isinstance(tree, list) and len(tree) == 12 and tree[6] is None:
+            raw = encode([*tree[:5], 1, *tree[6:]])  # forgets: seq is 1 exactly without prev
+        return honest.slow(raw)
+
+    monkeypatch.setitem(TARGETS, "header", honest._replace(slow=forgetful))
+    with pytest.raises(AssertionError, match="header case"):
+        run("header", 3000, Random(1))

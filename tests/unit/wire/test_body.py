@@ -1,3 +1,5 @@
+"""Bodies: salted leaves under a Merkle root, each event judged, no bit changed unnoticed."""
+
 import pytest
 
 from edge.limits import BATCH_EVENTS_MAX, BODY_BYTES_MAX

@@ -1,3 +1,5 @@
+"""The codec takes exactly one encoding of each value and names why it takes no other."""
+
 import math
 import struct
 import tracemalloc

@@ -1,3 +1,5 @@
+"""Each field of an event and the reasons for which it is refused."""
+
 import json
 
 import pytest

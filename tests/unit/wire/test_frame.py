@@ -1,3 +1,5 @@
+"""The frames of every channel: round trips, bounds, and the reasons of refusal."""
+
 from typing import Any
 
 import pytest

@@ -1,3 +1,5 @@
+"""The hybrid logical clock at its rules and at its ends."""
+
 import pytest
 
 from edge.limits import HLC_AHEAD_MS_MAX

@@ -1,3 +1,5 @@
+"""The Merkle tree against known roots, the recursion of RFC 9162, and proofs that must not hold."""
+
 import pytest
 
 from edge.wire import merkle

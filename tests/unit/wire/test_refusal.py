@@ -1,3 +1,5 @@
+"""The list of reasons is closed: no reason used outside it, none in it dead, each on the page."""
+
 import re
 from pathlib import Path
 

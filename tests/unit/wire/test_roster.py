@@ -1,3 +1,5 @@
+"""Rosters: who signs them, what is refused, how members are found."""
+
 from dataclasses import replace
 from hashlib import sha256
 from typing import Any

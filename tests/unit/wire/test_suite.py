@@ -1,3 +1,5 @@
+"""Signatures and COSE_Sign1: what verifies, what is refused without raising, and the self-test."""
+
 from random import Random
 
 import pytest

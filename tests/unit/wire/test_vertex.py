@@ -1,3 +1,5 @@
+"""Each field of a header and the reasons for which it is refused."""
+
 from dataclasses import replace
 from hashlib import sha256
 from typing import Any

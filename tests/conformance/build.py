@@ -1,0 +1,309 @@
+"""The golden vectors: what stands in vectors/*.json, built again from fixed seeds and the slow encoder."""
+
+import hashlib
+import json
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from edge.ids import Parent
+from edge.wire import hlc, merkle
+from edge.wire.cbor import decode
+from edge.wire.event import GAP_BEFORE, TIME_UNSURE, Event, encode_event
+from edge.wire.frame import (
+    FrontierEntry,
+    FrontierFrame,
+    Range,
+    ReplyFrame,
+    RequestFrame,
+    Want,
+    encode_frontier,
+    encode_reply,
+    encode_request,
+    encode_vertex,
+)
+from edge.wire.roster import Member, Roster, encode_roster, node_id, site_id
+from edge.wire.suite import (
+    PURPOSE_ROSTER,
+    PURPOSE_VERTEX,
+    SUITES,
+    Signer,
+    join_sign1,
+    public_from_seed,
+    sig_structure,
+    sign1,
+)
+from edge.wire.vertex import Ack, Header, Shed, Tally, encode_body, encode_header
+from tests.reference import cbor as slow
+
+FOLDER = Path(__file__).parent / "vectors"
+WALL_MS = 1_760_000_000_000
+Vectors = dict[str, Any]
+
+
+def seed(name: str) -> bytes:
+    return hashlib.sha256(f"synedge vectors: {name}".encode()).digest()
+
+
+AUTHORITY = Signer(3, seed("authority"))
+SITE = site_id(AUTHORITY.public_key)
+EVENTS = {
+    "smallest": Event("a", "k", 0, (0.0,)),
+    "classification": Event(
+        "bearing", "class", WALL_MS, ("worn", 0.8125), None, 0.8125, seed("model"), seed("input"), GAP_BEFORE
+    ),
+    "measurement": Event("boiler-2", "value", WALL_MS + 1, (21.4, -0.0, 65504.0, 1e-300), "°C"),
+    "largest texts": Event("z" * 32, "é" * 32, 2**53 - 1, ("", "日" * 21), "u" * 64, 1.0, None, None, TIME_UNSURE),
+}
+
+
+def hexed(value: Any) -> Any:
+    """A JSON view of decoded values: byte strings as {"hex": …}."""
+    if isinstance(value, bytes):
+        return {"hex": value.hex()}
+    if isinstance(value, dict):
+        return {key: hexed(element) for key, element in value.items()}
+    return [hexed(element) for element in value] if isinstance(value, list | tuple) else value
+
+
+def edited(raw: bytes, field: int, value: Any) -> bytes:
+    """The canonical encoding with one field of the array replaced."""
+    tree = slow.decode(raw, 8)
+    return slow.encode([*tree[:field], value, *tree[field + 1 :]])
+
+
+def file(structure: str, accepted: dict[str, Vectors], refused: dict[str, tuple[bytes, str]]) -> Vectors:
+    return {
+        "structure": structure,
+        "accepted": [{"name": name, **vector} for name, vector in accepted.items()],
+        "refused": [{"name": name, "bytes": raw.hex(), "reason": why} for name, (raw, why) in refused.items()],
+    }
+
+
+def bodies() -> dict[str, tuple[bytes, Any, bytes]]:
+    """name: body, reference, salts"""
+    result = {}
+    for name, events in (("one event", ["smallest"]), ("all events", list(EVENTS)), ("five", ["smallest"] * 5)):
+        salts = Random(name).randbytes(16 * len(events))
+        result[name] = (*encode_body([EVENTS[one] for one in events], salts, retention=1), salts)
+    return result
+
+
+def headers() -> dict[str, Header]:
+    genesis = encode_header(
+        suite=2, site=SITE, epoch=1, author=0, incarnation=1, seq=1, prev=None, parents=(), hlc=0, body=None
+    )
+    other = encode_header(
+        suite=1, site=SITE, epoch=1, author=3, incarnation=2, seq=1, prev=None, parents=(), hlc=7, body=None
+    )
+    full = encode_header(
+        suite=2,
+        site=SITE,
+        epoch=1,
+        author=0,
+        incarnation=2,
+        seq=2,
+        prev=genesis.id,
+        parents=(Parent(3, 2, 1, other.id), Parent(2**32 - 1, 1, 2**53 - 1, seed("parent"))),
+        hlc=hlc.pack(WALL_MS, 5),
+        body=bodies()["all events"][1],
+        checkpoint=seed("checkpoint")[:16],
+        items=(Ack(3, 2, 1, other.id), Tally(1000, 400, 500, 36, 64), Shed(0, 12)),
+    )
+    return {"genesis": genesis, "another author": other, "every field": full}
+
+
+def header_file() -> Vectors:
+    every = headers()["every field"].raw
+    parent = [3, 2, 1, seed("parent")]
+    refused = {
+        "format 2": (edited(every, 0, 0x0202), "format-unknown"),
+        "suite 4": (edited(every, 0, 0x0104), "suite-unknown"),
+        "a site of 7 bytes": (edited(every, 1, SITE[:7]), "header-shape"),
+        "incarnation 0": (edited(every, 4, 0), "header-shape"),
+        "seq 1 with prev": (edited(every, 5, 1), "seq-prev"),
+        "seq 2 without prev": (edited(every, 6, None), "seq-prev"),
+        "seq of 2^53": (edited(every, 5, 2**53), "header-shape"),
+        "its own parent": (edited(every, 7, [[0, 1, 1, seed("parent")]]), "parent-self"),
+        "one parent twice": (edited(every, 7, [parent, parent]), "parent-order"),
+        "32 parents": (edited(every, 7, [[9 + i, *parent[1:]] for i in range(32)]), "too-many-parents"),
+        "65 events": (edited(every, 9, [seed("root"), 9, 65, 0]), "body-count"),
+        "class 3": (edited(every, 9, [seed("root"), 9, 1, 3]), "body-class"),
+        "class with bit 4": (edited(every, 9, [seed("root"), 9, 1, 16]), "body-class"),
+        "a vote": (edited(every, 11, [[2]]), "item-reserved"),
+        "an unknown item": (edited(every, 11, [[7, 1]]), "item-unknown"),
+        "true for an item type": (edited(every, 11, [[True, 3, 2, 1, seed("parent")]]), "item-shape"),
+        "a tally that does not add up": (edited(every, 11, [[5, 10, 4, 3, 2, 2]]), "tally-sum"),
+        "eleven fields": (slow.encode(slow.decode(every, 8)[:11]), "header-shape"),
+        "the array in a longer head": (b"\x98\x0c" + every[1:], "cbor-not-minimal"),
+        "an indefinite array": (b"\x9f" + every[1:] + b"\xff", "cbor-indefinite"),
+        "a tagged header": (b"\xd8\x62" + every, "cbor-type"),
+        "a byte too many": (every + b"\x00", "cbor-trailing"),
+        "a byte too few": (every[:-1], "cbor-truncated"),
+        "more than 4096 bytes": (every + bytes(4096), "header-too-large"),
+    }
+    return file("header", {name: {"bytes": header.raw.hex()} for name, header in headers().items()}, refused)
+
+
+def event_file() -> Vectors:
+    raw = encode_event(EVENTS["classification"])
+    double = raw.replace(bytes.fromhex("f93a80"), bytes.fromhex("fa3f500000"), 1)
+    refused = {
+        "an upper-case name": (edited(raw, 0, "Bearing"), "event-name"),
+        "no kind": (edited(raw, 1, ""), "event-text"),
+        "a control character": (edited(raw, 1, "a\u0085"), "event-text"),
+        "no values": (edited(raw, 3, []), "event-values"),
+        "an integer value": (edited(raw, 3, [1]), "event-shape"),
+        "confidence above 1": (edited(raw, 5, 1.5), "event-confidence"),
+        "confidence 1 as an integer": (edited(raw, 5, 1), "event-shape"),
+        "a digest of 31 bytes": (edited(raw, 6, seed("model")[:31]), "event-shape"),
+        "flag 2": (edited(raw, 8, 4), "event-flags"),
+        "a float longer than needed": (double, "cbor-not-minimal"),
+        "a NaN": (raw.replace(bytes.fromhex("f93a80"), bytes.fromhex("f97e00"), 1), "cbor-not-finite"),
+        "bad UTF-8": (raw.replace(b"worn", b"wo\xc3n", 1), "cbor-text"),
+        "more than 16 kB": (raw + bytes(16384), "event-too-large"),
+    }
+    return file("event", {name: {"bytes": encode_event(one).hex()} for name, one in EVENTS.items()}, refused)
+
+
+def body_file() -> Vectors:
+    accepted = {}
+    for name, (body, ref, salts) in bodies().items():
+        leaves = decode(body)
+        accepted[name] = {
+            "bytes": body.hex(),
+            "salts": salts.hex(),
+            "root": ref.root.hex(),
+            "leaf_hashes": [merkle.leaf_hash(leaf).hex() for leaf in leaves],
+            "proof_of_last": [node.hex() for node in merkle.proof(leaves, len(leaves) - 1)],
+        }
+    leaf = bytes(16) + encode_event(EVENTS["smallest"])
+    refused = {
+        "no leaf": (slow.encode([]), "body-count"),
+        "65 leaves": (slow.encode([leaf] * 65), "body-count"),
+        "a leaf that is only salt": (slow.encode([leaf[:16]]), "body-shape"),
+        "a leaf that is text": (slow.encode([leaf, "event"]), "body-shape"),
+        "an event with a byte too many": (slow.encode([leaf + b"\x00"]), "cbor-trailing"),
+        "an event of eight fields": (slow.encode([bytes(16) + slow.encode([0] * 8)]), "event-shape"),
+    }
+    return file("body", accepted, refused)
+
+
+def frame_files() -> dict[str, Vectors]:
+    header, body = headers()["every field"].raw, bodies()["all events"][0]
+    entries = (FrontierEntry(0, 2, 2, 0xABCD), FrontierEntry(3, 1, 9, 0), FrontierEntry(3, 2, 1, 65535))
+    wants = (Want(3, 0, 0, 0), Want(7, 2, 41, 60))
+    vertex = encode_vertex(header, b"\x05" * 3309, body)
+    frontier = encode_frontier(FrontierFrame(SITE, 1, 0, entries))
+    request = encode_request(RequestFrame(SITE, 0, 77, 65536, wants))
+    reply = encode_reply(ReplyFrame(SITE, 3, 77, True, (Range((header, header), (body, None), b"\x05" * 3309),)))
+    return {
+        "vertex-frame": file(
+            "vertex-frame",
+            {"whole": {"bytes": vertex.hex()}, "header alone": {"bytes": encode_vertex(header, None, None).hex()}},
+            {
+                "a signature that is text": (edited(vertex, 1, "s"), "frame-shape"),
+                "an empty signature": (edited(vertex, 1, b""), "signature-size"),
+                "two fields": (slow.encode([header, None]), "frame-shape"),
+            },
+        ),
+        "frontier": file(
+            "frontier",
+            {
+                "three branches": {"bytes": frontier.hex()},
+                "nothing held": {"bytes": encode_frontier(FrontierFrame(SITE, 1, 0, ())).hex()},
+                "a fork": {"bytes": slow.encode([SITE, 1, 0, 0, [3, 1, 9, 1, 0, 1, 9, 2]]).hex()},
+            },
+            {
+                "not in fours": (edited(frontier, 4, [1, 1, 1]), "frontier-shape"),
+                "one entry twice": (edited(frontier, 4, [1, 1, 1, 1, 0, 1, 1, 1]), "frontier-order"),
+                "incarnation 0": (edited(frontier, 4, [1, 0, 1, 1]), "frontier-shape"),
+                "five branches": (
+                    edited(frontier, 4, [1, 1, 1, 1] + [x for i in (2, 3, 4, 5) for x in (0, i, 1, 1)]),
+                    "too-many-branches",
+                ),
+                "a flag": (edited(frontier, 3, 1), "frontier-shape"),
+            },
+        ),
+        "request": file(
+            "request",
+            {"two wants": {"bytes": request.hex()}},
+            {"through is not above after": (edited(request, 4, [[3, 0, 5, 5]]), "request-range")},
+        ),
+        "reply": file(
+            "reply",
+            {"one range of two": {"bytes": reply.hex()}},
+            {
+                "fewer bodies than headers": (edited(reply, 4, [[[header], [], b"s"]]), "reply-shape"),
+                "no signature": (edited(reply, 4, [[[header], [None], None]]), "reply-shape"),
+                "is_last as an integer": (edited(reply, 3, 1), "reply-shape"),
+            },
+        ),
+    }
+
+
+def roster() -> Roster:
+    def member(index: int, name: str, suite: int, *roles: str) -> Member:
+        return Member(index, name, f"Label of {name}", suite, public_from_seed(suite, seed(name)), roles)
+
+    members = (member(0, "gateway", 2, "device", "gateway"), member(3, "pump-7", 1, "device"))
+    return Roster(SITE, 1, WALL_MS, (1, 2), members)
+
+
+def roster_file() -> Vectors:
+    raw = encode_roster(roster())
+    one, two = slow.decode(raw, 8)[5]
+    vectors = file(
+        "roster",
+        {"two members": {"bytes": raw.hex()}},
+        {
+            "members out of order": (edited(raw, 5, [two, one]), "roster-order"),
+            "one name twice": (edited(raw, 5, [one, [1, one[1], *two[2:]]]), "roster-duplicate"),
+            "a key of another suite": (edited(raw, 5, [[*one[:3], 1, *one[4:]]]), "roster-key"),
+            "an unknown role": (edited(raw, 5, [[*one[:5], ["root"]]]), "roster-role"),
+            "suite 4 allowed": (edited(raw, 4, [4]), "roster-shape"),
+        },
+    )
+    vectors["authority_seed"] = seed("authority").hex()
+    vectors["authority_public_key"] = AUTHORITY.public_key.hex()
+    vectors["site"] = SITE.hex()
+    vectors["node_ids"] = [node_id(member.public_key).hex() for member in roster().members]
+    vectors["signed"] = sign1(AUTHORITY, PURPOSE_ROSTER, raw, deterministic=True).hex()
+    return vectors
+
+
+def signature_file() -> Vectors:
+    """Deterministic signatures (FIPS 204 §3.4) over a header of each suite; hedged ones verify the same."""
+    vectors = []
+    for number, one in SUITES.items():
+        signer = Signer(number, seed(one.name))
+        header = headers()["every field"].raw
+        header = edited(header, 0, 0x0100 | number)
+        message = sig_structure(number, PURPOSE_VERTEX, header)
+        signature = signer.sign(message, deterministic=True)
+        vectors.append(
+            {
+                "suite": number,
+                "alg": one.alg,
+                "seed": seed(one.name).hex(),
+                "public_key": signer.public_key.hex(),
+                "header": header.hex(),
+                "sig_structure": message.hex(),
+                "signature": signature.hex(),
+                "cose_sign1": join_sign1(number, header, signature).hex(),
+            }
+        )
+    return {"purpose": PURPOSE_VERTEX.decode(), "signatures": vectors}
+
+
+def build() -> dict[str, str]:
+    """File name: text."""
+    from tests.fuzz.targets import TARGETS
+
+    files = {"headers": header_file(), "events": event_file(), "bodies": body_file(), "roster": roster_file()}
+    files |= {f"frames-{name}": vectors for name, vectors in frame_files().items()}
+    for vectors in files.values():
+        for vector in vectors["accepted"]:
+            vector["value"] = hexed(TARGETS[vectors["structure"]].slow(bytes.fromhex(vector["bytes"])))
+    files["signatures"] = signature_file()
+    return {f"{name}.json": json.dumps(vectors, indent=1, ensure_ascii=False) + "\n" for name, vectors in files.items()}
