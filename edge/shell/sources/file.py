@@ -6,7 +6,8 @@ times in the file `interval_ms` says how far apart the rows are. A full queue is
 recording is lost.
 
 Keys: `path`, `fields` (all columns but the time by default), `time_field` (`t_ms` by default), `time_unit`,
-`interval_ms`, `speed` (1; 0 or 0.001 to 1e6), `loop` (false).
+`interval_ms`, `speed` (1; 0 or 0.001 to 1e6), `loop` (false), `start_at_ms` (Unix time at which the replay begins or
+began, by default when the source starts: rows due before that are gone, as with a live sensor nobody listened to).
 """
 
 import time
@@ -40,6 +41,7 @@ class FileSource(Source):
         if 0 < self._speed < SPEED_MIN:
             raise table.refusal("speed", self._speed, f"0, or a number from {SPEED_MIN:g} to {SPEED_MAX:g}")
         self._is_loop = table.flag("loop", False)
+        self._start_at_ms = table.optional_number("start_at_ms", 0, limits.COUNTER_MAX)
         table.done()
         self._recording = Recording(Path(path), fields, time_field=time_field, time_unit=time_unit)
         if self._recording.time_field is None and self._interval_ms is None and self._speed:
@@ -54,7 +56,7 @@ class FileSource(Source):
         return super().counts() | {"rounds": self.rounds}
 
     def _live(self) -> None:
-        clock = _Replay(self._speed)
+        clock = _Replay(self._speed, self._start_at_ms)
         while self._play(clock) and self._is_loop:
             pass
         if not self._stopping.is_set():
@@ -71,9 +73,11 @@ class FileSource(Source):
                 self._refuse(row.text)
                 continue
             time_ms, wait_s = clock.due(row.offset_ms)
+            if clock.is_over(time_ms):
+                continue
             if (wait_s > 0 and not self._pause(wait_s)) or not self._offer_patiently(time_ms, row.values):
                 return False
-        if self.readings == before:
+        if self.readings == before and self._start_at_ms is None:
             raise SourceError(
                 f"{self._recording.path}: not one row could be used; expected are numbers in {shown(self.fields)}"
             )
@@ -95,10 +99,11 @@ class FileSource(Source):
 class _Replay:
     """When each row is due; a round in a loop follows the one before without a jump."""
 
-    def __init__(self, speed: float) -> None:
+    def __init__(self, speed: float, start_at_ms: float | None = None) -> None:
         self._speed = speed
-        self._start_ms = wall_ms()
-        self._start_s = time.monotonic()
+        self._began_ms = wall_ms()
+        self._start_ms = self._began_ms if start_at_ms is None else round(start_at_ms)
+        self._start_s = time.monotonic() + (self._start_ms - self._began_ms) / 1000
         self._base_ms = 0.0
         self._last_ms = 0.0
         self._rows = 0
@@ -115,9 +120,17 @@ class _Replay:
         after_ms /= self._speed
         return max(0, self._start_ms + round(after_ms)), self._start_s + after_ms / 1000 - time.monotonic()
 
+    def is_over(self, time_ms: int) -> bool:
+        """Whether a row was due before anybody listened; never so without a pace."""
+        return bool(self._speed) and time_ms < self._began_ms and self._start_ms < self._began_ms
+
     def rewind(self, interval_ms: float | None) -> None:
         """Begin again, one row's distance after the last."""
         if interval_ms is None:
             interval_ms = self._last_ms / (self._rows - 1) if self._rows > 1 else 1.0
-        self._base_ms += self._last_ms + interval_ms
+        round_ms = self._last_ms + interval_ms
+        self._base_ms += round_ms
+        over_ms = (self._began_ms - self._start_ms) * self._speed - self._base_ms
+        if over_ms > round_ms > 0:
+            self._base_ms += over_ms // round_ms * round_ms  # rounds nobody could have heard
         self._rows = 0

@@ -15,6 +15,8 @@ from edge.sense.table import ANY, Table, shown
 from edge.shell.sources.base import Deliver, Report, Source, Watch, wall_ms
 from edge.shell.sources.extract import DOCUMENT, TIME_UNITS, Extractor, NotUsableError, parse_json
 
+FRAMES = "synedge/1/"
+
 
 class MqttSource(Source):
     kind = "mqtt"
@@ -98,4 +100,6 @@ def _topic(table: Table) -> str:
     topic = table.text("topic", allowed, bytes_max=1024)
     if any(character in topic for character in "+#\0"):
         raise ValueError(f"topic = {shown(topic)}: allowed is {allowed}")
+    if topic.startswith(FRAMES):
+        raise ValueError(f"topic = {shown(topic)}: allowed is a topic of sensors; {FRAMES}… is the mesh's own")
     return topic
