@@ -26,7 +26,7 @@ def decode_vertex(raw: bytes) -> dict[str, Any]:
 
 
 def decode_frontier(raw: bytes) -> dict[str, Any]:
-    require(len(raw) <= 32 * 1024, "frontier too large")
+    require(len(raw) <= 60 * 1024, "frontier too large")
     fields = decode(raw, 2)
     require(is_array(fields, 5, 5), "five fields")
     site, epoch, sender, flags, flat = fields

@@ -123,8 +123,11 @@ def test_frontier_shapes_are_refused(tree: object) -> None:
 
 def test_a_frontier_is_bounded() -> None:
     assert reason(decode_frontier(b"\xff" * (limits.FRONTIER_BYTES_MAX + 1))) == "frontier-too-large"
+    branch = [(i, j, 2**53 - 1, 65535) for i in range(limits.MEMBERS_MAX) for j in (1, 2)]
+    full_site = FrontierFrame(SITE, 2**32 - 1, 2**32 - 1, entries(*branch[::2]))
+    assert decode_frontier(encode_frontier(full_site)) == full_site
     with pytest.raises(ValueError, match="frontier-too-large"):
-        encode_frontier(FrontierFrame(SITE, 1, 2, entries(*((i, 1, 2**53 - 1, 65535) for i in range(4096)))))
+        encode_frontier(full_site._replace(entries=entries(*branch)))
     with pytest.raises(ValueError, match="frontier-order"):
         encode_frontier(FrontierFrame(SITE, 1, 2, entries((1, 2, 1, 1), (1, 1, 1, 1))))
 
