@@ -43,6 +43,3 @@ CREATE TABLE heads (
 CREATE TABLE totals (vertices INTEGER NOT NULL, events INTEGER NOT NULL);
 INSERT INTO totals VALUES (0, 0);
 """
-
-INSERT_VERTEX = "INSERT OR IGNORE INTO vertices VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-INSERT_EVENT = "INSERT INTO events VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?)"

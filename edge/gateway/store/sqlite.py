@@ -6,17 +6,15 @@ from pathlib import Path
 from typing import Any
 
 from edge.gateway.store import ROWS_MAX, Count, Cursor, Order, Stored, StoredEvent, Vertex
+from edge.gateway.store.batch import HELD, Batch
 from edge.gateway.store.database import Database
-from edge.gateway.store.schema import INSERT_EVENT, INSERT_VERTEX
 from edge.ids import VertexId
 from edge.wire.event import Event
 from edge.wire.refusal import Refusal
-from edge.wire.vertex import Header, body_events, decode_header
+from edge.wire.vertex import body_events, decode_header
 
-EVENT_ROWS_AT_ONCE = 4096
 IDS_AT_ONCE = 4096
 BODIES_AT_ONCE = 64
-HELD = "(count = 0 OR body IS NOT NULL)"
 
 
 class SqliteStore:
@@ -28,7 +26,7 @@ class SqliteStore:
 
     def put_many(self, vertices: Iterable[Vertex]) -> Stored:
         with self._database.writing() as connection:
-            batch = _Batch(connection)
+            batch = Batch(connection)
             for raw, signature, body in vertices:
                 header = decode_header(raw)
                 if isinstance(header, Refusal):
@@ -134,112 +132,6 @@ class SqliteStore:
 
     def close(self) -> None:
         self._database.close()
-
-
-class _Batch:
-    """The vertices of one transaction: their rows, and the branches whose heads they may move."""
-
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self._connection = connection
-        self._rows: list[tuple[object, ...]] = []
-        self._branches: dict[tuple[int, int], None] = {}
-        self._vertices = 0
-        self._events = 0
-
-    def add(self, header: Header, signature: bytes | None, body: bytes | None) -> None:
-        cursor = self._connection.execute(
-            INSERT_VERTEX,
-            (
-                header.id,
-                header.author,
-                header.incarnation,
-                header.seq,
-                header.epoch,
-                header.hlc >> 16,
-                0 if header.body is None else header.body.count,
-                header.raw,
-                signature,
-                body,
-            ),
-        )
-        if cursor.rowcount == 1:
-            self._vertices += 1
-            place = cursor.lastrowid
-        else:
-            place = self._fill(header, signature, body)
-        if place is not None:
-            self._branches[(header.author, header.incarnation)] = None
-            if body is not None:
-                self._add_events(place, header.author, body)
-
-    def _fill(self, header: Header, signature: bytes | None, body: bytes | None) -> int | None:
-        """Complete a vertex that is known; its place when its events are new by that."""
-        place, is_signed, has_body = self._connection.execute(
-            "SELECT place, signature IS NOT NULL, body IS NOT NULL FROM vertices WHERE id = ?", (header.id,)
-        ).fetchone()
-        if signature is not None and not is_signed:
-            self._connection.execute("UPDATE vertices SET signature = ? WHERE place = ?", (signature, place))
-        if body is None or has_body:
-            return None
-        self._connection.execute("UPDATE vertices SET body = ? WHERE place = ?", (body, place))
-        return int(place)
-
-    def _add_events(self, place: int, author: int, body: bytes) -> None:
-        events = body_events(body)
-        self._rows += [
-            (place, index, author, event.agent, event.kind, event.time_ms, event.values[0], event.confidence)
-            for index, event in enumerate(events)
-        ]
-        self._events += len(events)
-        if len(self._rows) >= EVENT_ROWS_AT_ONCE:
-            self._flush()
-
-    def _flush(self) -> None:
-        self._connection.executemany(INSERT_EVENT, self._rows)
-        self._rows.clear()
-
-    def finish(self) -> Stored:
-        self._flush()
-        for author, incarnation in self._branches:
-            self._advance(author, incarnation)
-        for author in {author: None for author, _ in self._branches}:  # a later branch may start from what has come
-            waiting = self._connection.execute(
-                "SELECT incarnation FROM heads WHERE author = ? AND seq = 0", (author,)
-            ).fetchall()
-            for (incarnation,) in waiting:
-                self._advance(author, incarnation)
-        self._connection.execute(
-            "UPDATE totals SET vertices = vertices + ?, events = events + ?", (self._vertices, self._events)
-        )
-        return Stored(self._vertices, self._events)
-
-    def _advance(self, author: int, incarnation: int) -> None:
-        branch = (author, incarnation)
-        row = self._connection.execute("SELECT seq FROM heads WHERE author = ? AND incarnation = ?", branch).fetchone()
-        known = row[0] if row else None
-        head = known or self._start(author, incarnation)
-        query = f"SELECT 1 FROM vertices WHERE author = ? AND incarnation = ? AND seq = ? AND {HELD} LIMIT 1"
-        while head and self._connection.execute(query, (*branch, head + 1)).fetchone():
-            head += 1
-        if head != known:
-            self._connection.execute("INSERT OR REPLACE INTO heads VALUES (?, ?, ?)", (*branch, head))
-
-    def _start(self, author: int, incarnation: int) -> int:
-        """The seq at which a branch starts, 0 while that is not held."""
-        rows = self._connection.execute(
-            f"SELECT header, {HELD} FROM vertices WHERE author = :author AND incarnation = :incarnation AND seq ="
-            " (SELECT min(seq) FROM vertices WHERE author = :author AND incarnation = :incarnation)",
-            {"author": author, "incarnation": incarnation},
-        ).fetchall()
-        for raw, is_held in rows:  # more than one only where the author forked
-            header = decode_header(raw)
-            assert isinstance(header, Header)
-            if is_held and (header.prev is None or self._has(header.prev)):
-                return header.seq
-        return 0
-
-    def _has(self, id_: VertexId) -> bool:
-        return self._connection.execute("SELECT 1 FROM vertices WHERE id = ?", (id_,)).fetchone() is not None
 
 
 def _with_bodies(connection: sqlite3.Connection, rows: list[Any]) -> Iterator[StoredEvent]:

@@ -69,6 +69,22 @@ class StoreContract:
         assert store.put_many([*vertices, *vertices]) == (2, 4)
         assert store.count() == (2, 4)
 
+    def test_a_long_batch_may_complete_its_own_vertices(self, store: Store) -> None:
+        vertices = chain(1, 200)
+        bare = [(raw, None, None) for raw, _, _ in vertices]
+        signed = [(raw, signature_, None) for raw, signature_, _ in vertices]
+        assert store.put_many([*bare, *vertices[:100], *signed, *vertices]) == (200, 400)
+        assert [store.vertex(header_of(raw).id) for raw, _, _ in vertices] == vertices
+        assert store.frontier() == {(1, 1): 200}
+        assert [row.seq for row in store.events()] == [seq for seq in range(1, 201) for _ in range(2)]
+
+    def test_frontiers_of_many_authors_move_in_one_batch(self, store: Store) -> None:
+        chains = [chain(author, 3) for author in range(700)]
+        store.put_many([vertex for vertices in chains for vertex in vertices[1:]])
+        assert store.frontier() == {(author, 1): 0 for author in range(700)}
+        store.put_many([vertices[0] for vertices in chains])
+        assert store.frontier() == {(author, 1): 3 for author in range(700)}
+
     def test_a_later_signature_fills_a_missing_one_and_never_replaces_one(self, store: Store) -> None:
         ((raw, signed, body),) = chain(1, 1)
         id_ = header_of(raw).id

@@ -192,22 +192,29 @@ def test_stop_on_a_full_disk_says_that_it_was_not_possible(told: Told, archive: 
 
 
 KILLED = """
-import os, sys
+import os, sys, threading
 from pathlib import Path
 from edge.gateway.archive import Archiver
 from edge.gateway.store.sqlite import SqliteStore
 from tests.unit.gateway.vertices import chain
 
 store = SqliteStore(Path(sys.argv[1]))
-# One write a ticket: atomic on a pipe, and out of this process before anything else happens.
-archiver = Archiver(store, lambda ticket: os.write(1, b"%08d\\n" % ticket), lambda error: os.abort())
+room = threading.Semaphore(256)
+
+
+def done(ticket):
+    os.write(1, b"%08d\\n" % ticket)  # at once and whole: atomic on a pipe
+    room.release()
+
+
+archiver = Archiver(store, done, lambda error: os.abort())
 archiver.start()
 vertices = [chain(author, 400, events_each=8) for author in range(1, 9)]
 ticket = 0
 for seq in range(400):
     for author in range(8):
-        while not archiver.submit(ticket, [vertices[author][seq]]):
-            pass
+        room.acquire()
+        assert archiver.submit(ticket, [vertices[author][seq]])
         ticket += 1
 archiver.stop(60)
 """
