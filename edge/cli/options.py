@@ -4,8 +4,6 @@ from argparse import ArgumentParser, Namespace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from edge.config import Config
 
 
@@ -19,22 +17,16 @@ def add_config(parser: ArgumentParser) -> None:
     )
 
 
+def add_log(parser: ArgumentParser) -> None:
+    """Which log: the one of a configuration, or any directory that holds one."""
+    add_config(parser)
+    parser.add_argument(
+        "--data", metavar="DIR", help="instead of a configuration: a node's directory, its data directory or its log"
+    )
+
+
 def load_config(args: Namespace, *, check_files: bool = False) -> "Config":
     """The configuration the command line names. Only commands that open models and recordings check those files."""
     from edge.config import find, load
 
     return load(find(args.config), check_files=check_files)
-
-
-def data_dir(args: Namespace) -> "Path":
-    """`--data DIR`, else the data directory of the configuration."""
-    from pathlib import Path
-
-    from edge.errors import UsageError
-
-    if not args.data:
-        return load_config(args).node.data_dir
-    directory = Path(args.data)
-    if not directory.is_dir():
-        raise UsageError(f"--data {args.data}: no such directory")
-    return directory

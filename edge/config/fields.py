@@ -60,10 +60,20 @@ def text(given: Given) -> str:
 
 
 def address(given: Given) -> str:
-    """An IP address, an interface or a host name; whether it exists is seen when it is used."""
+    """An IP address or a host name; whether it exists is seen when it is used."""
     if not isinstance(given.value, str) or not _ADDRESS.match(given.value):
-        raise NotAllowedError("an address, an interface or a host name")
+        raise NotAllowedError("an IP address or a host name")
     return given.value
+
+
+def ipv4(given: Given) -> str:
+    """An address of this machine; mDNS speaks IPv4 only."""
+    from ipaddress import IPv4Address
+
+    try:
+        return str(IPv4Address(str(given.value)))
+    except ValueError:
+        raise NotAllowedError("an IPv4 address of this machine, such as 127.0.0.1") from None
 
 
 def optional_text(given: Given) -> str | None:

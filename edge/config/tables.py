@@ -13,6 +13,7 @@ from edge.config.fields import (
     choice,
     entry_name,
     integer,
+    ipv4,
     optional_path,
     optional_text,
     path,
@@ -69,8 +70,8 @@ class MqttConfig:
     certificate_file: Path | None = setting(optional_path, None)
     key_file: Path | None = setting(optional_path, None)
     discover: bool = setting(boolean, True)
-    interfaces: tuple[str, ...] = setting(strings(0, 16, address), ())
-    """Addresses or names of the interfaces mDNS may use; none means all of them."""
+    interfaces: tuple[str, ...] = setting(strings(0, 16, ipv4), ())
+    """Own addresses of the networks that mDNS may use; none means all of them."""
     home_assistant: bool = setting(boolean, True)
 
 

@@ -1,0 +1,117 @@
+"""`synedge agents`: which there are, and whether one fires on a recorded file."""
+
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+from typing import Any
+
+from edge.cli.options import add_config, add_json, load_config
+from edge.cli.output import Output
+from edge.config import Config
+from edge.errors import PermissionsError, SynedgeError, UnavailableError
+from edge.shell.control import ask
+
+ROWS = 40
+
+
+def arguments(parser: ArgumentParser) -> None:
+    commands = parser.add_subparsers(dest="what", metavar="WHAT", required=True)
+    commands.add_parser("list", help="the configured agents, and what they did if the agent runs")
+    test = commands.add_parser("test", help="run agents on a recording, offline: does my model fire on this?")
+    test.add_argument("--input", required=True, metavar="FILE", help="CSV with a header line, plain or .gz")
+    test.add_argument("--agent", metavar="NAME", help="only this one")
+    test.add_argument("--limit", type=int, default=ROWS, metavar="N", help=f"windows in the table ({ROWS}); 0 for all")
+    for child in commands.choices.values():
+        add_config(child)
+        add_json(child)
+
+
+def run(args: Namespace, out: Output) -> int:
+    return _list(args, out) if args.what == "list" else _test(args, out)
+
+
+def _list(args: Namespace, out: Output) -> int:
+    config = load_config(args)
+    live = _live(config)
+    rows = [_row(config, index, live) for index in range(len(config.agents))]
+    if out.as_json:
+        out.document({"running": live is not None, "agents": rows})
+    elif not rows:
+        out.line(f"no [[agent]] in {config.origin}")
+    else:
+        out.table(
+            ("agent", "source", "window", "model", "decide", "engine", "events", "fault"),
+            [
+                tuple(
+                    row[key]
+                    for key in ("agent", "source", "window", "model_name", "decide", "engine", "events", "fault")
+                )
+                for row in rows
+            ],
+        )
+        if live is None:
+            out.line("the agent does not run; events and engines are known while it does")
+    return 0
+
+
+def _live(config: Config) -> dict[str, Any] | None:
+    """What the running agent says, None when there is none (or none of ours)."""
+    try:
+        answer = ask(config.node.control_socket, "agents")
+    except (UnavailableError, PermissionsError):
+        return None
+    return answer if isinstance(answer, dict) else None
+
+
+def _row(config: Config, index: int, live: dict[str, Any] | None) -> dict[str, Any]:
+    agent = config.agents[index]
+    window, decide = agent.options.get("window"), agent.options.get("decide")
+    size = window.get("size") if isinstance(window, dict) else 1
+    step = window.get("step", size) if isinstance(window, dict) else 1
+    now = (live or {}).get(agent.name, {})
+    return {
+        "agent": agent.name,
+        "source": agent.source,
+        "window": f"{size}/{step}",
+        "model": str(agent.model) if agent.model else None,
+        "model_name": agent.model.name if agent.model else None,
+        "decide": decide.get("kind") if isinstance(decide, dict) else "value",
+        "engine": now.get("engine"),
+        "events": now.get("events"),
+        "fault": now.get("fault"),
+        "live": now or None,
+    }
+
+
+def _test(args: Namespace, out: Output) -> int:
+    from edge.cli.trial import Trial, try_agent
+
+    config = load_config(args, check_files=True)
+    chosen = [agent for agent in config.agents if args.agent in (None, agent.name)]
+    if not chosen:
+        from edge.config.loader import suggestion
+        from edge.errors import UsageError
+
+        names = [agent.name for agent in config.agents]
+        said = f"--agent {args.agent}: no such agent{suggestion(args.agent, names)}" if args.agent else "no [[agent]]"
+        raise UsageError(f"{said}; allowed: {', '.join(names) or f'none, for there is none in {config.origin}'}")
+    trials: list[Trial] = []
+    faults: list[dict[str, str]] = []
+    for agent in chosen:
+        try:
+            trials.append(try_agent(config, agent, Path(args.input)))
+        except SynedgeError as error:
+            if len(chosen) == 1:
+                raise
+            faults.append({"agent": agent.name, "error": str(error)})
+    if not trials:
+        from edge.errors import DataError
+
+        raise DataError("; ".join(f"{fault['agent']}: {fault['error']}" for fault in faults))
+    if out.as_json:
+        out.document({"input": args.input, "agents": [trial.document() for trial in trials], "failed": faults})
+        return 0
+    for trial in trials:
+        trial.show(out, args.limit)
+    for fault in faults:
+        out.line(f"{fault['agent']}: {fault['error']}")
+    return 0

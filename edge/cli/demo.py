@@ -1,0 +1,22 @@
+"""`synedge demo`: hands over to `edge.lab.demo`."""
+
+from argparse import ArgumentParser, Namespace
+
+from edge.cli.options import add_json
+from edge.cli.output import Output
+
+
+def arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("--nodes", type=int, default=8, metavar="N", help="devices, besides the gateway (8)")
+    parser.add_argument("--seconds", type=float, default=20.0, metavar="S", help="of load, before the drain (20)")
+    parser.add_argument("--chaos", action="store_true", help="kill two devices and start one late")
+    parser.add_argument("--keep", metavar="DIR", help="work in DIR and leave everything there")
+    parser.add_argument("--replay-speed", type=float, metavar="X", help="of the recordings, against real time")
+    add_json(parser)
+
+
+def run(args: Namespace, out: Output) -> int:
+    del out
+    from edge.lab.demo import main
+
+    return main(args)

@@ -1,0 +1,44 @@
+"""`synedge peers`: whom the running agent knows, and when it last heard of them."""
+
+from argparse import ArgumentParser, Namespace
+
+from edge.cli.options import add_config, add_json, load_config
+from edge.cli.output import Output
+from edge.cli.status import span
+from edge.shell.control import ask
+
+
+def arguments(parser: ArgumentParser) -> None:
+    add_config(parser)
+    add_json(parser)
+
+
+def run(args: Namespace, out: Output) -> int:
+    peers = ask(load_config(args).node.control_socket, "peers")
+    if out.as_json:
+        out.document({"peers": peers})
+        return 0
+    rows = []
+    for peer in peers:
+        heard = peer.get("heard_s")
+        state = "online" if peer.get("online") else "offline"
+        rows.append(
+            (
+                peer["index"],
+                peer["name"],
+                peer["roles"],
+                state,
+                "never" if heard is None else f"{span(heard)} ago",
+                peer.get("vertices"),
+                peer.get("ahead_of_us"),
+            )
+        )
+    if not rows:
+        out.line("no other members in the roster")
+        return 0
+    out.table(
+        ("index", "name", "roles", "state", "heard", "vertices", "ahead of us"),
+        rows,
+        colours={"online": "green", "offline": "yellow"},
+    )
+    return 0

@@ -1,0 +1,90 @@
+"""`synedge status`: what the running agent says of itself."""
+
+from argparse import ArgumentParser, Namespace
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from edge.cli.options import add_config, add_json, load_config
+from edge.cli.output import Output, bytes_text
+from edge.shell.control import ask
+
+
+def arguments(parser: ArgumentParser) -> None:
+    add_config(parser)
+    parser.add_argument("--counts", action="store_true", help="every counter instead")
+    add_json(parser)
+
+
+def run(args: Namespace, out: Output) -> int:
+    config = load_config(args)
+    answer = ask(config.node.control_socket, "counts" if args.counts else "status")
+    if out.as_json:
+        out.document(answer)
+    elif args.counts:
+        out.pairs(sorted(answer.items()))
+    else:
+        out.pairs(_lines(answer))
+        sources = answer.get("sources") or {}
+        if sources:
+            out.line()
+            out.table(
+                ("source", "kind", "state", "readings", "shed", "detail"),
+                [
+                    (name, s.get("kind"), s.get("state"), s.get("readings"), s.get("shed_readings"), s.get("detail"))
+                    for name, s in sources.items()
+                ],
+                colours={"running": "green", "failing": "red"},
+            )
+    return 0
+
+
+def _lines(status: Mapping[str, Any]) -> Iterator[tuple[str, object]]:
+    """What a person asks first; each line only if the agent told it."""
+    label = f" ({status['label']})" if status.get("label") else ""
+    yield "node", f"{status['node']}{label}, {status['role']}, member {status['index']} of site {status['site']}"
+    yield "process", f"pid {status['pid']}, synedge {status['version']}, up {span(status['uptime_s'])}"
+    yield "memory", f"{status['rss_mb']} MB, at most {status['rss_mb_max']} MB"
+    yield "broker", _broker(status.get("mqtt"))
+    yield "peers online", status["peers_online"]
+    yield "own chain", f"incarnation {status['incarnation']}, seq {status['seq']}, acknowledged {status['acked_seq']}"
+    yield "recorded", f"{status['recorded_events']} events; {status['shed_events']} shed"
+    tally = status.get("readings") or {}
+    yield "readings", ", ".join(f"{count} {word}" for word, count in tally.items())
+    log = status.get("log") or {}
+    if log:
+        share = f"{status['log_share']:.1%} of {bytes_text(log['max_bytes'])}"
+        yield "log", f"{status['vertices']} vertices, {bytes_text(log['size_bytes'])}, {share}"
+    if status.get("engines"):
+        yield "engines", status["engines"]
+    yield from _warnings(status)
+
+
+def _warnings(status: Mapping[str, Any]) -> Iterator[tuple[str, object]]:
+    if status.get("disk_full"):
+        yield "warning", "the disk or the log is full: nothing more is recorded until there is room"
+    if status.get("time_unsure"):
+        yield "warning", "the clock is not sure; events say so"
+    if status.get("quarantined"):
+        yield "warning", f"forked authors, of whom nothing more is accepted: {status['quarantined']}"
+    if status.get("gaps") or status.get("pending"):
+        yield "catching up", f"{status.get('gaps')} gaps, {status.get('pending')} vertices wait for others"
+
+
+def _broker(mqtt: Mapping[str, Any] | None) -> str:
+    if not mqtt:
+        return "-"
+    hosting = f"; hosting {mqtt['hosted']} ({mqtt['engine']})" if mqtt.get("hosting") else ""
+    if mqtt.get("connected"):
+        return f"{mqtt['broker']}, {mqtt['discovery']}{hosting}"
+    return f"not connected: {mqtt.get('reason') or 'looking for one'}{hosting}"
+
+
+def span(seconds: float) -> str:
+    """`3d 4h`, `5m 6s`: the two largest units."""
+    left = int(seconds)
+    parts: list[str] = []
+    for unit, size in (("d", 86400), ("h", 3600), ("m", 60), ("s", 1)):
+        count, left = divmod(left, size)
+        if count or parts or unit == "s":
+            parts.append(f"{count}{unit}")
+    return " ".join(parts[:2])
