@@ -42,6 +42,8 @@ if TYPE_CHECKING:
 
 STOP_MS = 3_000.0
 """For the last vertices to become durable; the service manager is promised five seconds in all."""
+BOOT_MS = 10_000.0
+SOURCE_STOP_S = 0.2
 AUTHORITY_BYTES_MAX = 8192
 
 
@@ -69,7 +71,7 @@ class Agent:
         self._make_directories()
         self.disk = DirectoryDisk(config.node.data_dir / "log")
         self.journal = Journal(self.disk, JournalOptions(max_bytes=config.log.max_mb * 1024 * 1024))
-        self.sources = [open_source(item.name, item.kind, item.options, self._report) for item in config.sources]
+        self.sources = [open_source(item.name, item.kind, item.options, self._source_said) for item in config.sources]
         fields = {source.name: source.fields for source in self.sources}
         agents = [agent_options(item.options, fields[item.source]) for item in config.agents]
         self.senses = Senses(agents, [source.name for source in self.sources])
@@ -80,7 +82,8 @@ class Agent:
         self.models = self._open_models()
         self.loop = Loop(self.node, self.identity.member.index)
         self.site: SiteLink | None = None
-        self._is_stopping = False
+        self._workers: tuple[Scribe, Signing] | None = None
+        self._control: ControlServer | None = None
 
     # ---- building
 
@@ -163,15 +166,18 @@ class Agent:
     def _report(self, level: str, event: str, fields: tuple[tuple[str, object], ...]) -> None:
         self.reports.report(level, event, fields, now().mono_ms)
 
+    def _source_said(self, level: str, event: str, fields: tuple[tuple[str, object], ...]) -> None:
+        self._report(level, event, fields)
+        if event == "source-ended":
+            self.loop.after_readings(self.node.source_ended, dict(fields)["source"])
+
     # ---- running
 
-    def run(self) -> int:
-        """Start, turn until told to stop or a disk dies, leave cleanly."""
+    def start(self) -> None:
+        """Bring everything up, in the order of need; READY waits for the disk, never for the network."""
         from edge.shell.site import SiteLink
 
         loop, identity = self.loop, self.identity
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: loop.inbox.task(loop.stop))
         signing = Signing(
             identity.signer,
             lambda ticket, signature: loop.post(self.node.signed, ticket, signature),
@@ -188,19 +194,26 @@ class Agent:
         self._start_archiver(world)
         scribe.start()
         signing.start()
-        control = ControlServer(self.config.node.runtime_dir / "synedge.sock", self._operations(), loop.selector)
+        self._workers = (scribe, signing)
+        self._control = ControlServer(self.config.node.runtime_dir / "synedge.sock", self._operations(), loop.selector)
         loop.execute(self._start_node())
-        loop.run_until(lambda: not self.node.is_booting, now().mono_ms + 10_000)
+        loop.run_until(lambda: not self.node.is_booting, now().mono_ms + BOOT_MS)
         self.ready_ms = now().mono_ms - self.started_ms
         self.notifier.ready(f"{self.config.node.name} {__version__}")
         self._report("info", "ready", (("node", self.config.node.name), ("ms", round(self.ready_ms))))
         self.site.start()
         for source in self.sources:
             source.start(loop.inbox.reading, self.site.watch)
-        loop.run()
-        self._stop(scribe, signing, control)
-        if loop.failure is not None:
-            raise loop.failure
+
+    def run(self) -> int:
+        """Start, turn until told to stop or a disk dies, leave cleanly; the exit code."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: self.loop.inbox.task(self.loop.stop))
+        self.start()
+        self.loop.run()
+        self.stop()
+        if self.loop.failure is not None:
+            raise self.loop.failure
         return 0
 
     def _start_node(self) -> list[Any]:
@@ -256,32 +269,37 @@ class Agent:
 
         self.loop.inbox.task(linked)
 
-    def _stop(self, scribe: Scribe, signing: Signing, control: ControlServer) -> None:
+    def stop(self) -> None:
         """No more readings; what was taken becomes durable and is sent; the log ends with the mark of a clean stop."""
         loop = self.loop
         self.notifier.stopping()
         deadline_ms = now().mono_ms + STOP_MS
         for source in self.sources:
-            source.stop(0.2)
+            source.stop(SOURCE_STOP_S)
         if loop.failure is None:
             loop.run_until(lambda: not loop.inbox.has_readings(), deadline_ms)
             loop.execute(self.node.stop(now()))
             if loop.run_until(lambda: self.node.is_idle, deadline_ms):
                 loop.execute(self.node.close(now()))
                 loop.run_until(lambda: self.node.is_closed, deadline_ms)
-        assert self.site is not None
+        self._release()
+        self._report("info", "stopped", (("recorded_events", self.node.counts()["recorded_events"]),))
+
+    def _release(self) -> None:
+        """Give back threads, sockets, models and files."""
+        assert self.site is not None and self._workers is not None and self._control is not None
         self.site.stop(1.0)
+        scribe, signing = self._workers
         scribe.stop(1.0)
         signing.stop(0.5)
         if self.archiver is not None and self.store is not None:
             self.archiver.stop(1.0)
             self.store.close()
-        control.close()
+        self._control.close()
         for model in self.models.values():
             model.close()
         self.disk.close()
         self.reports.flush()
-        self._report("info", "stopped", (("recorded_events", self.node.counts()["recorded_events"]),))
 
     # ---- answers on the control socket
 

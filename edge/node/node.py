@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -90,6 +90,7 @@ class Node:
         self.is_booting = True
         """Our incarnation is not durable yet."""
         self.is_closed = False
+        self._owes_tally = False
         self._is_linked = False
         self._tick_ms = 0.0
         self._warned = False
@@ -112,10 +113,14 @@ class Node:
         """Draft everything queued and the last tally; call again with results until `is_idle`, then `close`."""
         while self._author.queued_events:
             self._own.draft(self.roster.version, now)
-        tally = self._tally()
-        if tally != self._told_tally():
-            self._own.draft(self.roster.version, now, tally)
+        self._close_account(now)
         return self._desk.take()
+
+    def _close_account(self, now: Instant) -> None:
+        """Sign where the readings since the last event went, if any came."""
+        tally = self._tally()
+        if tally != (self._author.told_tally or Tally(0, 0, 0, 0, 0)):
+            self._own.draft(self.roster.version, now, tally)
 
     def close(self, now: Instant) -> list[Effect]:
         """The mark of a clean stop, the last record of the log."""
@@ -158,11 +163,19 @@ class Node:
     def source_ended(self, source: str, now: Instant) -> list[Effect]:
         """A source has said that nothing more will come."""
         self.senses.ended(source)
+        self._owes_tally = True
         return self._turn(now)
 
     def submit(self, event: Event, now: Instant, *, urgent: bool = False, retention: int = 0) -> list[Effect]:
         """An event made elsewhere than in our senses."""
         self._own.add(event, now, urgent=urgent, retention=retention, tally=self._tally())
+        return self._turn(now)
+
+    def submit_all(self, events: Iterable[Event], now: Instant, *, retention: int = 0) -> list[Effect]:
+        """Many events made elsewhere, for one turn's price."""
+        tally = self._tally()
+        for event in events:
+            self._own.add(event, now, urgent=False, retention=retention, tally=tally)
         return self._turn(now)
 
     def inferred(self, ticket: Ticket, outputs: tuple[float, ...] | None, now: Instant) -> list[Effect]:
@@ -311,6 +324,9 @@ class Node:
         self.custody.settle(now)
         self._own.retry(now)
         self._own.flush(self.roster.version, now)
+        if self._owes_tally and not self._author.queued_events:
+            self._owes_tally = False
+            self._close_account(now)
         if self._is_linked:
             self._exchange.announce(self.roster, now)
             self._exchange.ask(self.roster, now)
@@ -337,9 +353,6 @@ class Node:
 
     def _tally(self) -> Tally:
         return self.senses.tally()
-
-    def _told_tally(self) -> Tally:
-        return self._author.told_tally or Tally(0, 0, 0, 0, 0)
 
     def _accepted(self, candidates: tuple[Candidate, ...], now: Instant) -> None:
         """Vertices by others are in the graph, in causal order."""

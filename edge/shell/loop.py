@@ -93,6 +93,7 @@ class Loop:
         self._index = index
         self._world: World | None = None
         self._archives: deque[Archive] = deque()
+        self._later: list[Callable[[], None]] = []
         self._durable_ns = 0
         self._second_ms = 0.0
         self._is_running = True
@@ -111,6 +112,17 @@ class Loop:
     def post(self, method: Callable[..., list[Effect]], *args: Any) -> None:
         """Feed a result or an input to the node at the next turn: `method(*args, now)`."""
         self.inbox.task(lambda: self.execute(method(*args, now())))
+
+    def after_readings(self, method: Callable[..., list[Effect]], *args: Any) -> None:
+        """Like `post`, but once every reading that is queued now has been fed."""
+
+        def try_now() -> None:
+            if self.inbox.has_readings():
+                self._later.append(try_now)
+            else:
+                self.execute(method(*args, now()))
+
+        self.inbox.task(try_now)
 
     def stored(self, ticket: Ticket, places: tuple[int, ...] | None, durable_ns: int) -> None:
         self.inbox.task(lambda: self._stored(ticket, places, durable_ns))
@@ -154,6 +166,9 @@ class Loop:
             self.execute(self.node.receive(channel, payload, now()))
         for reading in readings:
             self.execute(self.node.read(reading, now()))
+        later, self._later = self._later, []
+        for task in later:
+            self.inbox.task(task)
         self.inbox.is_busy = self.node.queued_events > QUEUE_EVENTS_MAX // 2
         current = now()
         if current.mono_ms >= self.node.deadline():

@@ -1,0 +1,295 @@
+"""`synedge demo`: a whole site of real processes on this machine, real recordings, and an audit of what they wrote.
+
+Each device is exactly `synedge run --config DIR/<name>/synedge.toml`. They find each other by mDNS on loopback; one of
+them starts a broker. Nothing the devices say about themselves is believed where their logs can be read instead.
+"""
+
+from __future__ import annotations
+
+import random
+import shutil
+import sys
+import tempfile
+import time
+from argparse import Namespace
+from pathlib import Path
+from typing import Any
+
+from edge.cli.output import Output
+from edge.cli.site import Site
+from edge.errors import UnavailableError, UsageError
+from edge.lab import report, verdict, watch
+from edge.lab.layout import LATE, Seat, give_senses, lay_out_site, recording_s
+from edge.lab.process import Device, wait_until
+
+START_S = 5.0
+"""From the first process to the first reading: boot, mDNS, the election of a broker host."""
+DRAIN_S_MAX = 30.0
+STOP_S = 6.0
+KILLS = 2
+DOWN_S = 1.5
+POLL_S = 0.5
+
+
+class Demo:
+    """One run, from empty directories to a verdict."""
+
+    def __init__(self, args: Namespace, root: Path, out: Output) -> None:
+        self.args = args
+        self.root = root
+        self.out = out
+        self.site: Site
+        self.seats: list[Seat]
+        self.site, self.seats = lay_out_site(root, args.nodes, late=args.chaos)
+        self.devices = {seat.name: Device(seat.name, seat.directory) for seat in self.seats}
+        longest_s = max(recording_s(seat.stream) for seat in self.seats if seat.stream)
+        self.speed: float = args.replay_speed or longest_s / args.seconds
+        self.load_s = longest_s / self.speed
+        self.start_at_ms = 0
+        self.kills: list[dict[str, Any]] = []
+        self.recorded_at: dict[tuple[int, ...], int] = {}
+        self.accepted_at: dict[tuple[tuple[int, ...], str], int] = {}
+        self.last_counts: dict[str, dict[str, int]] = {}
+        self.drain_s = 0.0
+        self.is_drained = False
+        self.exit_codes: dict[str, int | None] = {}
+        self.screen = report.Screen(out)
+
+    def run(self) -> dict[str, Any]:
+        try:
+            self._start()
+            self._load()
+            self._drain()
+        finally:
+            self._stop()
+        return self._judge()
+
+    # ---- the run
+
+    def _start(self) -> None:
+        self.start_at_ms = time.time_ns() // 1_000_000 + round(START_S * 1000)
+        for seat in self.seats:
+            give_senses(seat, speed=self.speed, start_at_ms=self.start_at_ms)
+        self.begun_s = time.monotonic()
+        for device in self.devices.values():
+            if device.name != LATE:
+                device.start()
+        if not wait_until(lambda: self._poll() and all(d.status for d in self._expected()), 30.0):
+            silent = next(device for device in self._expected() if not device.status)
+            raise UnavailableError(f"{silent.name} does not start:\n{silent.last_words()}")
+
+    def _load(self) -> None:
+        """Let the recordings play; with --chaos kill two devices on the way, and let one come late."""
+        plan = self._chaos() if self.args.chaos else []
+        until_s = self.begun_s + START_S + self.load_s
+        while time.monotonic() < until_s:
+            elapsed_s = time.monotonic() - self.begun_s - START_S
+            while plan and plan[0][0] <= elapsed_s:
+                plan.pop(0)[1]()
+            self._poll()
+            time.sleep(POLL_S)
+        for _, act in plan:
+            act()
+
+    def _chaos(self) -> list[tuple[float, Any]]:
+        plan: list[tuple[float, Any]] = [(0.35 * self.load_s, self.devices[LATE].start)]
+        for number in range(KILLS):
+            plan.append(((0.25 + 0.2 * number) * self.load_s, self._kill_one))
+        return sorted(plan, key=lambda step: step[0])
+
+    def _kill_one(self) -> None:
+        """SIGKILL to a device with a history, that neither hosts the broker nor was killed before."""
+        killed = {kill["name"] for kill in self.kills}
+        choice = [
+            device
+            for device in self._expected()
+            if device.name not in killed
+            and device.name != LATE
+            and device.status.get("role") == "device"
+            and device.status.get("seq", 0) >= 3
+            and not device.status["mqtt"]["hosting"]
+        ]
+        if not choice:
+            return
+        victim = random.choice(choice)
+        pid = victim.pid
+        incarnation = victim.status["incarnation"]
+        victim.kill()
+        at_s = time.monotonic() - self.begun_s
+        self.kills.append({"name": victim.name, "pid": pid, "time_s": round(at_s, 2), "incarnation": incarnation})
+        self.screen.say(f"kill -9 {pid} ({victim.name})")
+        time.sleep(DOWN_S)
+        victim.start()
+        self.screen.say(f"{victim.name} is started again")
+
+    def _drain(self) -> None:
+        """Until every log says the same and the gateway has stored it, at most DRAIN_S_MAX."""
+        begun_s = time.monotonic()
+        calm = 0
+        while time.monotonic() - begun_s < DRAIN_S_MAX and calm < 2:
+            time.sleep(POLL_S)
+            self._poll()
+            calm = calm + 1 if self._is_settled() else 0
+        self.is_drained = calm >= 2
+        self.drain_s = time.monotonic() - begun_s
+
+    def _is_settled(self) -> bool:
+        states = [source["state"] for d in self._expected() for source in d.status.get("sources", {}).values()]
+        if any(state != "ended" for state in states):
+            return False
+        frontiers = [device.ask("frontier") for device in self._expected()]
+        counts = [device.ask("counts") for device in self._expected()]
+        if not all(frontiers) or not all(counts):
+            return False
+        self.last_counts = {device.name: count for device, count in zip(self._expected(), counts, strict=True)}
+        busy = sum(count["archiving"] + count["queued_events"] + count["pending"] for count in counts)
+        return busy == 0 and all(frontier == frontiers[0] for frontier in frontiers)
+
+    def _poll(self) -> bool:
+        """Look at every process once: status, and the times of its newest vertices."""
+        for device in self._expected():
+            if device.poll() is None:
+                continue
+            trace = device.ask("trace") or {"recorded": [], "accepted": []}
+            for *key, at_ns in trace["recorded"]:
+                self.recorded_at[tuple(key)] = at_ns
+            for *key, at_ns in trace["accepted"]:
+                self.accepted_at.setdefault((tuple(key), device.name), at_ns)
+        self.screen.show(self.devices.values(), time.monotonic() - self.begun_s)
+        return True
+
+    def _expected(self) -> list[Device]:
+        """Processes that were started; the late one only once it was."""
+        return [device for device in self.devices.values() if device.process is not None]
+
+    def _stop(self) -> None:
+        """End everyone by their own process id, hosts of the broker last."""
+        self.screen.close()
+        running = sorted(self._expected(), key=lambda d: bool(d.status and d.status["mqtt"]["hosting"]))
+        for device in running:
+            device.terminate()
+            if device.status and device.status["mqtt"]["hosting"]:
+                for other in running:
+                    other.wait(STOP_S)
+        for device in running:
+            self.exit_codes[device.name] = device.wait(STOP_S)
+
+    # ---- the verdict
+
+    def _judge(self) -> dict[str, Any]:
+        roster, authority = self.site.roster, self.site.authority.public_key
+        held = {seat.name: verdict.read(seat, roster, authority) for seat in self.seats}
+        stored = verdict.read_store(self.seats[0].directory)
+        for kill in self.kills:
+            self._complete(kill, held[kill["name"]].own)
+        answer: dict[str, Any] = {
+            "nodes": [self._row(seat, held[seat.name]) for seat in self.seats],
+            "gateway": {"vertices": stored.vertices, "events": len(stored.events)},
+            "recorded_events": sum(item.own.recorded_events for item in held.values()),
+            "lost_events": verdict.lost_events(held.values(), stored),
+            "signatures_verified": sum(item.verdict.signatures for item in held.values()),
+            "signatures_bad": sum(len(item.verdict.faults) for item in held.values())
+            + sum(count["signatures_bad"] for count in self.last_counts.values()),
+            "frontier_equal": len({item.verdict.frontier for item in held.values()}) == 1,
+            "latency_ms": report.latencies(self.recorded_at, self.accepted_at, self._late_keys()),
+            "kills": self.kills,
+            "discovery": report.tally(d.status["mqtt"]["discovery"] for d in self._expected() if d.status),
+            "broker": report.tally(d.status["mqtt"]["engine"] for d in self._expected() if d.status["mqtt"]["hosting"]),
+            "backend": sorted({name for d in self._expected() for name in d.status.get("engines", [])}),
+            "model": watch.about()["model"],
+            "dataset": "seglearn smartwatch recordings, people the network never saw",
+            "replay_speed": round(self.speed, 3),
+            "accuracy": verdict.accuracy(stored, self.seats, roster, self.speed, self.start_at_ms),
+            "drain_s": round(self.drain_s, 2),
+        }
+        answer["failures"] = self._failures(answer, held, stored)
+        return answer
+
+    def _row(self, seat: Seat, held: verdict.Held) -> dict[str, Any]:
+        device = self.devices[seat.name]
+        tallies = held.own.tallies()
+        return {
+            "name": seat.name,
+            "role": seat.role,
+            "ready_ms": device.ready_ms[0] if device.ready_ms else None,
+            "rss_mb_max": device.rss_mb_max,
+            "readings": sum(tally.readings for tally in tallies),
+            "recorded_events": held.own.recorded_events,
+            "shed_events": held.own.shed_events,
+            "open_readings": sum(tally.open for tally in tallies),
+            "vertices": len(held.own.headers),
+            "held": held.verdict.vertices,
+            "frontier": [[*tip[:3], tip.id.hex()] for tip in held.verdict.frontier],
+        }
+
+    def _failures(self, answer: dict[str, Any], held: dict[str, verdict.Held], stored: verdict.Stored) -> list[str]:
+        """Every reason why this run is not green."""
+        said: list[str] = []
+        step = watch.about()["window"]["step"]
+        if not answer["frontier_equal"]:
+            said.append("the logs do not end with the same frontier")
+        if answer["lost_events"]:
+            said.append(f"{answer['lost_events']} recorded events are not in the gateway's store")
+        if not answer["recorded_events"]:
+            said.append("nothing was recorded")
+        if not self.is_drained:
+            said.append(f"not everything had arrived everywhere {DRAIN_S_MAX:.0f} s after the load")
+        missing = held["gateway"].ids - stored.ids
+        if missing:
+            said.append(f"{len(missing)} vertices of the gateway's log are not in its store")
+        for name, item in held.items():
+            said += [f"{name}: {fault.reason} {fault.detail}" for fault in item.verdict.faults[:3]]
+            if name != "gateway":
+                said += self._device_failures(name, item, step)
+        if self.args.chaos and len(self.kills) < KILLS:
+            said.append(f"only {len(self.kills)} devices could be killed")
+        said += [f"{name} ended with {code}" for name, code in self.exit_codes.items() if code != 0]
+        if not answer["discovery"].get("mdns"):
+            said.append("nobody was found by mDNS")
+        return said
+
+    def _device_failures(self, name: str, item: verdict.Held, step: int) -> list[str]:
+        said = []
+        fault = verdict.account_fault(item.own, step)
+        if fault:
+            said.append(f"{name}: {fault}")
+        if item.own.with_parents < verdict.VERTICES_WITH_PARENTS:
+            said.append(f"{name}: {item.own.with_parents} vertices with parents by two others; needed are 10")
+        return said
+
+    def _late_keys(self) -> frozenset[str]:
+        """Devices that were away for part of the run: what they fetched afterwards is no latency."""
+        return frozenset({LATE, *(kill["name"] for kill in self.kills)})
+
+    def _complete(self, kill: dict[str, Any], own: verdict.Own) -> None:
+        """What the killed device had said last, and what it said first when it was back."""
+        before = [header for header in own.headers if header.incarnation <= kill["incarnation"]]
+        after = [header for header in own.headers if header.incarnation > kill["incarnation"]]
+        kill["last_seq_before"] = before[-1].seq if before else None
+        kill["first_after"] = [after[0].incarnation, after[0].seq] if after else None
+
+
+def main(args: Namespace) -> int:
+    """Run the demo; 0 only if every check holds."""
+    out = Output(as_json=args.json)
+    most = len(watch.streams()) - bool(args.chaos)
+    if not 2 <= args.nodes <= most:
+        raise UsageError(f"--nodes {args.nodes}; allowed: 2 to {most}, one recording each")
+    if not 5 <= args.seconds <= 3600:
+        raise UsageError(f"--seconds {args.seconds}; allowed: 5 to 3600")
+    root = Path(args.keep).absolute() if args.keep else Path(tempfile.mkdtemp(prefix="synedge-demo-"))
+    if args.keep and root.exists() and any(root.iterdir()):
+        raise UsageError(f"--keep {root}: is not empty")
+    root.mkdir(parents=True, exist_ok=True)
+    try:
+        answer = Demo(args, root, out).run()
+    finally:
+        if not args.keep:
+            shutil.rmtree(root, ignore_errors=True)
+    if out.as_json:
+        out.document(answer)
+    else:
+        report.summary(out, answer)
+    for failure in answer["failures"]:
+        print(f"demo: {failure}", file=sys.stderr)
+    return 1 if answer["failures"] else 0

@@ -1,0 +1,112 @@
+"""A whole site on disk for the demo: members, keys, recordings, one ordinary synedge.toml each. No address anywhere."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+from edge.cli.place import NodeSettings, lay_out
+from edge.cli.site import Site, init_site
+from edge.lab import watch
+from edge.wire.suite import SUITE_BY_NAME
+
+SUITE = "ml-dsa-65"
+GATEWAY = "gateway"
+LATE = "late"
+COMMIT_WINDOW_MS = 400
+
+CONFIG = """\
+[node]
+name = {name}
+label = {label}
+role = {role}
+
+[mqtt]
+interfaces = ["127.0.0.1"]
+
+[log]
+commit_window_ms = {window}
+"""
+SENSING = """
+[[source]]
+name = "watch"
+kind = "file"
+path = "recording.csv.gz"
+speed = {speed}
+start_at_ms = {start_at_ms}
+
+[[agent]]
+name = "activity"
+source = "watch"
+fields = {fields}
+window = {{ size = {size}, step = {step} }}
+model = "activity.tflite"
+decide = {{ kind = "argmax", labels = {labels} }}
+"""
+
+
+class Seat(NamedTuple):
+    """One member of the demo's site: its directory, and what it will see."""
+
+    name: str
+    role: str
+    directory: Path
+    stream: watch.Stream | None
+
+    @property
+    def config(self) -> Path:
+        return self.directory / "synedge.toml"
+
+
+def lay_out_site(root: Path, devices: int, *, late: bool) -> tuple[Site, list[Seat]]:
+    """A site with one gateway, `devices` devices and perhaps one that comes late; keys and roster, no sensing yet."""
+    site, _ = init_site(root / "site", name="demo", suites=(SUITE_BY_NAME[SUITE].number,), now_ms=_wall_ms())
+    streams = watch.streams()
+    names = [f"device-{number + 1}" for number in range(devices)] + ([LATE] if late else [])
+    seats = [Seat(GATEWAY, "gateway", root / GATEWAY, None)]
+    seats += [Seat(name, "device", root / name, streams[number % len(streams)]) for number, name in enumerate(names)]
+    for seat in seats:
+        place = lay_out(seat.directory, NodeSettings(seat.name, role=seat.role, suite=SUITE))
+        site.add(seat.name, place.suite, place.public_key, roles=(seat.role,), label=label(seat), now_ms=_wall_ms())
+    for seat in seats:
+        shutil.copy(site.authority_file, seat.directory)
+        shutil.copy(site.roster_file, seat.directory)
+    return site, seats
+
+
+def give_senses(seat: Seat, *, speed: float, start_at_ms: int) -> None:
+    """Write the node's configuration; a device gets its recording and the network, never the labels."""
+    text = CONFIG.format(
+        name=json.dumps(seat.name), label=json.dumps(label(seat)), role=json.dumps(seat.role), window=COMMIT_WINDOW_MS
+    )
+    if seat.stream is not None:
+        told = watch.about()
+        shutil.copy(seat.stream.recording, seat.directory / "recording.csv.gz")
+        shutil.copy(watch.FOLDER / told["model"], seat.directory / "activity.tflite")
+        text += SENSING.format(
+            speed=speed,
+            start_at_ms=start_at_ms,
+            fields=json.dumps(told["fields"]),
+            labels=json.dumps(told["labels"]),
+            size=told["window"]["size"],
+            step=told["window"]["step"],
+        )
+    seat.config.write_text(text)
+
+
+def label(seat: Seat) -> str:
+    """What people call the node."""
+    return f"person {seat.stream.person}, {seat.stream.arm} arm" if seat.stream else "keeps everything"
+
+
+def recording_s(stream: watch.Stream) -> float:
+    """How long a recording is, from its labels."""
+    *_, last = stream.labels.read_text().split()
+    return int(last.split(",")[1]) / 1000
+
+
+def _wall_ms() -> int:
+    return time.time_ns() // 1_000_000
