@@ -93,11 +93,10 @@ class Recovery:
     def _segment(self, number: int, *, is_last: bool) -> Iterator[tuple[Place, Record]]:
         name = segment_name(number)
         appendable = is_last and self._settle(name)
-        end = intact = torn = 0
+        end = torn = 0
         for item in scan(self._disk, number, 0, self._scan_size(name)):
             if not isinstance(item, Damage):
                 end = offset_of(item[0]) + HEADER_BYTES + len(item[1].payload)
-                intact += 1
                 self._note(item[1])
                 yield item
             elif item.final and appendable:
@@ -105,9 +104,6 @@ class Recovery:
             else:
                 end = item.end
                 self._quarantine(number, item)
-        if not intact and number != self.newest + 1:
-            self._set_aside(name)
-            return
         self.newest = number
         self.size_bytes += end
         if appendable:

@@ -290,7 +290,9 @@ def test_a_torn_tail_is_cut_and_its_place_reused(disk: TracedDisk) -> None:
     torn = journal.append(VERTEX, b"torn" * 100)
     journal.commit()
     disk.rot(FIRST, (torn & 0xFFFF) + 50, 8)
+    disk.trace.clear()
     journal, found = recovered(disk)
+    assert disk.trace == [f"sync {FIRST}", f"sync {FIRST}", "sync_dir"], "settled, then the cut made durable"
     assert [record.payload for _, record in found] == [b"kept", b""]
     assert journal.torn_bytes == HEADER_BYTES + 400
     assert not journal.clean, "something followed CLEAN"
@@ -395,6 +397,17 @@ def test_a_stray_file_does_not_push_the_numbering(disk: TracedDisk) -> None:
     assert [record.payload for _, record in found] == [b"ours"]
     assert journal.append(VERTEX, bytes(4080)) == place_of(2, 0)
     assert sorted(disk.names()) == [FIRST, segment_name(2), "quarantine/00000007.seg", "quarantine/99999999.seg"]
+
+
+def test_a_segment_without_one_record_is_a_gap_and_keeps_its_number(disk: TracedDisk) -> None:
+    journal = opened(disk)
+    places = [journal.append(VERTEX, bytes([n]) * 4000) for n in range(1, 4)]
+    journal.commit()
+    disk.put(segment_name(2), b"\x55" * 4096)
+    journal, found = recovered(disk)
+    assert [place for place, record in found if record.type == VERTEX] == [places[0], places[2]]
+    assert [tuple(gap) for gap in journal.quarantined] == [(2, 0, 4096, False)]
+    assert segment_name(2) in disk.names()
 
 
 def test_quarantine_is_bounded(disk: TracedDisk) -> None:
