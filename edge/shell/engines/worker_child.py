@@ -46,8 +46,8 @@ def main(limit_s: float, memory_bytes: int) -> int:
 
 def runtime() -> tuple[Any, dict[str, str]]:
     """The Interpreter class, and what it is."""
-    import tflite_runtime  # type: ignore[import-not-found, unused-ignore]
-    from tflite_runtime.interpreter import Interpreter  # type: ignore[import-not-found, unused-ignore]
+    import tflite_runtime
+    from tflite_runtime.interpreter import Interpreter
 
     return Interpreter, {"tflite_runtime": tflite_runtime.__version__, "numpy": sys.modules["numpy"].__version__}
 
@@ -87,7 +87,7 @@ class Loaded:
 
     def run(self, stored: bytes) -> bytes:
         """One run, in the model's own number formats."""
-        import numpy  # type: ignore[import-not-found, unused-ignore]
+        import numpy
 
         detail = self.inputs[0]
         self.net.set_tensor(detail["index"], numpy.frombuffer(stored, detail["dtype"]).reshape(detail["shape"]))
