@@ -26,7 +26,7 @@ def main(argv: list[str]) -> int:
         broker = IotCoreBroker(config_path=settings.name)
     listeners = [str(listener) for listener in broker.listeners()]
     if listeners != [f"{host}:{port}"]:
-        print(f"would listen on {', '.join(listeners)} instead of {host}:{port}", file=sys.stderr)
+        print(f"error: would listen on {', '.join(listeners)} instead of {host}:{port}", file=sys.stderr)
         return 78
     broker.check_ports()
     become_child(parent_pid, uid, gid)

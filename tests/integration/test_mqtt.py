@@ -1,0 +1,449 @@
+"""One connection to a real Mosquitto: frames, texts, presence, bounds, and how its end is noticed."""
+
+import datetime
+import ipaddress
+import os
+import signal
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from edge import limits
+from edge.shell import mqtt as mqtt_module
+from edge.shell import pump
+from edge.shell.broker import HostedBroker
+from edge.shell.broker_config import BrokerOptions
+from edge.shell.mqtt import NO_SENDER, Inbound
+from edge.wire.frame import Channel
+from tests.integration.links import DEADLINE_S, SITE, Client, Recorder, linked
+
+
+@pytest.fixture
+def broker() -> Iterator[HostedBroker]:
+    hosted = HostedBroker(BrokerOptions(engine="mosquitto"))
+    hosted.start()
+    yield hosted
+    hosted.stop()
+
+
+@pytest.fixture
+def port(broker: HostedBroker) -> int:
+    assert broker._child is not None
+    opening = next(line for line in broker.log_tail() if "listen socket" in line)
+    return int(opening.rstrip(".").rsplit(" ", 1)[1])
+
+
+# Frames
+
+
+def test_every_channel_reaches_whom_it_is_for(port):
+    with linked(port, 1, 2, 3) as (one, two, three):
+        one.link.publish(Channel.VERTEX, 1, b"vertex")
+        one.link.publish(Channel.FRONTIER, 1, b"heads")
+        one.link.publish(Channel.REQUEST, 2, b"want")
+        one.link.publish(Channel.REPLY, 3, b"give")
+        one.link.publish(Channel.ROSTER, 1, b"roster")
+        common = {
+            Inbound(Channel.VERTEX, 1, b"vertex"),
+            Inbound(Channel.FRONTIER, 1, b"heads"),
+            Inbound(Channel.ROSTER, NO_SENDER, b"roster"),
+        }
+        assert set(two.frames.wait_count(4, "two")) == common | {Inbound(Channel.REQUEST, NO_SENDER, b"want")}
+        assert set(three.frames.wait_count(4, "three")) == common | {Inbound(Channel.REPLY, NO_SENDER, b"give")}
+        one.frames.wait_count(1, "its own roster comes back: anybody may publish it")
+        assert one.frames.items() == [Inbound(Channel.ROSTER, NO_SENDER, b"roster")]
+        assert one.link.counts()["echoes"] == 2
+
+
+def test_who_keeps_only_its_own_does_not_get_vertices(port):
+    with linked(port, 1) as (one,), linked(port, 2, keep_all=False) as (two,):
+        one.link.publish(Channel.VERTEX, 1, b"vertex")
+        one.link.publish(Channel.REQUEST, 2, b"after it")
+        assert two.frames.wait_count(1, "the request") == [Inbound(Channel.REQUEST, NO_SENDER, b"after it")]
+
+
+def test_another_site_on_the_same_broker_is_not_heard(port):
+    with linked(port, 1, site="ff" * 8) as (stranger,), linked(port, 2, 3) as (two, three):
+        stranger.link.publish(Channel.VERTEX, 1, b"theirs")
+        three.link.publish(Channel.VERTEX, 3, b"ours")
+        assert two.frames.wait_count(1, "ours") == [Inbound(Channel.VERTEX, 3, b"ours")]
+
+
+def test_topics_and_sizes_that_are_not_ours_are_dropped_and_counted(port):
+    with linked(port, 1, 2) as (one, two):
+        publish = one.link._pump.send  # past the Link's own checks, as a stranger would
+        prefix = f"synedge/1/{SITE}"
+        publish(f"{prefix}/v/01", b"two spellings", retain=False)
+        publish(f"{prefix}/f/-1", b"negative", retain=False)
+        publish(f"{prefix}/v/9", bytes(limits.FRAME_BYTES_MAX + 1), retain=False)
+        publish(f"{prefix}/v/9", bytes(limits.FRAME_BYTES_MAX), retain=False)
+        assert [len(frame.payload) for frame in two.frames.wait_count(1, "the good one")] == [limits.FRAME_BYTES_MAX]
+        counts = two.link.counts()
+        assert (counts["dropped_malformed"], counts["dropped_oversize"], counts["frames_in"]) == (2, 1, 1)
+
+
+def test_what_is_too_large_is_not_sent(port):
+    with linked(port, 1) as (one,):
+        assert not one.link.publish(Channel.VERTEX, 1, bytes(limits.FRAME_BYTES_MAX + 1))
+        assert not one.link.publish(Channel.FRONTIER, 1, bytes(limits.FRONTIER_BYTES_MAX + 1))
+        assert not one.link.publish(Channel.ROSTER, 1, bytes(limits.BROKER_PACKET_BYTES_MAX))
+        assert not one.link.publish_text("x", "y" * limits.BROKER_PACKET_BYTES_MAX)
+        counts = one.link.counts()
+        assert (counts["dropped_oversize"], counts["frames_out"], counts["texts_out"]) == (4, 0, 0)
+        assert one.link.is_up
+
+
+def test_payload_bytes_and_socket_bytes_are_counted(port):
+    with linked(port, 1, 2) as (one, two):
+        for _ in range(10):
+            one.link.publish(Channel.VERTEX, 1, bytes(5_000))
+        two.frames.wait_count(10, "frames")
+        sent, received = one.link.counts(), two.link.counts()
+        assert (sent["frames_out"], sent["bytes_out"]) == (10, 50_000)
+        assert (received["frames_in"], received["bytes_in"]) == (10, 50_000)
+        assert 50_000 < sent["socket_bytes_out"] < 52_000
+        assert 50_000 < received["socket_bytes_in"] < 52_000
+    assert one.link.counts()["socket_bytes_out"] > 50_000, "also when it is over"
+
+
+# The socket
+
+
+def test_small_packets_do_not_wait_for_others(port):
+    with linked(port, 1) as (one,):
+        connection = one.link._client.socket()
+        assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) == 1
+        assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 2500
+        assert connection.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
+
+
+def test_publish_writes_by_itself_when_the_connection_is_free(port, monkeypatch):
+    with linked(port, 1, 2) as (one, two):
+        one.link._pump.flush()
+        monkeypatch.setattr(pump, "_TICK_S", 60.0)
+        with monkeypatch.context() as asleep:
+            asleep.setattr(one.link._pump, "wake", lambda: None)
+            for _ in range(20):
+                assert one.link.publish(Channel.VERTEX, 1, bytes(1_000))
+            two.frames.wait_count(20, "written without the loop")
+
+
+def test_publish_does_not_wait_for_a_loop_that_is_busy(port):
+    with linked(port, 2, 3) as (two, three):
+        one = Client(port, 1)
+        busy, go_on = threading.Event(), threading.Event()
+
+        def deliver(frame: Inbound) -> None:
+            busy.set()
+            go_on.wait(DEADLINE_S)
+
+        one.link._deliver = deliver
+        one.up()
+        try:
+            two.link.publish(Channel.VERTEX, 2, b"keeps it busy")
+            assert busy.wait(DEADLINE_S)
+            assert one.link.publish(Channel.VERTEX, 1, b"meanwhile")
+            assert one.link._pump.queued_bytes() > 0, "the loop is still in deliver"
+        finally:
+            go_on.set()
+        three.frames.wait(lambda frames: Inbound(Channel.VERTEX, 1, b"meanwhile") in frames, "written by the loop")
+        one.link.stop()
+
+
+def test_many_threads_publish_whole_packets(port):
+    with linked(port, 1, 2) as (one, two):
+
+        def publish(letter: bytes) -> None:
+            for _ in range(200):
+                assert one.link.publish(Channel.VERTEX, 1, letter * 3_000)
+
+        threads = [threading.Thread(target=publish, args=(letter,)) for letter in (b"a", b"b", b"c", b"d")]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        frames = two.frames.wait_count(800, "all of them")
+        assert all(len(frame.payload) == 3_000 and len(set(frame.payload)) == 1 for frame in frames)
+
+
+# Texts, watches, presence
+
+
+def test_watched_topics_arrive_retained_ones_at_once(port):
+    with linked(port, 1, 2) as (one, two):
+        one.link.publish_text("sensors/a/temp", '{"x": 1}', retain=True)
+        heard = Recorder()
+        two.link.watch("sensors/+/temp", lambda topic, payload: heard.add((topic, payload)))
+        assert heard.wait_count(1, "the retained one") == [("sensors/a/temp", b'{"x": 1}')]
+        one.link.publish_text("sensors/b/temp", "2")
+        one.link.publish_text("sensors/b/other", "3")
+        one.link.publish_text("sensors/c/temp", "4" * (limits.LINE_BYTES_MAX + 1))
+        one.link.publish_text("sensors/d/temp", "5")
+        assert heard.wait_count(3, "the others")[1:] == [("sensors/b/temp", b"2"), ("sensors/d/temp", b"5")]
+        assert two.link.counts()["dropped_oversize"] == 1
+
+
+def test_watches_known_before_the_connection_stand_when_it_is_up(port):
+    heard = Recorder()
+    with linked(port, 1) as (one,):
+        two = Client(port, 2)
+        two.link.watch("commands/#", lambda topic, payload: heard.add(payload))
+        two.up()
+        one.link.publish_text("commands/x", "go")
+        assert heard.wait_count(1, "the command") == [b"go"]
+        two.link.stop()
+
+
+def test_presence_says_who_is_there_and_who_is_not(port):
+    presence = Recorder()
+    with linked(port, 1) as (watcher,):
+        watcher.link.watch("synedge/n/node-2/presence", lambda topic, payload: presence.add(payload))
+        two = Client(port, 2).up()
+        presence.wait(lambda said: said[-1:] == [b"online"], "online")
+        two.link.stop()
+        presence.wait(lambda said: said[-1:] == [b"offline"], "offline, said by itself")
+        three = Client(port, 2).up()
+        presence.wait(lambda said: said[-1:] == [b"online"], "online again")
+        three.link._client.socket().shutdown(socket.SHUT_RDWR)
+        presence.wait(lambda said: said[-1:] == [b"offline"], "offline, said by its will")
+        three.why_down()
+
+
+# Bounds
+
+
+def test_the_outbox_is_bounded_and_what_is_refused_is_counted(broker, port):
+    with linked(port, 1, keepalive_s=60) as (one,):
+        os.kill(broker.pid, signal.SIGSTOP)
+        try:
+            sent = refused = 0
+            payload = bytes(60_000)
+            while not refused:
+                if one.link.publish(Channel.VERTEX, 1, payload):
+                    sent += 1
+                else:
+                    refused += 1
+                assert sent < 1_000, "somebody takes it all"
+            assert one.link._pump.queued_bytes() <= limits.OUTBOX_BYTES_MAX
+            assert one.link._pump.queued_bytes() > limits.OUTBOX_BYTES_MAX - 2 * len(payload)
+            assert one.link.counts()["dropped_outbox"] == 1
+        finally:
+            os.kill(broker.pid, signal.SIGCONT)
+        deadline = time.monotonic() + DEADLINE_S
+        while not one.link.publish(Channel.VERTEX, 1, payload):
+            assert time.monotonic() < deadline, "the outbox never empties"
+            time.sleep(0.01)
+        assert one.link.counts()["frames_out"] == sent + 1
+
+
+def test_without_a_connection_nothing_is_queued(port):
+    one = Client(port, 1)
+    assert not one.link.publish(Channel.VERTEX, 1, b"x")
+    one.up()
+    one.link.stop()
+    assert not one.link.publish(Channel.VERTEX, 1, b"x")
+    assert one.link.counts()["dropped_unlinked"] == 2
+
+
+# Ends
+
+
+def test_a_clean_leave_is_one(port):
+    with linked(port, 1) as (one,):
+        pass
+    assert one.states.items() == [(True, ""), (False, "left")]
+
+
+def test_a_killed_broker_is_noticed_at_once(broker, port):
+    with linked(port, 1, keepalive_s=60) as (one,):
+        os.kill(broker.pid, signal.SIGKILL)
+        assert one.why_down() == "the connection was lost"
+        assert not one.link.is_up
+
+
+def test_a_frozen_broker_is_noticed_by_keepalive(broker, port):
+    with linked(port, 1, keepalive_s=1) as (one,):
+        os.kill(broker.pid, signal.SIGSTOP)
+        try:
+            assert one.why_down() == "keep alive timeout"
+        finally:
+            os.kill(broker.pid, signal.SIGCONT)
+
+
+def test_a_broker_that_accepts_and_says_nothing_is_given_up():
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        one = Client(silent.getsockname()[1], 1, keepalive_s=1)
+        one.link.start()
+        assert one.why_down() == "keep alive timeout"
+
+
+def test_a_broker_that_never_answers_the_subscription_is_given_up(monkeypatch):
+    monkeypatch.setattr(mqtt_module, "_UP_TIMEOUT_S", 0.3)
+    with socket.create_server(("127.0.0.1", 0)) as half:
+        one = Client(half.getsockname()[1], 1)
+        one.link.start()
+        connection, _ = half.accept()
+        with connection:
+            connection.sendall(b"\x20\x02\x00\x00")
+            assert one.why_down() == "no answer"
+    assert not one.link.refused
+
+
+def test_nobody_there_is_a_reason():
+    with socket.create_server(("127.0.0.1", 0)) as gone:
+        port = gone.getsockname()[1]
+    one = Client(port, 1)
+    one.link.start()
+    assert one.why_down() == "Connection refused"
+
+
+def test_something_that_is_not_a_broker_is_a_reason():
+    with socket.create_server(("127.0.0.1", 0)) as web:
+        one = Client(web.getsockname()[1], 1, keepalive_s=1)
+        one.link.start()
+        connection, _ = web.accept()
+        with connection:
+            connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+            assert one.why_down()
+
+
+@pytest.mark.parametrize(("username", "password"), [("ana", "wrong"), (None, None), ("eve", "geheim")])
+def test_a_refusal_is_told_from_a_failure(username, password):
+    broker = HostedBroker(BrokerOptions(engine="mosquitto", username="ana", password="geheim"))
+    port = broker.start().port
+    try:
+        one = Client(port, 1, username=username, password=password)
+        one.link.start()
+        assert one.why_down() == "not authorised"
+        assert one.link.refused
+        with linked(port, 2, username="ana", password="geheim"):
+            pass
+    finally:
+        broker.stop()
+
+
+def test_a_refused_subscription_is_a_refusal():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        one = Client(server.getsockname()[1], 1)
+        one.link.start()
+        connection, _ = server.accept()
+        with connection:
+            connection.sendall(b"\x20\x02\x00\x00")
+            received = b""
+            while b"\x82" not in received:
+                received += connection.recv(4096)
+            number = received[received.rindex(b"\x82") + 2 :][:2]
+            connection.sendall(b"\x90\x07" + number + b"\x00\x80\x00\x00\x00")
+            assert one.why_down() == "subscription not authorised"
+            assert one.link.refused
+
+
+def test_a_topic_that_is_not_utf_8_does_not_end_the_connection(port):
+    with linked(port, 1) as (one,):
+        message = mqtt_module.MQTTMessage(topic=b"\xff\xfe")
+        one.link._received(one.link._client, None, message)
+        assert one.link.counts()["dropped_malformed"] == 1
+        assert one.link.is_up
+
+
+def test_a_callback_of_ours_that_fails_ends_the_link_and_says_so(port, caplog):
+    with linked(port, 1) as (one,):
+        two = Client(port, 2)
+
+        def deliver(frame: Inbound) -> None:
+            raise RuntimeError("our own bug")
+
+        two.link._deliver = deliver
+        two.up()
+        one.link.publish(Channel.VERTEX, 1, b"x")
+        assert two.why_down() == "internal error"
+        assert "our own bug" in caplog.text
+
+
+def test_no_descriptor_outlives_its_link(port):
+    with linked(port, 1):
+        pass
+    before = len(os.listdir("/proc/self/fd"))
+    for _ in range(5):
+        with linked(port, 1, 2):
+            pass
+    assert len(os.listdir("/proc/self/fd")) <= before
+
+
+# TLS
+
+
+@pytest.fixture
+def authority(tmp_path: Path) -> Path:
+    """A self-signed certificate for 127.0.0.1 and its key, in cert.pem and key.pem."""
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
+    now = datetime.datetime.now(datetime.UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - datetime.timedelta(days=1))
+        .not_valid_after(now + datetime.timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    (tmp_path / "cert.pem").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    (tmp_path / "key.pem").write_bytes(
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    )
+    return tmp_path
+
+
+@pytest.fixture
+def tls_port(authority: Path) -> Iterator[int]:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    config = authority / "mosquitto.conf"
+    config.write_text(
+        f"listener {port} 127.0.0.1\nallow_anonymous true\nuser root\nlog_type error\n"
+        f"certfile {authority}/cert.pem\nkeyfile {authority}/key.pem\n"
+    )
+    process = subprocess.Popen(["/usr/sbin/mosquitto", "-c", str(config)], stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + DEADLINE_S
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=DEADLINE_S).close()
+            break
+        except ConnectionRefusedError:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+    yield port
+    process.kill()
+    process.wait()
+
+
+def test_tls_with_a_known_authority(tls_port, authority):
+    with linked(tls_port, 1, 2, tls=True, ca_file=str(authority / "cert.pem")) as (one, two):
+        payload = os.urandom(60_000)
+        for _ in range(20):
+            one.link.publish(Channel.VERTEX, 1, payload)
+        assert {frame.payload for frame in two.frames.wait_count(20, "all of them")} == {payload}
+
+
+# paho 2.2 leaves the socket of a failed handshake to the garbage collector.
+@pytest.mark.filterwarnings("ignore:Exception ignored in. <ssl.SSLSocket:pytest.PytestUnraisableExceptionWarning")
+def test_tls_with_an_unknown_authority_or_a_missing_file_says_so(tls_port):
+    one = Client(tls_port, 1, tls=True)
+    one.link.start()
+    assert one.why_down().startswith("its certificate does not verify: self")
+    two = Client(tls_port, 2, tls=True, ca_file="/nonexistent/ca.pem")
+    two.link.start()
+    assert two.why_down() == "No such file or directory"
