@@ -131,13 +131,12 @@ class Argmax:
                 "set decide.softmax = true if the model gives logits"
             )
         share = min(1.0, max(0.0, share))
-        changed = self._run.propose(winner if share >= self._options.threshold else None)
-        if not (changed if self._options.report == "change" else share >= self._options.threshold):
+        is_sure = share >= self._options.threshold
+        changed = self._run.propose(winner if is_sure else None)
+        if not is_sure or winner != self._run.current or (self._options.report == "change" and not changed):
             return None
         label = self._options.labels[winner] if self._options.labels else str(winner)
-        if winner != self._run.current or label in self._options.ignore:
-            return None
-        return Verdict("class", (label,), share)
+        return None if label in self._options.ignore else Verdict("class", (label,), share)
 
 
 class Threshold:

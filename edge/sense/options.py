@@ -1,5 +1,6 @@
 """An agent's options, checked: from the `[[agent]]` table and the fields its source delivers."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -8,6 +9,8 @@ from edge.sense.decide import DecideOptions, ValueOptions, decide_options, open_
 from edge.sense.features import CORRELATION, NAMES, feature_names, tensor_length
 from edge.sense.table import Table, in_words, shown
 
+AGENT_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,31}", re.ASCII)
+"""The rule of docs/WIRE.md for names; here again, so that reading a configuration does not load the signatures."""
 RETENTIONS = ("routine", "important", "critical")
 
 
@@ -53,9 +56,11 @@ def agent_options(values: Mapping[str, object], source_fields: Sequence[str]) ->
     presence matters.
     """
     table = Table(values)
-    name_rule = "a name of 1 to 32 of a-z, 0-9 and '-'"
-    name = table.text("name", name_rule, bytes_max=32)
-    source = table.text("source", "the name of a [[source]]", bytes_max=32)
+    name_rule = "1 to 32 of a-z, 0-9 and '-', not starting with '-'"
+    name = table.text("name", name_rule)
+    if not AGENT_NAME.fullmatch(name):
+        raise table.refusal("name", name, name_rule)
+    source = table.text("source", "the name of a [[source]]", bytes_max=limits.NAME_BYTES_MAX)
     fields = _fields(table, source, source_fields)
     size, step = _window(table, len(fields))
     features = _features(table, len(fields))

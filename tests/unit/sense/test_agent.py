@@ -6,6 +6,7 @@ from math import inf, nan
 import pytest
 
 from edge.sense.agent import Agent
+from edge.sense.features import FLOAT32_MAX
 from edge.sense.window import Window
 from edge.wire.event import GAP_BEFORE, Event, decode_event, encode_event
 from tests.reference import features as slow
@@ -132,6 +133,11 @@ def test_a_reading_that_cannot_be_used_is_refused_and_counted(values: tuple[floa
     assert change is not None and not change.is_ok and words in change.text
     window = made.read(reading(3, 4, at=1))
     assert window is not None and window.gap, "a reading is missing in the middle"
+
+
+def test_the_largest_float32_is_a_reading():
+    made = agent(("x", "y"), decide={"kind": "value"})
+    assert made.read(reading(FLOAT32_MAX, -FLOAT32_MAX)) is not None
 
 
 def test_time_that_runs_backwards_is_a_gap():

@@ -37,6 +37,7 @@ def test_argmax_is_quiet_below_the_threshold():
     made = decider(kind="argmax", labels=THREE, threshold=0.8)
     assert labels(made, OK, UNSURE, OK) == ["ok", None, "ok"]
     assert labels(made, (0.8, 0.1, 0.1)) == ["ok"], "the threshold itself is enough"
+    assert labels(made, (0.1, 0.8, 0.1)) == ["worn"]
 
 
 def test_a_change_needs_equal_windows_in_a_row():
@@ -73,6 +74,8 @@ def test_logits_want_softmax():
     logits = (2.0, 1000.0, -1000.0)
     refused = decider(kind="argmax", labels=THREE).decide(logits)
     assert isinstance(refused, Fault) and "softmax = true" in refused.text and "output 1" in refused.text
+    assert isinstance(decider(kind="argmax").decide((1.01, 0.0)), Fault)
+    assert isinstance(decider(kind="argmax").decide((-0.5, -0.6)), Fault)
     assert decider(kind="argmax", labels=THREE, softmax=True).decide(logits) == Verdict("class", ("worn",), 1.0)
 
 

@@ -31,6 +31,10 @@ def test_a_sine_crosses_zero_twice_a_period():
     assert features(signal, "zcr", "rms", "mean") == pytest.approx({"x.zcr": 9 / 99, "x.rms": sqrt(0.5), "x.mean": 0})
 
 
+def test_on_the_mean_counts_as_positive():
+    assert features([(-1.0,), (0.0,), (-1.0,), (2.0,)], "zcr") == {"x.zcr": 1.0}
+
+
 @pytest.mark.parametrize("value", [0.0, 0.1, -1 / 3, 1e30, -1e-30])
 def test_what_does_not_move_has_no_shape(value: float):
     """A mean rounded by one bit would give a variance above 0 and with it a correlation of 1."""

@@ -4,8 +4,10 @@ from typing import Any
 
 import pytest
 
+from edge.limits import WINDOW_VALUES_MAX
 from edge.sense.decide import ArgmaxOptions, ThresholdOptions, ValueOptions
-from edge.sense.options import agent_options
+from edge.sense.options import AGENT_NAME, agent_options
+from edge.wire.roster import NODE_NAME
 
 FIELDS = ("x", "y", "z")
 BEARING = {
@@ -144,6 +146,8 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"unit": "x" * 65}, "allowed is a unit of 1 to 64 bytes"),
     ({"retention": 3}, "retention = 3: allowed is 0, 1 or 2, or one of routine, important, critical"),
     ({"urgent": "yes"}, "urgent = 'yes': allowed is true or false"),
+    ({"name": "Pump 7"}, "name = 'Pump 7': allowed is 1 to 32 of a-z, 0-9 and '-'"),
+    ({"name": "a" * 33}, "allowed is 1 to 32 of a-z"),
     ({"windw": {}}, "windw = {}: there is no such key; allowed in this table: name, source,"),
 ]
 
@@ -153,6 +157,18 @@ def test_a_refusal_names_the_key_and_what_is_allowed(table: dict[str, Any], sent
     with pytest.raises(ValueError, match="allowed") as refused:
         agent_options({"name": "a", "source": "s", **table}, "abcde")
     assert sentence in str(refused.value)
+
+
+def test_agents_are_named_by_the_rule_of_the_wire():
+    assert AGENT_NAME == NODE_NAME
+
+
+def test_the_bounds_themselves_are_allowed():
+    table = {"name": "a" * 32, "source": "s", "window": {"size": 16384, "step": 65536}, "model": "m"}
+    options = agent_options(table, [f"f{index}" for index in range(16)])
+    assert options.size * len(options.fields) == WINDOW_VALUES_MAX
+    assert agent_options({"name": "a", "source": "s", "features": ["corr"]}, ["x", "y"]).tensor_length == 1
+    assert len(agent_options({"name": "a", "source": "s"}, [f"f{index}" for index in range(64)]).fields) == 64
 
 
 def test_a_source_with_more_fields_than_an_agent_takes():

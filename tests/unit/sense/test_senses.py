@@ -54,6 +54,16 @@ def test_a_dropped_event_leaves_the_sum_right():
     assert made.tally() == (2, 0, 0, 1, 1)
 
 
+def test_the_counts_are_sums():
+    made = senses()
+    for value in (1.0, float("nan"), 2.0):
+        for name, window in made.read(reading(value), 0):
+            made.outputs(name, window, None if name == "pair" else window.outputs)
+    counts = made.counts()
+    assert [counts[key] for key in ("windows", "events", "refused", "errors")] == [3, 2, 2, 1]
+    assert counts["readings"] == 4
+
+
 def test_a_reading_nobody_takes_is_counted():
     made = senses("s", "spare")
     assert made.read(reading(1, source="spare"), 0) == []
