@@ -57,7 +57,7 @@ class Trial(NamedTuple):
             "bad_rows": len(self.bad_rows),
             "windows": len(self.looks),
             "events": len(events),
-            "fired": bool(events),
+            "fired": any(event.kind != "clear" for event in events),
             "by_value": dict(said.most_common()),
             "faults": sum(bool(look.fault) for look in self.looks),
             "latency_ms": {"p50": _at(latencies, 0.5), "p99": _at(latencies, 0.99)} if latencies else None,

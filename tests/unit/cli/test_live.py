@@ -1,0 +1,126 @@
+"""Commands that ask a running agent: what they make of its answers, and what they say when there is none."""
+
+import json
+import socket
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edge.cli.status import span
+from tests.unit.cli.conftest import Synedge
+
+STATUS = {
+    "node": "pump", "label": "Pumpe 7", "role": "device", "version": "0.1.0", "pid": 42, "node_id": "ab" * 32,
+    "site": "0123456789abcdef", "ready_ms": 120.5, "rss_mb": 31.2, "rss_mb_max": 33.0, "uptime_s": 93784.0,
+    "engines": ["tflite_c"], "log": {"size_bytes": 1_500_000, "max_bytes": 536_870_912}, "index": 1, "incarnation": 2,
+    "seq": 77, "acked_seq": 70, "recorded_events": 1234, "shed_events": 5, "peers_online": 3, "vertices": 400,
+    "log_share": 0.0028, "disk_full": True, "time_unsure": True, "quarantined": [4], "gaps": 2, "pending": 1,
+    "readings": {"readings": 9, "recorded": 4, "quiet": 3, "shed": 1, "open": 1},
+    "mqtt": {"broker": "127.0.0.1:40001", "connected": True, "discovery": "mdns", "hosting": False},
+    "sources": {"accel": {"kind": "mqtt", "state": "failing", "readings": 9, "shed_readings": 1, "detail": "not JSON"}},
+}  # fmt: skip
+PEERS = [
+    {"index": 2, "name": "valve", "roles": ["device"], "online": True, "heard_s": 0.4, "vertices": 9, "ahead_of_us": 0},
+    {"index": 3, "name": "gate", "roles": ["gateway"], "online": False},
+]
+ANSWERS: dict[str, Any] = {
+    "status": STATUS,
+    "peers": PEERS,
+    "counts": {"recorded_events": 4, "accepted": 2},
+    "agents": {"probe": {"engine": "tflite_c", "events": 12, "fault": None}},
+    "ping": {"version": "0.1.0", "pid": 42},
+}
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    file = tmp_path / "synedge.toml"
+    source, agent = 'name = "s"\nkind = "mqtt"\ntopic = "t"', 'name = "probe"\nsource = "s"'
+    file.write_text(f'[node]\nname = "pump"\n[[source]]\n{source}\n[[agent]]\n{agent}\n')
+    return file
+
+
+@pytest.fixture
+def agent(config: Path) -> Iterator[None]:
+    """Answers one request per connection until the test is over."""
+    (config.parent / "run").mkdir()
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    listener.bind(str(config.parent / "run/synedge.sock"))
+    listener.listen()
+
+    def serve() -> None:
+        while True:
+            try:
+                link, _ = listener.accept()
+            except OSError:
+                return
+            with link, link.makefile("rwb") as stream:
+                op = json.loads(stream.readline())["op"]
+                stream.write(json.dumps({"ok": True, "result": ANSWERS[op]}).encode() + b"\n")
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    yield
+    listener.shutdown(socket.SHUT_RDWR)
+    listener.close()
+    thread.join(10)
+
+
+@pytest.mark.parametrize("command", ["status", "peers"])
+def test_an_agent_that_does_not_run_is_said_with_its_socket(config: Path, synedge: Synedge, command: str) -> None:
+    ended = synedge(command, "-c", config)
+    assert ended.code == 69 and str(config.parent / "run/synedge.sock") in ended.err and "synedge run" in ended.err
+    assert synedge(command, "-c", config, "--json").error["kind"] == "UnavailableError"
+
+
+@pytest.mark.usefixtures("agent")
+def test_status_is_what_the_agent_says(config: Path, synedge: Synedge) -> None:
+    assert synedge("status", "-c", config, "--json").json == STATUS
+    out = synedge("status", "-c", config).out
+    for said in (
+        "pump (Pumpe 7), device, member 1 of site 0123456789abcdef",
+        "up 1d 2h",
+        "127.0.0.1:40001, mdns",
+        "incarnation 2, seq 77, acknowledged 70",
+        "0.3% of 536.9 MB",
+        "9 readings, 4 recorded, 3 quiet, 1 shed, 1 open",
+        "disk or the log is full",
+        "clock is not sure",
+        "forked authors",
+        "2 gaps",
+        "not JSON",
+    ):
+        assert said in out
+
+
+@pytest.mark.usefixtures("agent")
+def test_counts_are_one_option_away(config: Path, synedge: Synedge) -> None:
+    assert synedge("status", "--counts", "-c", config, "--json").json == ANSWERS["counts"]
+    assert synedge("status", "--counts", "-c", config).out.splitlines()[0].split() == ["accepted", "2"]
+
+
+@pytest.mark.usefixtures("agent")
+def test_peers_are_a_table(config: Path, synedge: Synedge) -> None:
+    assert synedge("peers", "-c", config, "--json").json == {"peers": PEERS}
+    rows = [line.split() for line in synedge("peers", "-c", config).out.splitlines()[1:]]
+    assert rows[0][:6] == ["2", "valve", "device", "online", "0s", "ago"] and rows[1][3:5] == ["offline", "never"]
+
+
+@pytest.mark.usefixtures("agent")
+def test_agents_tell_what_they_did(config: Path, synedge: Synedge) -> None:
+    found = synedge("agents", "list", "-c", config, "--json").json
+    assert found["running"] and found["agents"][0]["events"] == 12
+    assert "does not run" not in synedge("agents", "list", "-c", config).out
+
+
+@pytest.mark.usefixtures("agent")
+def test_the_doctor_sees_it_run(config: Path, synedge: Synedge) -> None:
+    checks = {item["check"]: item for item in synedge("doctor", "-c", config, "--json").json["checks"]}
+    assert checks["agent"]["found"] == "runs, pid 42, version 0.1.0"
+
+
+def test_spans_have_two_units() -> None:
+    assert [span(s) for s in (0, 59, 61, 3600, 93784, 31536000)] == ["0s", "59s", "1m 1s", "1h 0m", "1d 2h", "365d 0h"]
