@@ -1,8 +1,8 @@
 """The form of the log: records in segments on a Disk. Read here, written by `edge.dag.journal`.
 
 A segment is a file `00000001.seg`; a record is length u32 | type u8 | CRC32C u32 | payload, little-endian, and never
-spans segments. The CRC covers place | length | type | payload (cython/crc32c.pyx). Segments are reserved ahead: zeros
-behind the last record are the end of the log and not damage.
+spans segments. The CRC covers place | length | type | payload (cython/crc32c.pyx). Segments are reserved ahead, so
+that a disk fills up in `append` and not in a sync: zeros behind the last record are the end of the log, not damage.
 """
 
 from collections.abc import Iterator
