@@ -24,7 +24,7 @@ from edge.shell.disk import DirectoryDisk
 from edge.shell.files import read_bounded, write_atomically
 from edge.shell.homeassistant import STATUS_TOPIC, AgentCard
 from edge.shell.keys import load_seed
-from edge.shell.loop import Loop, World, now
+from edge.shell.loop import Loop, NoNet, World, now
 from edge.shell.notify import Notifier, Watchdog
 from edge.shell.publish import People
 from edge.shell.scribe import Scribe
@@ -63,7 +63,6 @@ class Agent:
 
     def __init__(self, config: Config) -> None:
         self.config = config
-        self.started_ms = now().mono_ms
         self.ready_ms: float | None = None
         self.reports = telemetry.Bounded()
         self.notifier = Notifier.from_environment()
@@ -175,20 +174,16 @@ class Agent:
 
     def start(self) -> None:
         """Bring everything up, in the order of need; READY waits for the disk, never for the network."""
-        from edge.shell.site import SiteLink
-
-        loop, identity = self.loop, self.identity
+        loop = self.loop
         signing = Signing(
-            identity.signer,
+            self.identity.signer,
             lambda ticket, signature: loop.post(self.node.signed, ticket, signature),
             lambda ticket, ok: loop.post(self.node.verified, ticket, ok),
         )
         scribe = Scribe(
             self.journal, loop.stored, lambda ticket, records: loop.post(self.node.loaded, ticket, records), loop.failed
         )
-        self.site = SiteLink(site_options(self.config, identity), deliver=self._deliver, on_state=self._linked)
-        people = self._people(self.site)
-        world = World(self.site, scribe, signing, people, self.reports, Watchdog(self.notifier), self.models)
+        world = World(NoNet(), scribe, signing, self._people(), self.reports, Watchdog(self.notifier), self.models)
         world.log_share = lambda: self.journal.share
         loop.attach(world)
         self._start_archiver(world)
@@ -198,12 +193,23 @@ class Agent:
         self._control = ControlServer(self.config.node.runtime_dir / "synedge.sock", self._operations(), loop.selector)
         loop.execute(self._start_node())
         loop.run_until(lambda: not self.node.is_booting, now().mono_ms + BOOT_MS)
-        self.ready_ms = now().mono_ms - self.started_ms
+        self.ready_ms = telemetry.figures().uptime_s * 1000
         self.notifier.ready(f"{self.config.node.name} {__version__}")
         self._report("info", "ready", (("node", self.config.node.name), ("ms", round(self.ready_ms))))
-        self.site.start()
+        self._join(world)
+
+    def _join(self, world: World) -> None:
+        """Look for the site; what that needs is loaded only now."""
+        from edge.shell.site import SiteLink
+
+        site = SiteLink(site_options(self.config, self.identity), deliver=self._deliver, on_state=self._linked)
+        world.net = self.site = site
+        if self.config.mqtt.home_assistant:
+            heard = world.people.home_assistant
+            site.watch(STATUS_TOPIC, lambda _, payload: self.loop.inbox.task(lambda: heard(payload, now())))
         for source in self.sources:
-            source.start(loop.inbox.reading, self.site.watch)
+            source.start(self.loop.inbox.reading, site.watch)
+        site.start()
 
     def run(self) -> int:
         """Start, turn until told to stop or a disk dies, leave cleanly; the exit code."""
@@ -241,22 +247,16 @@ class Agent:
         self.archiver.start()
         world.archive = self.archiver.submit
 
-    def _people(self, site: SiteLink) -> People:
+    def _people(self) -> People:
         config = self.config
-        cards = [_card(self.senses.agent(name).options) for name in self.senses.names]
-        people = People(
-            lambda topic, text, retain: site.publish_text(topic, text, retain=retain),
+        return People(
+            lambda topic, text, retain: self.site is not None and self.site.publish_text(topic, text, retain=retain),
             config.node.name,
             config.node.label,
             self.identity.roster.site.hex(),
-            cards,
+            [_card(self.senses.agent(name).options) for name in self.senses.names],
             home_assistant=config.mqtt.home_assistant,
         )
-        if config.mqtt.home_assistant:
-            site.watch(
-                STATUS_TOPIC, lambda topic, payload: self.loop.inbox.task(lambda: people.home_assistant(payload, now()))
-            )
-        return people
 
     def _deliver(self, inbound: Any) -> None:
         self.loop.inbox.frame(inbound.channel, inbound.payload)

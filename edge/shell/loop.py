@@ -49,6 +49,13 @@ class Net(Protocol):
     def publish(self, channel: Channel, index: int, payload: bytes) -> bool: ...
 
 
+class NoNet:
+    """Before the site link exists: nothing leaves, repair mends it later."""
+
+    def publish(self, channel: Channel, index: int, payload: bytes) -> bool:
+        return False
+
+
 class Writer(Protocol):
     """Whoever carries out `Persist` and `Load`."""
 

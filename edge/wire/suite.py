@@ -1,13 +1,24 @@
 """The one door to signatures: ML-DSA (FIPS 204) through pycryptodome, in COSE_Sign1 (RFC 9052, RFC 9964)."""
 
+import sys
 from hashlib import sha256
 from typing import NamedTuple
 
-from Crypto.PublicKey import MLDSA
-from Crypto.Signature import mldsa
+# Where cffi is installed pycryptodome calls its C through it and for that loads a whole C parser; without it, through
+# ctypes. The calls cost the same beside a signature, the parser 20 ms and 1.5 MB in every process.
+_cffi = sys.modules.get("cffi")
+sys.modules["cffi"] = None  # type: ignore[assignment]
+try:
+    from Crypto.PublicKey import MLDSA
+    from Crypto.Signature import mldsa
+finally:
+    if _cffi is None:
+        del sys.modules["cffi"]
+    else:
+        sys.modules["cffi"] = _cffi
 
-from edge.wire.cbor import Malformed, decode, encode
-from edge.wire.refusal import Refusal
+from edge.wire.cbor import Malformed, decode, encode  # noqa: E402
+from edge.wire.refusal import Refusal  # noqa: E402
 
 SEED_BYTES = 32
 PURPOSE_VERTEX = b"synedge/1/vertex"
