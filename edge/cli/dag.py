@@ -61,6 +61,8 @@ def _heads(log: Log, verdict: Verdict, out: Output) -> int:
     rows = [_tip(log, tip) for tip in verdict.frontier]
     if out.as_json:
         out.document({"vertices": verdict.vertices, "events": verdict.events, "heads": rows})
+    elif not rows:
+        out.line("no vertices yet")
     else:
         out.table(
             ("node", "author", "incarnation", "seq", "id"),
