@@ -199,6 +199,13 @@ def test_proof_tells_the_exception():
     assert prove(fail, timeout_s=5) == "seven is not a shape"
 
 
+def test_proof_clips_long_words():
+    def fail() -> None:
+        raise ValueError("x" * 10 * limits.ENGINE_MESSAGE_BYTES_MAX)
+
+    assert prove(fail, timeout_s=5) == "x" * limits.ENGINE_MESSAGE_BYTES_MAX
+
+
 def test_proof_survives_a_crash():
     assert prove(lambda: os.kill(os.getpid(), signal.SIGSEGV), timeout_s=5) == "crashed the engine (SIGSEGV)"
 
