@@ -1,10 +1,11 @@
 """The three kinds of decision, on sequences of outputs."""
 
+from math import log
 from typing import Any
 
 import pytest
 
-from edge.sense.decide import Argmax, Fault, Threshold, Value, Verdict, decide_options, open_decider
+from edge.sense.decide import Argmax, Fault, Threshold, Value, Verdict, decide_options, open_decider, softmax
 from edge.sense.table import Table
 
 
@@ -77,6 +78,11 @@ def test_logits_want_softmax():
     assert isinstance(decider(kind="argmax").decide((1.01, 0.0)), Fault)
     assert isinstance(decider(kind="argmax").decide((-0.5, -0.6)), Fault)
     assert decider(kind="argmax", labels=THREE, softmax=True).decide(logits) == Verdict("class", ("worn",), 1.0)
+
+
+def test_softmax():
+    assert softmax((log(1.0), log(3.0))) == pytest.approx([0.25, 0.75])
+    assert softmax((-1e4, 0.0, -1e4)) == [0.0, 1.0, 0.0]
 
 
 def test_a_rounded_probability_is_one():

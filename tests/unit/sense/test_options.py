@@ -67,6 +67,10 @@ def test_scaling_of_features_and_of_a_raw_window():
 
 
 REFUSED: list[tuple[dict[str, Any], str]] = [
+    (
+        {"decide": {"kind": "threshold", "above": 3, "below": 2, "hysteresis": 0.6, "index": 0}},
+        "decide.below = 2.0: allowed is a number that leaves room under above = 3 with its hysteresis on both sides",
+    ),
     ({"window": {"size": 0}}, "window.size = 0: allowed is a whole number from 1 to 65536"),
     ({"window": {"size": 4.0}}, "window.size = 4.0: allowed is a whole number"),
     ({"window": {"size": True}}, "window.size = True: allowed is a whole number"),
@@ -167,6 +171,10 @@ def test_the_bounds_themselves_are_allowed():
     table = {"name": "a" * 32, "source": "s", "window": {"size": 16384, "step": 65536}, "model": "m"}
     options = agent_options(table, [f"f{index}" for index in range(16)])
     assert options.size * len(options.fields) == WINDOW_VALUES_MAX
+    band = {"kind": "threshold", "above": 3, "below": 2, "hysteresis": 0.5, "index": 0, "hold": 1}
+    assert agent_options({"name": "a", "source": "s", "decide": band}, ["x", "y"]).decide == ThresholdOptions(
+        above=3.0, below=2.0, hysteresis=0.5, index=0
+    )
     assert agent_options({"name": "a", "source": "s", "features": ["corr"]}, ["x", "y"]).tensor_length == 1
     assert len(agent_options({"name": "a", "source": "s"}, [f"f{index}" for index in range(64)]).fields) == 64
 
