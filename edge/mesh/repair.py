@@ -6,7 +6,7 @@ request can be lost at any byte and asked again (protocol notes, 2.4).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -25,6 +25,7 @@ GRACE_MS = 250
 TIMEOUT_MS = 3_000
 SETTLE_MS = 300
 """Signatures of an answer are still being checked when its last chunk arrives."""
+PATIENCE_MS_MAX = 60_000
 SOURCES_MAX = 3
 BACK_FIRST = 64
 """An unknown line is asked from our highest seq of its author; if it forks off below, this far back, then doubling."""
@@ -51,6 +52,8 @@ class _Gap:
     back: int = 0
     asked: int | None = None
     asked_after: int = -1
+    fruitless: int = 0
+    """Answers in a row that brought nothing."""
 
 
 @dataclass(slots=True)
@@ -114,6 +117,7 @@ class Repair:
             if source is None:
                 continue
             want = Want(*line, max(0, after - gap.back), gap.through_seq)
+            gap.fruitless = gap.fruitless + 1 if after == gap.asked_after else 0
             gap.asked_after = after
             chosen.setdefault(source, []).append((line, want))
         return [self._send(source, picked, now) for source, picked in chosen.items()]
@@ -146,7 +150,7 @@ class Repair:
         flight = self._flights[correlation]
         flight.heard_ms = now.mono_ms
         if is_last:
-            self._finish(correlation, now.mono_ms + SETTLE_MS, False)
+            self._finish(correlation, now.mono_ms, False)
 
     def _expire(self, now: Instant) -> None:
         for correlation, flight in list(self._flights.items()):
@@ -160,16 +164,20 @@ class Repair:
             gap = self._gaps.get(line)
             if gap is None or gap.asked != correlation:
                 continue
-            gap.asked, gap.not_before_ms = None, not_before_ms
+            # A claim may be a lie, or name what nobody has any more: ask ever more rarely while nothing comes of it.
+            patience_ms = min(PATIENCE_MS_MAX, SETTLE_MS << min(gap.fruitless, 16))
+            gap.asked, gap.not_before_ms = None, not_before_ms + patience_ms
             if silent:
                 gap.sources.pop(flight.to, None)
 
-    def fruitless(self) -> Iterable[tuple[int, int]]:
-        """Lines asked before whose state has not moved since; for the report."""
-        return [line for line, gap in self._gaps.items() if gap.asked_after == self._held_after(*line, gap.through_seq)]
-
     def deadline(self) -> float | None:
         """When `requests_due` may have something to say."""
-        dues = [max(gap.since_ms + GRACE_MS, gap.not_before_ms) for gap in self._gaps.values() if gap.asked is None]
-        dues += [flight.heard_ms + TIMEOUT_MS for flight in self._flights.values()]
+        dues = [flight.heard_ms + TIMEOUT_MS for flight in self._flights.values()]
+        if len(self._flights) < REPAIR_REQUESTS_MAX:
+            busy = {flight.to: None for flight in self._flights.values()}
+            dues += [
+                max(gap.since_ms + GRACE_MS, gap.not_before_ms)
+                for gap in self._gaps.values()
+                if gap.asked is None and any(source not in busy for source in gap.sources)
+            ]
         return min(dues, default=None)

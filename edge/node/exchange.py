@@ -33,6 +33,9 @@ from edge.wire.frame import (
 from edge.wire.refusal import Refusal
 from edge.wire.roster import Roster
 
+ASK_MS = 50.0
+"""Gaps are gone through this often at most, however fast frames come in."""
+
 
 class Exchange:
     """Says what we hold, asks for what we lack, answers who asks."""
@@ -48,6 +51,7 @@ class Exchange:
         self._gossip = gossip
         self._keep_all = keep_all
         self.repair = Repair(self._held_after)
+        self._ask_ms = 0.0
         self._servings: dict[tuple[int, int], Serving] = {}
         self.ranges_served = 0
         self.serve_refused = 0
@@ -82,7 +86,10 @@ class Exchange:
         return frame
 
     def ask(self, roster: Roster, now: Instant) -> None:
-        """Send the requests that are due, those for missing parents among them."""
+        """Send the requests that are due, those for missing parents among them; looked at every ASK_MS at most."""
+        if now.mono_ms < self._ask_ms:
+            return
+        self._ask_ms = now.mono_ms + ASK_MS
         for missing in self._pending.missing():
             for peer in (missing.author, *self._peers.online(now)[:2]):
                 if peer != self._index:
@@ -92,7 +99,11 @@ class Exchange:
             self._desk.do(Send(request.to, Channel.REQUEST, encode_request(frame)))
 
     def deadline(self) -> float:
-        return min(self._gossip.frontier_due(), self.repair.deadline() or float("inf"))
+        due = self.repair.deadline()
+        ask = float("inf") if due is None else max(due, self._ask_ms)
+        if len(self._pending):
+            ask = min(ask, self._ask_ms + ASK_MS)
+        return min(self._gossip.frontier_due(), ask)
 
     def serve(self, payload: bytes, roster: Roster, now: Instant) -> Refusal | None:
         """Begin to answer a request."""

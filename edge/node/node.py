@@ -14,7 +14,7 @@ from edge.dag.pending import Candidate, Pending
 from edge.dag.records import BOOT, CLEAN, ROSTER, VERTEX, Record
 from edge.effects import Announce, Effect, Infer, Ticket
 from edge.ids import Instant, Parent, VertexKey
-from edge.limits import LOG_PEERS_SHARE, LOG_WARN_SHARE, TICKETS_MAX
+from edge.limits import FRAME_BYTES_MAX, LOG_PEERS_SHARE, LOG_WARN_SHARE, TICKETS_MAX
 from edge.mesh.gossip import Gossip
 from edge.mesh.peers import Peers
 from edge.node.custody import Custody
@@ -388,7 +388,9 @@ class Node:
             self._say_roster(now)
             return Refusal("roster-stale", str(roster.version))
         self.adopt(roster, payload)
-        self._own.persist((Record(ROSTER, payload),), lambda places, now: None)
+        # A larger one fits no record: after a restart the mesh brings it again, until then the older one holds.
+        if len(payload) <= FRAME_BYTES_MAX:
+            self._own.persist((Record(ROSTER, payload),), lambda places, now: None)
         self._desk.report("info", "roster", version=roster.version, members=len(roster.members))
         self._intake.roster_changed(now)
         return None

@@ -1,0 +1,1 @@
+"""One module a benchmark: `arguments(parser)` and `measure(args) -> figures`."""

@@ -1,0 +1,194 @@
+"""Eight authors in two processes, one keeper in a third, one hosted broker: what the mesh carries, and how fast.
+
+Every author is a whole agent with its own key, log, fdatasync and connection; the keeper verifies, admits and stores
+what they say. Events are distinct and about a hundred bytes; afterwards the log of the keeper is read back, and every
+one of them must be there under its (author, seq, index).
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+from typing import Any
+
+from edge.cli.place import NodeSettings, lay_out
+from edge.cli.site import init_site
+from edge.dag.reader import read_log
+from edge.dag.records import VERTEX
+from edge.errors import SynedgeError
+from edge.lab.report import percentile
+from edge.shell.disk import DirectoryDisk
+from edge.wire.frame import VertexFrame, decode_vertex
+from edge.wire.suite import SUITE_BY_NAME
+from edge.wire.vertex import Header, body_events, decode_header
+
+SUITE = "ml-dsa-65"
+KEEPER = "keeper"
+CONFIG = """\
+[node]
+name = "{name}"
+keep = "{keep}"
+[mqtt]
+interfaces = ["127.0.0.1"]
+home_assistant = false
+[broker]
+host = "{host}"
+[log]
+commit_window_ms = {window}
+max_mb = 4096
+"""
+
+
+def arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("--authors", type=int, default=8, help="agents that record (8)")
+    parser.add_argument("--processes", type=int, default=2, help="processes they live in (2)")
+    parser.add_argument("--events", type=int, default=600_000, help="in all, without --rate (600000)")
+    parser.add_argument("--rate", type=float, help="events per second in all; without it as many as go")
+    parser.add_argument("--seconds", type=float, default=10.0, help="with --rate (10)")
+    parser.add_argument("--commit-window-ms", type=int, default=20, help="of every author (20)")
+
+
+def measure(args: Namespace) -> dict[str, Any]:
+    """One run; figures for people and for docs/BENCHMARKS.md."""
+    root = Path(tempfile.mkdtemp(prefix="synedge-bench-"))
+    workers: list[Worker] = []
+    try:
+        names = [f"author-{number + 1}" for number in range(args.authors)]
+        _lay_out(root, names, args.commit_window_ms)
+        workers.append(Worker(root, [KEEPER]))
+        workers += [Worker(root, names[number :: args.processes]) for number in range(args.processes)]
+        return _run(args, root, workers, names)
+    finally:
+        for worker in workers:
+            worker.end()
+        shutil.rmtree(root, ignore_errors=True)
+
+
+class Worker:
+    """A process of this package that runs some of the agents, driven by lines of JSON."""
+
+    def __init__(self, root: Path, names: list[str]) -> None:
+        command = [sys.executable, "-m", "edge.lab.benches.mesh_worker", str(root), *names]
+        self.names = names
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+
+    def send(self, **order: Any) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.write(json.dumps(order).encode() + b"\n")
+        self._process.stdin.flush()
+
+    def receive(self) -> Any:
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        if not line:
+            raise SynedgeError(f"the benchmark's process for {', '.join(self.names)} ended early")
+        return json.loads(line)
+
+    def ask(self, **order: Any) -> Any:
+        self.send(**order)
+        return self.receive()
+
+    def end(self) -> None:
+        """Closing its input ends the process; one that hangs is killed."""
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        try:
+            self._process.wait(15)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+
+def _lay_out(root: Path, names: list[str], window_ms: int) -> None:
+    site, _ = init_site(
+        root / "site", name="bench", suites=(SUITE_BY_NAME[SUITE].number,), now_ms=time.time_ns() // 1_000_000
+    )
+    for name in [KEEPER, *names]:
+        place = lay_out(root / name, NodeSettings(name, suite=SUITE))
+        now_ms = time.time_ns() // 1_000_000
+        site.add(name, place.suite, place.public_key, roles=("device",), label="", now_ms=now_ms)
+        is_keeper = name == KEEPER
+        (root / name / "synedge.toml").write_text(
+            CONFIG.format(
+                name=name,
+                keep="all" if is_keeper else "own",
+                host="always" if is_keeper else "never",
+                window=window_ms,
+            )
+        )
+    for name in [KEEPER, *names]:
+        shutil.copy(site.authority_file, root / name)
+        shutil.copy(site.roster_file, root / name)
+
+
+def _run(args: Namespace, root: Path, workers: list[Worker], names: list[str]) -> dict[str, Any]:
+    keeper, *authors = workers
+    for worker in workers:
+        if not worker.receive()["linked"]:
+            raise SynedgeError(f"{', '.join(worker.names)}: no broker was found")
+    if args.rate:
+        each = round(args.rate * args.seconds / len(names))
+        rate = args.rate / len(names)
+    else:
+        each, rate = args.events // len(names), 0.0
+    begun_s = time.monotonic()
+    for worker in authors:
+        worker.send(op="load", events=each, rate=rate)
+    loads = [worker.receive() for worker in authors]
+    vertices = sum(load["vertices"] for load in loads)
+    keeper.ask(op="await", vertices=vertices, timeout_s=120)
+    elapsed_s = time.monotonic() - begun_s
+    recorded = [item for load in loads for item in load["recorded_at"]]
+    kept = keeper.ask(op="report")
+    usage = [worker.ask(op="usage") for worker in workers]
+    for worker in workers:
+        worker.end()
+    latencies = _latencies(recorded, kept["accepted_at"])
+    found = _count_found(root / KEEPER, names, each)
+    total = each * len(names)
+    return {
+        "events": total,
+        "events_found_in_keeper": found,
+        "vertices": vertices,
+        "seconds": round(elapsed_s, 2),
+        "events_per_s": round(total / elapsed_s),
+        "offered_per_s": args.rate,
+        "latency_ms": {"p50": percentile(latencies, 0.5), "p99": percentile(latencies, 0.99), "n": len(latencies)},
+        "signatures_bad": kept["signatures_bad"],
+        "repair_requests": kept["requests_sent"],
+        "shed_events": sum(load["shed_events"] for load in loads),
+        "cpu_s": {
+            "keeper": round(usage[0]["cpu_s"], 2),
+            "authors": round(sum(use["cpu_s"] for use in usage[1:]), 2),
+            "broker": round(usage[0]["children_cpu_s"], 2),
+        },
+        "rss_mb": {"keeper": usage[0]["rss_mb"], "authors": [use["rss_mb"] for use in usage[1:]]},
+    }
+
+
+def _latencies(recorded: list[list[int]], accepted: list[list[int]]) -> list[float]:
+    """Ascending, ms from durable at the author to accepted at the keeper, on the machine's one monotonic clock."""
+    durable_ns = {tuple(key): at_ns for *key, at_ns in recorded}
+    return sorted((at_ns - durable_ns[tuple(key)]) / 1e6 for *key, at_ns in accepted if tuple(key) in durable_ns)
+
+
+def _count_found(keeper: Path, names: list[str], each: int) -> int:
+    """Events of the authors in the keeper's log, each once under (author, seq, index) with the value it was given."""
+    found: dict[tuple[int, int, int], tuple[int, float]] = {}
+    disk = DirectoryDisk(keeper / "data" / "log", read_only=True)
+    for _, record in read_log(disk):
+        frame = decode_vertex(record.payload) if record.type == VERTEX else None
+        header = decode_header(frame.header) if isinstance(frame, VertexFrame) else None
+        if isinstance(header, Header) and isinstance(frame, VertexFrame) and frame.body is not None:
+            for index, event in enumerate(body_events(frame.body)):
+                found[header.author, header.seq, index] = (header.author, float(event.values[0]))
+    disk.close()
+    distinct = {value for value in found.values() if 0 <= value[1] < each}
+    assert len(distinct) <= each * len(names)
+    return len(distinct)
