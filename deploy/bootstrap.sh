@@ -107,8 +107,10 @@ dependencies() {
   test=$(digest "$pins/test.txt" "$pins/tflite.txt")
   if ! is_current .venv/stamp-run "$run"; then
     say "installing Python packages: $pins/run.txt build.txt"
+    rm -rf .venv/wheels.new
+    pip wheel --no-deps --wheel-dir .venv/wheels.new -r "$pins/run.txt"
     rm -rf .venv/wheels
-    pip wheel --no-deps --wheel-dir .venv/wheels -r "$pins/run.txt"
+    mv .venv/wheels.new .venv/wheels
     pip install --root-user-action=ignore --no-deps --find-links .venv/wheels -r "$pins/run.txt" -r "$pins/build.txt"
     echo "$run" >.venv/stamp-run
   fi
