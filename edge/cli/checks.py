@@ -194,10 +194,11 @@ def _broker(config: Config) -> Iterator[Check]:
         fix = "apt install mosquitto (nothing needs to be configured), or pip install 'synedge[broker]'"
         yield Check("broker", "warn", "this node cannot host a broker if none is found", fix)
     if config.broker.host != "never" and config.broker.listen not in ("127.0.0.1", "::1", "localhost"):
+        who = "sends its password in the clear" if config.mqtt.username else "is open to everyone who reaches it"
         yield Check(
             "broker.listen",
             "warn",
-            f"a broker hosted on {config.broker.listen} is open to everyone who reaches it, and bodies are readable",
+            f"a broker hosted on {config.broker.listen} {who}, and bodies are readable",
             "only in a network you trust (docs/OPERATING.md)",
         )
 

@@ -1,5 +1,7 @@
 """`synedge init`: makes what is missing, keeps what is there, and what it makes is right."""
 
+import os
+import pwd
 import stat
 from pathlib import Path
 
@@ -85,6 +87,32 @@ def test_names_come_from_the_host_when_none_is_given(
     assert synedge("init", tmp_path, "--json").json["name"] == "raspberry-pi-4"
     assert synedge("init", tmp_path / "b", "--name", "Not a name").code == 64
     assert not (tmp_path / "b").exists()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+def test_the_system_layout_belongs_to_the_service(
+    tmp_path: Path, synedge: Synedge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "edge.cli.init.SYSTEM",
+        {"directory": tmp_path / "etc", "data_dir": f"{tmp_path}/var", "runtime_dir": f"{tmp_path}/run"},
+    )
+    monkeypatch.setattr("edge.cli.init.SYSTEM_USER", "nobody")
+    made = synedge("init", "--system", "--name", "pump", "--new-site", "--json").json
+    nobody = pwd.getpwnam("nobody").pw_uid
+    config = load(tmp_path / "etc/synedge.toml", environ={})
+    assert (config.node.data_dir, config.node.runtime_dir) == (tmp_path / "var", tmp_path / "run")
+    for path in (config.node.data_dir, config.node.key_file.parent, config.node.key_file):
+        assert path.stat().st_uid == nobody
+    assert (tmp_path / "etc/fleet/keys/authority.seed").stat().st_uid == 0
+    assert (tmp_path / "etc/synedge.toml").stat().st_uid == 0 and made["key"] == str(tmp_path / "var/keys/node.seed")
+    assert synedge("init", "--system", "--json").json["changed"] is False
+
+
+def test_the_system_layout_needs_the_services_user(synedge: Synedge, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("edge.cli.init.SYSTEM_USER", "no-such-user")
+    ended = synedge("init", "--system")
+    assert ended.code in (64, 77) and "--system" in ended.err
 
 
 def test_the_system_layout_chooses_its_own_directory(synedge: Synedge, tmp_path: Path) -> None:
