@@ -142,7 +142,7 @@ class Agent:
         wanted = [agent for agent in self.config.agents if agent.model is not None]
         if not wanted:
             return {}
-        from edge.nn.errors import EngineError, ModelError
+        from edge.nn.errors import EngineError, InferenceError, ModelError
         from edge.shell.engines import choose_model
 
         models: dict[str, Model] = {}
@@ -154,12 +154,14 @@ class Agent:
                 outputs = choice.model.run(bytes(choice.model.input_bytes))
                 choice.model.reset()
                 self.senses.model_loaded(agent.name, choice.model.digest, length, len(outputs))
-            except (ModelError, EngineError) as error:
+            except (ModelError, EngineError, InferenceError) as error:
                 raise DataError(f"{self.config.origin}: [[agent]] {agent.name}: {error}") from None
             except ValueError as error:
                 raise ConfigError(f"{self.config.origin}: {error}") from None
             models[agent.name] = choice.model
             self._report("info", "model", (("agent", agent.name), ("engine", choice.engine.name)))
+            for other in choice.passed_over:
+                self._report("info", "engine-passed-over", (("engine", other.name), ("reason", other.why)))
         return models
 
     def _report(self, level: str, event: str, fields: tuple[tuple[str, object], ...]) -> None:

@@ -144,7 +144,7 @@ def accuracy(stored: Stored, seats: list[Seat], roster: Roster, speed: float, st
         stream = streams.get(author)
         if stream is None or event.kind != "class":
             continue
-        end_ms = (event.time_ms - start_at_ms) * speed
+        end_ms = (event.time_ms - start_at_ms) * speed + told["interval_ms"]  # the last sample lasts, too
         truth = watch.true_label(stream.labels, max(0.0, end_ms - window_ms), max(end_ms, 1.0))
         right, total = by_person.get(stream.person, (0, 0))
         by_person[stream.person] = (right + (event.values[0] == truth.label), total + 1)

@@ -3,7 +3,7 @@
 from edge.dag.records import SIGNATURE, VERTEX
 from edge.effects import Broadcast, Persist, Sign
 from edge.wire.frame import Channel, decode_vertex
-from edge.wire.vertex import Ack, decode_header
+from edge.wire.vertex import Ack, Shed, decode_header
 from tests.builders import World, event
 
 
@@ -131,7 +131,7 @@ def test_a_log_that_fills_sheds_the_lowest_class_first_and_signs_the_count() -> 
     world.run(2)
     assert [one.values[0] for _, events in a.recorded for one in events] == [3.0]
     header = decode_header(decode_vertex(a.log[1].payload).header)
-    assert [item for item in header.items if type(item).__name__ == "Shed"][0].events == 2
+    assert next(item for item in header.items if isinstance(item, Shed)).events == 2
     assert b.frontier() == a.frontier()
 
 
