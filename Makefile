@@ -10,7 +10,7 @@ export PREFIX ?= /opt/synedge
 export DESTDIR ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-boot check lint bench build install uninstall clean
+.PHONY: help demo test test-boot test-fresh check lint bench build install uninstall clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1	\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -27,6 +27,10 @@ test: ## all checks and tests (TESTS="tests/unit -k name" for some); SYNEDGE_SLO
 test-boot: ## boot the service under a real systemd in a container (root; about two minutes)
 	@deploy/bootstrap.sh --boot
 	@SYNEDGE_SLOW=1 $(BIN)/python -m pytest tests/system/test_boot.py
+
+test-fresh: ## make a fresh Debian 12 ready in a container and run the demo there (root, network; about three minutes)
+	@deploy/bootstrap.sh --boot
+	@SYNEDGE_SLOW=1 $(BIN)/python -m pytest tests/system/test_fresh.py
 
 check: ## lint, format, types, scripts, unit file
 	@deploy/bootstrap.sh --test
