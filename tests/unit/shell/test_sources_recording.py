@@ -52,6 +52,10 @@ def test_without_a_time_column_there_is_none(tmp_path: Path):
     assert list(recording(tmp_path, "x\n1\n").rows()) == [Row(2, None, (1.0,))]
 
 
+def test_the_last_row_needs_no_line_break(tmp_path: Path):
+    assert [row.line for row in recording(tmp_path, "x\n1\n2").rows() if isinstance(row, Row)] == [2, 3]
+
+
 def test_a_packed_recording(tmp_path: Path):
     made = recording(tmp_path, gzip.compress(b"t_ms,x\n0,1\n5,2\n"), name="r.csv.gz")
     assert list(made.rows()) == [Row(2, 0.0, (1.0,)), Row(3, 5.0, (2.0,))]

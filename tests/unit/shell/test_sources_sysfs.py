@@ -24,6 +24,13 @@ def test_raw_plus_offset_times_scale(axes: list[str]):
     assert [reading.values for reading in readings] == [(49.5, -16.0)] * 3
 
 
+def test_one_reading_per_interval(axes: list[str]):
+    sink = Sink()
+    with running(sink, "sysfs", paths=axes, interval_ms=60_000) as source:
+        sink.wait_count(1)
+    assert (len(sink.readings), source.counts()["missed"]) == (1, 0)
+
+
 def test_one_path_and_a_name_of_its_own(axes: list[str]):
     assert open_source("s", "sysfs", {"path": axes[0], "fields": ["x"]}).fields == ("x",)
 
