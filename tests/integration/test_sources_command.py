@@ -132,7 +132,7 @@ def test_a_command_killed_by_a_signal_says_which():
 def test_stopping_asks_first(tmp_path: Path):
     """A command may put its device to rest when it is told to end."""
     sink = Sink()
-    script = f"trap 'sleep 0.05; echo resting > {tmp_path}/device; exit' TERM; echo 1; while :; do sleep 0.01; done"
+    script = f"trap 'echo resting > {tmp_path}/device; exit' TERM; echo 1; while :; do sleep 0.01; done"
     with running(sink, "command", argv=shell(script)):
         sink.wait_count(1)
     assert (tmp_path / "device").read_text() == "resting\n"
