@@ -28,6 +28,7 @@ PENDING_BYTES_MAX = 4 * 1024 * 1024
 TICKETS_MAX = 1024
 OWN_FLIGHT_MAX = 64  # own vertices drafted and not yet durable and signed
 EARLY_FRAMES_MAX = 256  # vertices of an epoch newer than our roster
+EARLY_BYTES_MAX = 1024 * 1024  # the same, as bytes: nobody has checked their signatures
 ARCHIVE_FLIGHT_MAX = 512  # vertices on their way into a gateway's store
 ARCHIVE_QUEUE_BYTES = 16 * 1024 * 1024  # the same vertices, as bytes
 EVIDENCE_MAX = 64
@@ -52,8 +53,10 @@ TEXTS_WAITING_MAX = 256  # people's other messages while no broker is there
 # Repair
 REPAIR_FLIGHT_BYTES = 256 * 1024
 REPAIR_RANGES_MAX = 256
+GAPS_PER_AUTHOR_MAX = 2 * BRANCHES_PER_AUTHOR_MAX  # lines of one author that others say they have and we lack
 REPAIR_REQUESTS_MAX = 4
 REPAIR_SERVE_MAX = 16
+SERVE_VERTICES_MAX = 4096  # named for one answer, however much is asked for
 CHUNK_BYTES = 60 * 1024
 
 # The log

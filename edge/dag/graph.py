@@ -129,8 +129,8 @@ class Graph:
         """Authors with at least one vertex, ascending."""
         return iter(sorted(self._chains))
 
-    def path(self, tip: VertexKey, after_seq: int) -> list[VertexKey]:
-        """Keys of the line that ends in `tip` with seq above `after_seq`, oldest first, across incarnations."""
+    def path(self, tip: VertexKey, after_seq: int, count_max: int) -> list[VertexKey]:
+        """The oldest keys of the line that ends in `tip` with seq above `after_seq`, in order, across incarnations."""
         stretches: list[range] = []
         incarnations: list[int] = []
         branch = self.branch(tip.author, tip.incarnation)
@@ -142,8 +142,7 @@ class Graph:
             if base is None:
                 break
             branch, through = self.branch(base.author, base.incarnation), base.seq
-        return [
-            VertexKey(tip.author, incarnation, seq)
-            for incarnation, stretch in zip(reversed(incarnations), reversed(stretches), strict=True)
-            for seq in stretch
-        ]
+        keys: list[VertexKey] = []
+        for incarnation, stretch in zip(reversed(incarnations), reversed(stretches), strict=True):
+            keys += [VertexKey(tip.author, incarnation, seq) for seq in stretch[: count_max - len(keys)]]
+        return keys

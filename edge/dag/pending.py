@@ -38,6 +38,7 @@ class Pending:
         self._parked: dict[VertexId, Candidate] = {}
         self._waiting: dict[VertexId, list[VertexId]] = {}
         self._missing: dict[VertexId, Missing] = {}
+        self._places: dict[tuple[int, int], dict[VertexId, None]] = {}
         self._per_author: dict[int, int] = {}
         self.size_bytes = 0
 
@@ -56,13 +57,19 @@ class Pending:
         self._parked[header.id] = candidate
         self._waiting.setdefault(missing.id, []).append(header.id)
         self._missing[missing.id] = missing
+        self._places.setdefault((missing.author, missing.seq), {})[missing.id] = None
         self._per_author[header.author] = count + 1
         self.size_bytes += candidate.size_bytes
         return True
 
     def arrived(self, id: VertexId) -> list[Candidate]:
         """Candidates that waited for this vertex, in the order they came; they may still lack something else."""
-        self._missing.pop(id, None)
+        missing = self._missing.pop(id, None)
+        if missing is not None:
+            place = self._places[missing.author, missing.seq]
+            del place[id]
+            if not place:
+                del self._places[missing.author, missing.seq]
         freed = []
         for waiting in self._waiting.pop(id, ()):
             candidate = self._parked.pop(waiting)
@@ -76,6 +83,10 @@ class Pending:
     def missing(self) -> list[Missing]:
         """What is waited for and not itself parked."""
         return [missing for missing in self._missing.values() if missing.id not in self._parked]
+
+    def waits_for(self, author: int, seq: int) -> bool:
+        """Whether `missing` names a vertex of this author with this seq."""
+        return any(id not in self._parked for id in self._places.get((author, seq), ()))
 
     def keys(self) -> list[VertexKey]:
         return [candidate.header.key for candidate in self._parked.values()]

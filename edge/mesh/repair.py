@@ -12,8 +12,7 @@ from typing import NamedTuple
 
 from edge.ids import Instant
 from edge.limits import (
-    BRANCHES_PER_AUTHOR_MAX,
-    MEMBERS_MAX,
+    GAPS_PER_AUTHOR_MAX,
     REPAIR_FLIGHT_BYTES,
     REPAIR_RANGES_MAX,
     REPAIR_REQUESTS_MAX,
@@ -44,16 +43,27 @@ class Request(NamedTuple):
 
 
 @dataclass(slots=True)
-class _Gap:
+class _Source:
+    """Somebody who says it holds more than we do. Patience is with each alone: a liar must not delay the others."""
+
     through_seq: int
+    fruitless: int = 0
+    """Answers in a row that brought nothing."""
+    not_before_ms: float = 0.0
+
+
+@dataclass(slots=True)
+class _Gap:
     since_ms: float
-    sources: dict[int, None] = field(default_factory=dict)
+    sources: dict[int, _Source] = field(default_factory=dict)
     not_before_ms: float = 0.0
     back: int = 0
     asked: int | None = None
     asked_after: int = -1
-    fruitless: int = 0
-    """Answers in a row that brought nothing."""
+
+    @property
+    def through_seq(self) -> int:
+        return max((source.through_seq for source in self.sources.values()), default=0)
 
 
 @dataclass(slots=True)
@@ -70,10 +80,12 @@ class Repair:
         """`held_after(author, incarnation, through_seq)`: the seq above which we lack the line, None if nothing is."""
         self._held_after = held_after
         self._gaps: dict[tuple[int, int], _Gap] = {}
+        self._per_author: dict[int, int] = {}
         self._flights: dict[int, _Flight] = {}
         self._correlation = 0
         self.requests = 0
         self.timeouts = 0
+        self.gaps_refused = 0
 
     @property
     def gaps(self) -> int:
@@ -83,14 +95,32 @@ class Repair:
         """`sender` says it holds this line up to `through_seq` and we do not."""
         gap = self._gaps.get((author, incarnation))
         if gap is None:
-            if len(self._gaps) >= MEMBERS_MAX * BRANCHES_PER_AUTHOR_MAX:
+            if not self._has_room(author):
+                self.gaps_refused += 1
                 return
-            gap = self._gaps[author, incarnation] = _Gap(through_seq, now.mono_ms)
-        gap.through_seq = max(gap.through_seq, through_seq)
-        gap.sources.pop(sender, None)
-        gap.sources[sender] = None
+            gap = self._gaps[author, incarnation] = _Gap(now.mono_ms)
+            self._per_author[author] = self._per_author.get(author, 0) + 1
+        source = gap.sources.pop(sender, None) or _Source(through_seq)
+        source.through_seq = through_seq
+        gap.sources[sender] = source
         while len(gap.sources) > SOURCES_MAX:
             del gap.sources[next(iter(gap.sources))]
+
+    def _has_room(self, author: int) -> bool:
+        """An author has few lines; a new claim takes the place of one that was asked for and brought nothing."""
+        if self._per_author.get(author, 0) < GAPS_PER_AUTHOR_MAX:
+            return True
+        for line, gap in self._gaps.items():
+            if line[0] == author and gap.asked is None and gap.asked_after >= 0:
+                self._drop(line)
+                return True
+        return False
+
+    def _drop(self, line: tuple[int, int]) -> None:
+        del self._gaps[line]
+        self._per_author[line[0]] -= 1
+        if not self._per_author[line[0]]:
+            del self._per_author[line[0]]
 
     def unknown_prev(self, author: int, incarnation: int) -> None:
         """An answer began above a vertex we lack: the line forks off lower than we thought."""
@@ -109,27 +139,39 @@ class Repair:
             after = self._held_after(*line, gap.through_seq)
             if after is None or not gap.sources:
                 if gap.asked is None:
-                    del self._gaps[line]
+                    self._drop(line)
                 continue
             if gap.asked is not None or now.mono_ms < max(gap.since_ms + GRACE_MS, gap.not_before_ms):
                 continue
-            source = self._pick(gap, busy, chosen)
-            if source is None:
+            if after != gap.asked_after:
+                for source in gap.sources.values():
+                    source.fruitless, source.not_before_ms = 0, 0.0
+            picked = self._pick(line, gap, busy, chosen, now)
+            if picked is None:
                 continue
-            want = Want(*line, max(0, after - gap.back), gap.through_seq)
-            gap.fruitless = gap.fruitless + 1 if after == gap.asked_after else 0
+            to, want = picked
+            gap.sources[to].fruitless += after == gap.asked_after
             gap.asked_after = after
-            chosen.setdefault(source, []).append((line, want))
+            chosen.setdefault(to, []).append((line, want))
         return [self._send(source, picked, now) for source, picked in chosen.items()]
 
     def _pick(
-        self, gap: _Gap, busy: dict[int, None], chosen: dict[int, list[tuple[tuple[int, int], Want]]]
-    ) -> int | None:
-        for source in reversed(gap.sources):
-            if source in busy or len(chosen.get(source, ())) >= REPAIR_RANGES_MAX:
+        self,
+        line: tuple[int, int],
+        gap: _Gap,
+        busy: dict[int, None],
+        chosen: dict[int, list[tuple[tuple[int, int], Want]]],
+        now: Instant,
+    ) -> tuple[int, Want] | None:
+        """Whom to ask, and for what: the latest to claim it who is free and has not been tried in vain just now."""
+        for to, source in reversed(gap.sources.items()):
+            after = self._held_after(*line, source.through_seq)
+            if after is None or now.mono_ms < source.not_before_ms:
                 continue
-            if source in chosen or len(self._flights) + len(chosen) < REPAIR_REQUESTS_MAX:
-                return source
+            if to in busy or len(chosen.get(to, ())) >= REPAIR_RANGES_MAX:
+                continue
+            if to in chosen or len(self._flights) + len(chosen) < REPAIR_REQUESTS_MAX:
+                return to, Want(*line, max(0, after - gap.back), source.through_seq)
         return None
 
     def _send(self, source: int, picked: list[tuple[tuple[int, int], Want]], now: Instant) -> Request:
@@ -150,25 +192,27 @@ class Repair:
         flight = self._flights[correlation]
         flight.heard_ms = now.mono_ms
         if is_last:
-            self._finish(correlation, now.mono_ms, False)
+            self._finish(correlation, now, False)
 
     def _expire(self, now: Instant) -> None:
         for correlation, flight in list(self._flights.items()):
             if now.mono_ms - flight.heard_ms >= TIMEOUT_MS:
                 self.timeouts += 1
-                self._finish(correlation, now.mono_ms, True)
+                self._finish(correlation, now, True)
 
-    def _finish(self, correlation: int, not_before_ms: float, silent: bool) -> None:
+    def _finish(self, correlation: int, now: Instant, silent: bool) -> None:
         flight = self._flights.pop(correlation)
         for line in flight.gaps:
             gap = self._gaps.get(line)
             if gap is None or gap.asked != correlation:
                 continue
-            # A claim may be a lie, or name what nobody has any more: ask ever more rarely while nothing comes of it.
-            patience_ms = min(PATIENCE_MS_MAX, SETTLE_MS << min(gap.fruitless, 16))
-            gap.asked, gap.not_before_ms = None, not_before_ms + patience_ms
+            gap.asked, gap.not_before_ms = None, now.mono_ms + (0 if silent else SETTLE_MS)
+            source = gap.sources.get(flight.to)
             if silent:
                 gap.sources.pop(flight.to, None)
+            elif source is not None:
+                # A claim may be a lie, or name what is lost: while nothing comes of it, ask ever more rarely.
+                source.not_before_ms = now.mono_ms + min(PATIENCE_MS_MAX, SETTLE_MS << min(source.fruitless, 16))
 
     def deadline(self) -> float | None:
         """When `requests_due` may have something to say."""
@@ -176,8 +220,10 @@ class Repair:
         if len(self._flights) < REPAIR_REQUESTS_MAX:
             busy = {flight.to: None for flight in self._flights.values()}
             dues += [
-                max(gap.since_ms + GRACE_MS, gap.not_before_ms)
+                max(gap.since_ms + GRACE_MS, gap.not_before_ms, source.not_before_ms)
                 for gap in self._gaps.values()
-                if gap.asked is None and any(source not in busy for source in gap.sources)
+                if gap.asked is None
+                for to, source in gap.sources.items()
+                if to not in busy
             ]
         return min(dues, default=None)

@@ -10,7 +10,7 @@ from edge.dag.pending import Pending
 from edge.dag.records import Record
 from edge.effects import Announce, Load, Send
 from edge.ids import Instant, VertexKey
-from edge.limits import BRANCHES_PER_AUTHOR_MAX, REPAIR_SERVE_MAX
+from edge.limits import BRANCHES_PER_AUTHOR_MAX, REPAIR_FLIGHT_BYTES, REPAIR_SERVE_MAX, SERVE_VERTICES_MAX
 from edge.mesh.gossip import Gossip
 from edge.mesh.peers import Peers
 from edge.mesh.repair import ANY_INCARNATION, Repair
@@ -90,8 +90,9 @@ class Exchange:
         if now.mono_ms < self._ask_ms:
             return
         self._ask_ms = now.mono_ms + ASK_MS
+        online = self._peers.online(now)[:2] if len(self._pending) else []
         for missing in self._pending.missing():
-            for peer in (missing.author, *self._peers.online(now)[:2]):
+            for peer in (missing.author, *online):
                 if peer != self._index:
                     self.repair.claims(peer, missing.author, ANY_INCARNATION, missing.seq, now)
         for request in self.repair.requests_due(now):
@@ -118,23 +119,32 @@ class Exchange:
         if len(self._servings) >= REPAIR_SERVE_MAX or any(sender == frame.sender for sender, _ in self._servings):
             self.serve_refused += 1
             return None
-        lines = [line for want in frame.wants for line in self._lines(want)]
-        self._servings[name] = Serving(frame.sender, frame.correlation, frame.budget_bytes, lines)
+        lines: list[list[VertexKey]] = []
+        room = SERVE_VERTICES_MAX
+        for want in frame.wants:
+            lines += self._lines(want, room)
+            room = SERVE_VERTICES_MAX - sum(map(len, lines))
+        budget_bytes = min(frame.budget_bytes, REPAIR_FLIGHT_BYTES)
+        self._servings[name] = Serving(frame.sender, frame.correlation, budget_bytes, lines)
         self._load(name, roster)
         return None
 
     def _held_after(self, author: int, incarnation: int, through_seq: int) -> int | None:
         """The seq above which we lack this line, None if nothing is lacking."""
         if incarnation == ANY_INCARNATION:
-            wanted = any(item.author == author and item.seq == through_seq for item in self._pending.missing())
-            return min(self._graph.highest_seq(author), through_seq - 1) if wanted else None
+            if not self._pending.waits_for(author, through_seq):
+                return None
+            return min(self._graph.highest_seq(author), through_seq - 1)
         branch = self._graph.branch(author, incarnation)
         if branch is None:
             return min(self._graph.highest_seq(author), through_seq - 1)
         return branch.head_seq if branch.head_seq < through_seq else None
 
-    def _lines(self, want: Want) -> list[list[VertexKey]]:
-        """The chains to serve for a want, each oldest first; where lines share a stem it is served once."""
+    def _lines(self, want: Want, room: int) -> list[list[VertexKey]]:
+        """The chains to serve for a want, each oldest first; where lines share a stem it is served once.
+
+        At most `room` keys: whoever lacks more asks again.
+        """
         tips = [tip.key for tip in self._graph.tips(want.author)]
         if want.incarnation != ANY_INCARNATION:
             branch = self._graph.branch(want.author, want.incarnation)
@@ -142,7 +152,8 @@ class Exchange:
         served: dict[VertexKey, None] = {}
         lines: list[list[VertexKey]] = []
         for tip in tips[:BRANCHES_PER_AUTHOR_MAX]:
-            lines.append([key for key in self._graph.path(tip, want.after_seq) if key not in served])
+            path = self._graph.path(tip, want.after_seq, room)
+            lines.append([key for key in path if key not in served][: room - len(served)])
             served |= dict.fromkeys(lines[-1])
         return lines
 
@@ -199,6 +210,7 @@ class Exchange:
             "requests_sent": self.repair.requests,
             "requests_timed_out": self.repair.timeouts,
             "gaps": self.repair.gaps,
+            "gaps_refused": self.repair.gaps_refused,
             "ranges_served": self.ranges_served,
             "serve_refused": self.serve_refused,
         }

@@ -10,7 +10,7 @@ from edge.dag.admission import Accepted, Admission, Answer, Duplicate, Early, Pa
 from edge.dag.pending import Candidate
 from edge.effects import Verify
 from edge.ids import Instant, VertexId
-from edge.limits import EARLY_FRAMES_MAX, TICKETS_MAX
+from edge.limits import EARLY_BYTES_MAX, EARLY_FRAMES_MAX, TICKETS_MAX
 from edge.mesh.repair import Repair
 from edge.node.desk import Desk
 from edge.wire import suite
@@ -34,7 +34,8 @@ class Intake:
         self._repair = repair
         self._accepted = accepted
         self._checking: dict[VertexId, None] = {}
-        self._early: deque[bytes] = deque(maxlen=EARLY_FRAMES_MAX)
+        self._early: deque[bytes] = deque()
+        self._early_bytes = 0
         self.is_full = False
         """Set when the disk or the log has no room for what peers say."""
         self.refused: dict[str, int] = {}
@@ -44,6 +45,7 @@ class Intake:
         self.signatures_bad = 0
         self.dropped_busy = 0
         self.dropped_full = 0
+        self.early_dropped = 0
 
     def vertex(self, payload: bytes, now: Instant) -> None:
         """A frame on the vertex channel."""
@@ -74,8 +76,9 @@ class Intake:
 
     def roster_changed(self, now: Instant) -> None:
         """Vertices that waited for a newer roster are looked at again."""
-        for _ in range(len(self._early)):
-            self.vertex(self._early.popleft(), now)
+        early, self._early, self._early_bytes = self._early, deque(), 0
+        for payload in early:
+            self.vertex(payload, now)
 
     def _chain(self, given: Range) -> tuple[Candidate, ...] | Refusal:
         """The unheld part of a range, if its headers really chain; one bad link refuses it whole."""
@@ -110,7 +113,7 @@ class Intake:
         answer = self._admission.screen(header)
         if isinstance(answer, Early):
             if payload is not None:
-                self._early.append(payload)
+                self._keep_early(payload)
             self._refuse(Refusal("ahead-of-roster", str(answer.epoch)))
         elif isinstance(answer, Refusal):
             self._refuse(answer)
@@ -121,6 +124,14 @@ class Intake:
         else:
             return True
         return False
+
+    def _keep_early(self, payload: bytes) -> None:
+        """Nobody has checked its signature: the oldest go when there are too many."""
+        self._early.append(payload)
+        self._early_bytes += len(payload)
+        while len(self._early) > EARLY_FRAMES_MAX or self._early_bytes > EARLY_BYTES_MAX:
+            self._early_bytes -= len(self._early.popleft())
+            self.early_dropped += 1
 
     def _check(self, candidates: tuple[Candidate, ...], signature: bytes) -> None:
         header = candidates[-1].header
@@ -176,5 +187,6 @@ class Intake:
             "dropped_busy": self.dropped_busy,
             "dropped_full": self.dropped_full,
             "early": len(self._early),
+            "early_dropped": self.early_dropped,
         }
         return counts | {f"refused_{reason.replace('-', '_')}": count for reason, count in self.refused.items()}
