@@ -138,7 +138,9 @@ def accuracy(stored: Stored, seats: list[Seat], roster: Roster, speed: float, st
     """How often the network was right on people it never saw, from the stored events and labels that no device had."""
     told = watch.about()
     window_ms = told["window"]["size"] * told["interval_ms"]
-    streams = {roster.by_name[seat.name].index: seat.stream for seat in seats if seat.stream}
+    # With more devices than recordings some see the same one: each recording counts once.
+    first = {seat.stream: roster.by_name[seat.name].index for seat in reversed(seats) if seat.stream}
+    streams = {index: stream for stream, index in first.items()}
     by_person: dict[int, tuple[int, int]] = {}
     for author, event in stored.events:
         stream = streams.get(author)

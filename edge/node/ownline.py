@@ -137,10 +137,10 @@ class OwnLine:
         self._graph.insert(draft.header.key, draft.header.id, flight.prev, flight.place)
         self.recorded_vertices += 1
         self.recorded_events += len(draft.events)
-        if draft.events:
-            self._desk.do(Recorded(draft.header.key, draft.events))
         self._gossip.changed(now)
         self._send_ready(now)
+        if draft.events:  # after the broadcast: peers wait for milliseconds, people do not
+            self._desk.do(Recorded(draft.header.key, draft.events))
 
     def _signed(self, flight: _Flight, signature: bytes, now: Instant) -> None:
         flight.signature = signature
