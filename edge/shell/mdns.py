@@ -3,12 +3,18 @@
 An advert is a hint: it may lead to a CONNECT, never to more. Nobody waits for it: zeroconf is imported, started and
 spoken to in a thread of our own. Instance names derive from the node's key, so nothing has to be probed for uniqueness
 (`cooperating_responders`). A broker that listens on loopback is told of on loopback only.
+
+Three traps of hearing soon (RFC 6762): a responder may not repeat itself on multicast within a second (§6), which is
+just when a site starts up; an answer by unicast to port 5353 reaches one of the processes that share it, mostly the
+wrong one (§5.4); and equal multicast questions are dropped as duplicates. So whoever starts also asks from a port of
+its own (§6.7, answered at once and directly), while the standing browser asks for multicast answers only.
 """
 
 import ipaddress
 import logging
 import re
 import threading
+import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -28,6 +34,7 @@ _HEX8 = re.compile(r"[0-9a-f]{8}")
 _TTL_S = 120
 _ASK_MS = 500
 _RETRY_S = 5.0
+_ASKING_S = 3.0  # how long the questions from a port of our own go on
 _LOOK_S = 5.0  # how soon a new network interface is noticed
 _RANK_MAX = 2 * limits.MEMBERS_MAX
 _VERSION = "1"
@@ -114,6 +121,8 @@ class Adverts:
         self._changed = threading.Event()
         self._thread = threading.Thread(target=self._run, name="mdns", daemon=True)
         self._hearing: Zeroconf | None = None
+        self._asking: Zeroconf | None = None
+        self._asking_until = 0.0
         self._speaking: Zeroconf | None = None
         self._info: ServiceInfo | None = None
         self._networks: tuple[str, ...] = ()
@@ -172,13 +181,19 @@ class Adverts:
             self._open()
         if self._told != self._wanted:
             self._tell(self._wanted)
+        if self._asking is not None and time.monotonic() >= self._asking_until:
+            self._asking.close()
+            self._asking = None
 
     def _open(self) -> None:
-        from zeroconf import InterfaceChoice, IPVersion, ServiceBrowser, Zeroconf
+        from zeroconf import DNSQuestionType, InterfaceChoice, IPVersion, ServiceBrowser, Zeroconf
 
         chosen: Any = list(self._options.interfaces) or InterfaceChoice.All
         self._hearing = Zeroconf(interfaces=chosen, ip_version=IPVersion.V4Only, use_asyncio=False)
-        ServiceBrowser(self._hearing, SERVICE, handlers=[self._heard])
+        ServiceBrowser(self._hearing, SERVICE, handlers=[self._heard], question_type=DNSQuestionType.QM)
+        self._asking = Zeroconf(interfaces=chosen, unicast=True, ip_version=IPVersion.V4Only, use_asyncio=False)
+        ServiceBrowser(self._asking, SERVICE, handlers=[self._heard], question_type=DNSQuestionType.QU)
+        self._asking_until = time.monotonic() + _ASKING_S
 
     def _tell(self, wanted: _Wanted | None) -> None:
         from zeroconf import IPVersion, Zeroconf
@@ -228,9 +243,9 @@ class Adverts:
         return [address for address in own if not is_loopback(address)] or [LOOPBACK]
 
     def _close(self) -> None:
-        speaking, hearing = self._speaking, self._hearing
-        self._speaking = self._hearing = self._info = self._told = None
-        for instance in {speaking, hearing} - {None}:
+        instances = {self._speaking, self._hearing, self._asking} - {None}
+        self._speaking = self._hearing = self._asking = self._info = self._told = None
+        for instance in instances:
             assert instance is not None
             try:
                 instance.close()
@@ -247,7 +262,8 @@ class Adverts:
         if instance == self._options.name:
             return
         if state_change.name == "Removed":
-            self._lost(instance)
+            if zeroconf is not self._asking:
+                self._lost(instance)
             return
         self._counts["adverts_seen"] += 1
         advert = self._look_up(zeroconf, service_type, name, instance)
