@@ -119,18 +119,6 @@ def integer(low: int, high: int) -> Reader[int]:
     return read
 
 
-def number(low: float, high: float) -> Reader[float]:
-    """A finite number; the bounds are allowed themselves."""
-
-    def read(given: Given) -> float:
-        value = given.value
-        if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
-            raise NotAllowedError(f"a number from {low:g} to {high:g}")
-        return float(value)
-
-    return read
-
-
 def path(given: Given) -> Path:
     """A path; a relative one starts at the directory of the configuration file."""
     if not isinstance(given.value, str | Path) or not str(given.value) or "\x00" in str(given.value):
@@ -155,20 +143,6 @@ def strings(count_min: int, count_max: int, each: Reader[str] = long_text) -> Re
     return read
 
 
-def numbers(count_min: int, count_max: int) -> Reader[tuple[float, ...]]:
-    def read(given: Given) -> tuple[float, ...]:
-        value = given.value
-        each = number(-1e38, 1e38)
-        if not isinstance(value, list) or not count_min <= len(value) <= count_max:
-            raise NotAllowedError(f"a list of {count_min} to {count_max} numbers")
-        try:
-            return tuple(each(Given(item, given.base)) for item in value)
-        except NotAllowedError as allowed:
-            raise NotAllowedError(f"a list of {count_min} to {count_max}: each {allowed}") from None
-
-    return read
-
-
 def broker_url(url: object) -> BrokerUrl:
     """Parse `mqtt://HOST[:PORT]` or `mqtts://…`; never with a user name, so that no secret stands in the file."""
     match = _URL.match(url) if isinstance(url, str) else None
@@ -183,12 +157,6 @@ def broker_url(url: object) -> BrokerUrl:
 def url(given: Given) -> str:
     broker_url(given.value)
     return str(given.value)
-
-
-def table(given: Given) -> Mapping[str, object]:
-    if not isinstance(given.value, dict):
-        raise NotAllowedError("a table, { key = value, … }")
-    return given.value
 
 
 def written(value: object) -> str:
