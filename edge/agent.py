@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import threading
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 from edge import __version__
 from edge.config import Config
 from edge.dag.journal import Journal, JournalOptions
-from edge.errors import ConfigError, DataError, StorageError
+from edge.errors import ConfigError, DataError, DiskFullError, StorageError, TryLaterError
 from edge.node import Node, NodeOptions
 from edge.sense.options import AgentOptions, agent_options
 from edge.sense.senses import Senses
@@ -36,14 +37,16 @@ from edge.wire.roster import Member, Roster, open_roster
 
 if TYPE_CHECKING:
     from edge.gateway.archive import Archiver
+    from edge.gateway.refill import Refill
     from edge.gateway.store import Store
     from edge.nn.backends import Model
     from edge.shell.site import SiteLink
 
 STOP_MS = 3_000.0
 """For the last vertices to become durable; the service manager is promised five seconds in all."""
+RELEASE_MS = 1_500.0
 BOOT_MS = 10_000.0
-SOURCE_STOP_S = 0.2
+SOURCES_STOP_MS = 500.0
 AUTHORITY_BYTES_MAX = 8192
 
 
@@ -81,6 +84,7 @@ class Agent:
         self.models = self._open_models()
         self.loop = Loop(self.node, self.identity.member.index)
         self.site: SiteLink | None = None
+        self._store_failure: StorageError | None = None
         self._workers: tuple[Scribe, Signing] | None = None
         self._control: ControlServer | None = None
 
@@ -105,23 +109,24 @@ class Agent:
 
     def _recover(self) -> None:
         """Read the whole log back; a gateway puts what its store lacks into it on the way."""
+        refill: Refill | None = None
         if self.config.node.role == "gateway":
+            from edge.gateway.refill import Refill
+
             self.store = self._open_store()
-        lacking: list[tuple[bytes, bytes | None, bytes | None]] = []
+            refill = Refill(self.store)
         recovery = self.node.recovery
         for place, record in self.journal.recover():
             newer = recovery.roster(record, self.identity.authority)
             if newer is not None and newer.version > self.node.roster.version:
                 self.node.adopt(newer, record.payload)
             header = recovery.record(place, record)
-            if header is not None and self.store is not None:
-                lacking.append(recovery.parts(record))
-                self.node.custody.recovered(header)
-                if len(lacking) >= 256:
-                    self.store.put_many(lacking)
-                    lacking.clear()
-        if self.store is not None and lacking:
-            self.store.put_many(lacking)
+            if refill is not None:
+                refill.take(record, header)
+        if refill is not None:
+            refill.finish()
+            if refill.vertices:
+                self._report("info", "store-refilled", (("vertices", refill.vertices),))
         if self.journal.failure:
             raise StorageError(self.journal.failure)
         found = {"torn_bytes": self.journal.torn_bytes, "gaps": len(self.journal.quarantined)}
@@ -194,7 +199,9 @@ class Agent:
         self._workers = (scribe, signing)
         self._control = ControlServer(self.config.node.runtime_dir / "synedge.sock", self._operations(), loop.selector)
         loop.execute(self._start_node())
-        loop.run_until(lambda: not self.node.is_booting, now().mono_ms + BOOT_MS)
+        loop.run_until(lambda: not self.node.is_booting or self.node.is_disk_full, now().mono_ms + BOOT_MS)
+        if loop.failure is not None:
+            raise loop.failure
         self.ready_ms = telemetry.figures().uptime_s * 1000
         self.notifier.ready(f"{self.config.node.name} {__version__}")
         self._report("info", "ready", (("node", self.config.node.name), ("ms", round(self.ready_ms))))
@@ -216,12 +223,13 @@ class Agent:
     def run(self) -> int:
         """Start, turn until told to stop or a disk dies, leave cleanly; the exit code."""
         for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: self.loop.inbox.task(self.loop.stop))
+            signal.signal(number, lambda *_: self.loop.interrupt())
         self.start()
         self.loop.run()
         self.stop()
-        if self.loop.failure is not None:
-            raise self.loop.failure
+        failure = self.loop.failure or self._store_failure
+        if failure is not None:
+            raise failure
         return 0
 
     def _start_node(self) -> list[Any]:
@@ -233,7 +241,7 @@ class Agent:
             is_clean = False
         effects = self.node.start(is_clean, floor, now())
         if self.node.incarnation != floor:
-            write_atomically(note, str(self.node.incarnation).encode(), mode=0o600)
+            _write_number(note, self.node.incarnation)
         return effects
 
     def _start_archiver(self, world: World) -> None:
@@ -244,10 +252,17 @@ class Agent:
         self.archiver = Archiver(
             self.store,
             lambda ticket: self.loop.post(self.node.archived, ticket),
-            lambda error: self._report("error", "store", (("reason", str(error)),)),
+            self._store_failed,
         )
         self.archiver.start()
         world.archive = self.archiver.submit
+
+    def _store_failed(self, error: StorageError | TryLaterError) -> None:
+        """A store that is full or busy is tried again; any other failure is final, and the log is left cleanly."""
+        self._report("error", "store", (("reason", str(error)),))
+        if isinstance(error, StorageError) and not isinstance(error, DiskFullError):
+            self._store_failure = error
+            self.loop.inbox.task(self.loop.stop)
 
     def _people(self) -> People:
         config = self.config
@@ -276,26 +291,37 @@ class Agent:
         loop = self.loop
         self.notifier.stopping()
         deadline_ms = now().mono_ms + STOP_MS
+        for source in self.sources:  # all are told before any is waited for
+            source.stop(0.0)
+        sources_ms = now().mono_ms + SOURCES_STOP_MS
         for source in self.sources:
-            source.stop(SOURCE_STOP_S)
+            source.stop(max(0.0, (sources_ms - now().mono_ms) / 1000))
         if loop.failure is None:
             loop.run_until(lambda: not loop.inbox.has_readings(), deadline_ms)
             loop.execute(self.node.stop(now()))
             if loop.run_until(lambda: self.node.is_idle, deadline_ms):
                 loop.execute(self.node.close(now()))
                 loop.run_until(lambda: self.node.is_closed, deadline_ms)
-        self._release()
-        self._report("info", "stopped", (("recorded_events", self.node.counts()["recorded_events"]),))
+        self._say_stopped()
+        self._release(now().mono_ms + RELEASE_MS)
 
-    def _release(self) -> None:
-        """Give back threads, sockets, models and files."""
+    def _say_stopped(self) -> None:
+        lost = self.node.unrecorded_events
+        told = (("recorded_events", self.node.counts()["recorded_events"]), ("unrecorded_events", lost))
+        self._report("warning" if lost else "info", "stopped", told)
+
+    def _release(self, deadline_ms: float) -> None:
+        """Give back threads, sockets, models and files; what takes longer ends with the process."""
         assert self.site is not None and self._workers is not None and self._control is not None
-        self.site.stop(1.0)
+
+        def left_s() -> float:
+            return max(0.05, (deadline_ms - now().mono_ms) / 1000)
+
         scribe, signing = self._workers
-        scribe.stop(1.0)
-        signing.stop(0.5)
-        if self.archiver is not None and self.store is not None:
-            self.archiver.stop(1.0)
+        self.site.stop(min(1.0, left_s()))
+        scribe.stop(left_s())
+        signing.stop(min(0.1, left_s()))
+        if self.archiver is not None and self.store is not None and self.archiver.stop(left_s()):
             self.store.close()
         self._control.close()
         for model in self.models.values():
@@ -458,6 +484,19 @@ def _read_number(path: Path) -> int:
         return int(path.read_text())
     except (OSError, ValueError):
         return 0
+
+
+def _write_number(path: Path, number: int) -> None:
+    """Atomically; on a full disk over the old number, which needs no room and no more than one sector."""
+    try:
+        write_atomically(path, str(number).encode(), mode=0o600)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT) or not path.exists():
+            raise StorageError(f"{path}: {error.strerror}") from None
+        with open(path, "r+b") as file:
+            file.write(str(number).encode())
+            file.flush()
+            os.fsync(file.fileno())
 
 
 def run(config: Config) -> int:

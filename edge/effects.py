@@ -11,7 +11,11 @@ Ticket = int
 
 
 class Persist(NamedTuple):
-    """Append records to the journal; `stored(ticket, places)` once they are durable (at once if not `sync`)."""
+    """Append records to the journal; `stored(ticket, places)` once they are durable (at once if not `sync`).
+
+    Places are None when there is no room: the same records are to be asked for again, and until they are taken no
+    other vertex is.
+    """
 
     ticket: Ticket
     records: tuple[Record, ...]

@@ -182,7 +182,6 @@ class World:
             if header is not None and options.is_gateway:
                 frame = decode_vertex(record.payload)
                 machine.archived[header.raw] = frame.body
-                node.custody.recovered(header)
         machine.do(node.start(is_clean, 0, self.now))
         if link:
             machine.do(node.linked(True, self.now))

@@ -67,7 +67,7 @@ class Custody:
             self._desk.do(Archive(ticket, ((header.raw, signature, body),)))
 
     def recovered(self, header: Header) -> None:
-        """Gateway: the store holds a vertex that was in the log before this start."""
+        """Gateway: a vertex that the log held before this start, with its chain; the store has it before we speak."""
         if self._is_gateway and header.body is not None:
             self._owe(header)
 

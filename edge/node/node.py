@@ -139,8 +139,18 @@ class Node:
         return not self._own.in_flight
 
     @property
+    def is_disk_full(self) -> bool:
+        """The disk has refused something, and is asked again."""
+        return self._own.is_disk_full
+
+    @property
     def queued_events(self) -> int:
         return self._author.queued_events
+
+    @property
+    def unrecorded_events(self) -> int:
+        """Events taken that are not durable yet."""
+        return self._author.queued_events + self._own.unrecorded_events
 
     @property
     def incarnation(self) -> int:

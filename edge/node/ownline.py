@@ -30,6 +30,7 @@ class _Flight:
     prev: VertexKey | None
     place: int | None = None
     signature: bytes | None = None
+    is_recorded: bool = False
 
 
 class OwnLine:
@@ -57,6 +58,10 @@ class OwnLine:
     @property
     def in_flight(self) -> int:
         return len(self._flights)
+
+    @property
+    def unrecorded_events(self) -> int:
+        return sum(len(flight.draft.events) for flight in self._flights if not flight.is_recorded)
 
     def accepts(self, retention: int) -> bool:
         """Whether an event of this class would be recorded now; the lowest class stops first."""
@@ -132,22 +137,37 @@ class OwnLine:
         self._keep_signature(header.key, header.id, signature)
 
     def _stored(self, flight: _Flight, places: tuple[int, ...], now: Instant) -> None:
-        draft = flight.draft
+        """Durable; recorded once everything below it is too: a disk that is filling up may refuse a large one first."""
         flight.place = places[0]
-        self._graph.insert(draft.header.key, draft.header.id, flight.prev, flight.place)
-        self.recorded_vertices += 1
-        self.recorded_events += len(draft.events)
+        recorded = []
+        for first in self._flights:
+            if first.place is None:
+                break
+            if not first.is_recorded:
+                self._record(first)
+                recorded.append(first.draft)
+        if not recorded:
+            return
         self._gossip.changed(now)
         self._send_ready(now)
-        if draft.events:  # after the broadcast: peers wait for milliseconds, people do not
-            self._desk.do(Recorded(draft.header.key, draft.events))
+        for draft in recorded:  # after the broadcast: peers wait for milliseconds, people do not
+            if draft.events:
+                self._desk.do(Recorded(draft.header.key, draft.events))
+
+    def _record(self, flight: _Flight) -> None:
+        assert flight.place is not None
+        header = flight.draft.header
+        self._graph.insert(header.key, header.id, flight.prev, flight.place)
+        flight.is_recorded = True
+        self.recorded_vertices += 1
+        self.recorded_events += len(flight.draft.events)
 
     def _signed(self, flight: _Flight, signature: bytes, now: Instant) -> None:
         flight.signature = signature
         self._send_ready(now)
 
     def _send_ready(self, now: Instant) -> None:
-        while self._flights and self._flights[0].place is not None and self._flights[0].signature is not None:
+        while self._flights and self._flights[0].is_recorded and self._flights[0].signature is not None:
             flight = self._flights.popleft()
             draft, signature = flight.draft, flight.signature
             assert signature is not None

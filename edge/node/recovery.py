@@ -61,13 +61,6 @@ class Recovery:
         roster = open_roster(record.payload, authority) if record.type == ROSTER else None
         return roster if isinstance(roster, Roster) else None
 
-    @staticmethod
-    def parts(record: Record) -> tuple[bytes, bytes | None, bytes | None]:
-        """Header, signature and body of a vertex record that `record` has taken."""
-        frame = decode_vertex(record.payload)
-        assert isinstance(frame, VertexFrame)
-        return frame
-
     @property
     def is_empty(self) -> bool:
         """No log at all: a device's first start, unless its key remembers another."""
@@ -106,6 +99,7 @@ class Recovery:
             self.vertices += len(answer.candidates)
             for accepted in answer.candidates:
                 self._own_end(accepted.header)
+                self._custody.recovered(accepted.header)
         elif isinstance(answer, Parked):
             self.detached += 1
             self._has_own_hole |= header.author == self._index

@@ -154,8 +154,10 @@ class DirectoryDisk:
             holder = os.pread(lock, 32, 0).decode("ascii", "replace").strip() or "unknown"
             os.close(lock)
             raise StorageError(f"{self._directory}: the log is in use by process {holder}") from error
-        os.ftruncate(lock, 0)
-        os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
+        name = f"{os.getpid()}\n".encode()
+        with suppress(OSError):  # for people; a full disk must not keep the agent from starting
+            os.pwrite(lock, name, 0)
+            os.ftruncate(lock, len(name))
         return lock
 
     def _file(self, name: str) -> int:

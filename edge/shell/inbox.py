@@ -6,6 +6,7 @@ import os
 import threading
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, TypeVar
 
 from edge.limits import INBOX_BYTES_MAX, INBOX_FRAMES_MAX, QUEUE_READINGS_MAX
@@ -28,6 +29,7 @@ class Inbox:
         self._readings: deque[Reading] = deque()
         self._bytes = 0
         self._is_awake = False
+        self._is_nudged = False
         self.is_busy = False
         """Set by the loop while it has more events than it can record: recordings wait, live sources shed."""
         self.dropped_frames = 0
@@ -38,6 +40,11 @@ class Inbox:
 
     def close(self) -> None:
         os.close(self._wake)
+
+    def nudge(self) -> None:
+        """Wake the loop from a signal handler: it may have interrupted any line of ours, so it takes no lock."""
+        self._is_nudged = True
+        os.eventfd_write(self._wake, 1)
 
     def task(self, task: Task) -> None:
         """A result or a request; bounded by the tickets and clients there are."""
@@ -69,9 +76,10 @@ class Inbox:
     def take(self, count_max: int) -> tuple[list[Task], list[tuple[Channel, bytes]], list[Reading]]:
         """Up to `count_max` of each kind; backlog only as far as live traffic leaves room."""
         with self._lock:
-            if self._is_awake:
-                os.eventfd_read(self._wake)
-                self._is_awake = False
+            if self._is_awake or self._is_nudged:
+                self._is_awake = self._is_nudged = False
+                with suppress(BlockingIOError):  # a nudge came in between
+                    os.eventfd_read(self._wake)
             tasks, self._tasks = list(self._tasks), deque()
             frames = _take(self._live, count_max)
             frames += _take(self._backlog, max(1, count_max - len(frames)))

@@ -142,6 +142,11 @@ class Loop:
     def stop(self) -> None:
         self._is_running = False
 
+    def interrupt(self) -> None:
+        """`stop` from a signal handler."""
+        self._is_running = False
+        self.inbox.nudge()
+
     # ---- the turn
 
     def run(self) -> None:

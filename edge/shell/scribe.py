@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable
 
 from edge.dag.journal import Journal
-from edge.dag.records import Record
+from edge.dag.records import VERTEX, Record
 from edge.effects import Load, Persist, Ticket
 from edge.errors import DiskFullError, StorageError
 
@@ -30,6 +30,7 @@ class Scribe:
         self._change = threading.Condition()
         self._is_stopping = False
         self._is_dead = False
+        self._refused: tuple[Record, ...] | None = None
         self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
 
     def start(self) -> None:
@@ -54,9 +55,14 @@ class Scribe:
             try:
                 self._write(batch)
             except StorageError as error:
-                self._is_dead = True
-                self._failed(error)
-                return
+                return self._die(error)
+            except Exception as error:  # a bug here must not look like a disk that is merely slow
+                return self._die(StorageError(f"journal: {error!r}"))
+        return None
+
+    def _die(self, error: StorageError) -> None:
+        self._is_dead = True
+        self._failed(error)
 
     def _next_batch(self) -> list[Persist | Load]:
         with self._change:
@@ -83,7 +89,16 @@ class Scribe:
                 self._loaded(effect.ticket, tuple(self._journal.read(place) for place in effect.places))
 
     def _append(self, effect: Persist) -> tuple[int, ...] | None:
-        try:
-            return tuple(self._journal.append(record.type, record.payload) for record in effect.records)
-        except DiskFullError:
+        """None for want of room. No vertex overtakes one that was refused, or a chain would lie there with a hole."""
+        is_vertex = any(record.type == VERTEX for record in effect.records)
+        if is_vertex and self._refused is not None and self._refused is not effect.records:
             return None
+        try:
+            places = tuple(self._journal.append(record.type, record.payload) for record in effect.records)
+        except DiskFullError:
+            if is_vertex:
+                self._refused = effect.records
+            return None
+        if is_vertex:
+            self._refused = None
+        return places
