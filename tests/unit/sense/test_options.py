@@ -4,7 +4,14 @@ from typing import Any
 
 import pytest
 
-from edge.limits import WINDOW_VALUES_MAX
+from edge.limits import (
+    EVENT_VALUES_MAX,
+    NAME_BYTES_MAX,
+    TEXT_BYTES_MAX,
+    WINDOW_CHANNELS_MAX,
+    WINDOW_READINGS_MAX,
+    WINDOW_VALUES_MAX,
+)
 from edge.sense.decide import ArgmaxOptions, ThresholdOptions, ValueOptions
 from edge.sense.options import AGENT_NAME, agent_options
 from edge.wire.roster import NODE_NAME
@@ -108,7 +115,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"decide": {"kind": "argmax", "hold": 0}}, "decide.hold = 0: allowed is a whole number from 1"),
     ({"decide": {"kind": "argmax", "report": "always"}}, "decide.report = 'always': allowed is one of every, change"),
     ({"decide": {"kind": "argmax", "labels": ["a", "a"]}}, "decide.labels = ['a', 'a']: allowed is a list of 2 to"),
-    ({"decide": {"kind": "argmax", "labels": ["a", "b" * 65]}}, "different names of 1 to 64 bytes"),
+    ({"decide": {"kind": "argmax", "labels": ["a", "b" * (TEXT_BYTES_MAX + 1)]}}, "different names of 1 to 64 bytes"),
     (
         {"decide": {"kind": "argmax", "labels": list("abcde"), "ignore": ["f"]}},
         "decide.ignore = ['f']: allowed is a list of names from labels (a, b, c, d, e)",
@@ -147,11 +154,11 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
         {"unit": "V", "decide": {"kind": "value", "unit": "mV"}},
         "unit = 'V' and decide.unit = 'mV': allowed is one of the two",
     ),
-    ({"unit": "x" * 65}, "allowed is a unit of 1 to 64 bytes"),
+    ({"unit": "x" * (TEXT_BYTES_MAX + 1)}, "allowed is a unit of 1 to 64 bytes"),
     ({"retention": 3}, "retention = 3: allowed is 0, 1 or 2, or one of routine, important, critical"),
     ({"urgent": "yes"}, "urgent = 'yes': allowed is true or false"),
     ({"name": "Pump 7"}, "name = 'Pump 7': allowed is 1 to 32 of a-z, 0-9 and '-'"),
-    ({"name": "a" * 33}, "allowed is 1 to 32 of a-z"),
+    ({"name": "a" * (NAME_BYTES_MAX + 1)}, "allowed is 1 to 32 of a-z"),
     ({"windw": {}}, "windw = {}: there is no such key; allowed in this table: name, source,"),
 ]
 
@@ -167,8 +174,22 @@ def test_agents_are_named_by_the_rule_of_the_wire():
     assert AGENT_NAME == NODE_NAME
 
 
+def test_a_window_beyond_its_bound_is_refused():
+    for key in ("size", "step"):
+        with pytest.raises(ValueError, match=rf"window.{key} = {WINDOW_READINGS_MAX + 1}: allowed is"):
+            agent_options({"name": "a", "source": "s", "window": {"size": 1, key: WINDOW_READINGS_MAX + 1}}, ["x"])
+
+
+def test_an_event_takes_so_many_values_and_no_more():
+    table = {"name": "a", "source": "s", "window": {"size": EVENT_VALUES_MAX}}
+    assert agent_options(table, ["x"]).tensor_length == EVENT_VALUES_MAX
+    with pytest.raises(ValueError, match=f"decide.index is missing: there are {EVENT_VALUES_MAX + 1} outputs"):
+        agent_options({**table, "window": {"size": EVENT_VALUES_MAX + 1}}, ["x"])
+
+
 def test_the_bounds_themselves_are_allowed():
-    table = {"name": "a" * 32, "source": "s", "window": {"size": 16384, "step": 65536}, "model": "m"}
+    window = {"size": WINDOW_VALUES_MAX // 16, "step": WINDOW_READINGS_MAX}
+    table = {"name": "a" * NAME_BYTES_MAX, "source": "s", "window": window, "model": "m"}
     options = agent_options(table, [f"f{index}" for index in range(16)])
     assert options.size * len(options.fields) == WINDOW_VALUES_MAX
     band = {"kind": "threshold", "above": 3, "below": 2, "hysteresis": 0.5, "index": 0, "hold": 1}
@@ -176,11 +197,14 @@ def test_the_bounds_themselves_are_allowed():
         above=3.0, below=2.0, hysteresis=0.5, index=0
     )
     assert agent_options({"name": "a", "source": "s", "features": ["corr"]}, ["x", "y"]).tensor_length == 1
-    assert len(agent_options({"name": "a", "source": "s"}, [f"f{index}" for index in range(64)]).fields) == 64
+    assert (
+        len(agent_options({"name": "a", "source": "s"}, [f"f{index}" for index in range(WINDOW_CHANNELS_MAX)]).fields)
+        == 64
+    )
 
 
 def test_a_source_with_more_fields_than_an_agent_takes():
-    fields = [f"f{index}" for index in range(65)]
+    fields = [f"f{index}" for index in range(WINDOW_CHANNELS_MAX + 1)]
     with pytest.raises(ValueError, match="source s has 65 fields, an agent takes at most 64"):
         agent_options({"name": "a", "source": "s"}, fields)
     assert agent_options({"name": "a", "source": "s", "fields": ["f64"]}, fields).picks == (64,)

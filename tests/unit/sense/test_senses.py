@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from edge.limits import AGENTS_MAX, SOURCES_MAX
 from edge.sense.senses import Senses
 from tests.unit.sense.making import MODEL, options, reading
 
@@ -75,6 +76,15 @@ def test_a_reading_nobody_takes_is_counted():
 def test_two_agents_of_one_name():
     with pytest.raises(ValueError, match="agent name a: is used twice"):
         Senses([options(), options()])
+
+
+def test_more_agents_or_sources_than_a_node_has_are_our_own_bug():
+    """The configuration refuses them with a sentence."""
+    Senses([], [f"s{index}" for index in range(SOURCES_MAX)])
+    with pytest.raises(AssertionError):
+        Senses([], [f"s{index}" for index in range(SOURCES_MAX + 1)])
+    with pytest.raises(AssertionError):
+        Senses([options(name=f"a{index}") for index in range(AGENTS_MAX + 1)])
 
 
 def test_a_model_that_does_not_fit_is_refused_with_the_agents_name():

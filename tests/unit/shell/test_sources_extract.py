@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from edge.limits import SOURCE_BATCH_MAX
 from edge.shell.sources.extract import Extractor, NotUsableError, find, parse_json, parse_path, time_of
 
 
@@ -99,7 +100,10 @@ def test_what_is_no_time(stamp: object):
         ({"x": [1], "y": {"v": 2}}, "has an array at x but none at y.v; a batch needs arrays in all fields"),
         ({"x": [1, 2], "y": {"v": [1]}}, "has 2 values at x but 1 at y.v; allowed are equally many"),
         ({"x": [1, [2]], "y": {"v": [1, 2]}}, "has [2] at x; allowed is a number"),
-        ({"x": [0] * 4097, "y": {"v": [0] * 4097}}, "holds a batch of 4097 readings; allowed are at most 4096"),
+        (
+            {"x": [0] * (SOURCE_BATCH_MAX + 1), "y": {"v": [0] * (SOURCE_BATCH_MAX + 1)}},
+            f"holds a batch of {SOURCE_BATCH_MAX + 1} readings; allowed are at most {SOURCE_BATCH_MAX}",
+        ),
     ],
 )
 def test_what_is_missing_is_said(document: object, words: str):
