@@ -138,8 +138,8 @@ def _run(args: Namespace, root: Path, workers: list[Worker], names: list[str]) -
     else:
         each, rate = args.events // len(names), 0.0
     begun_s = time.monotonic()
-    for worker in authors:
-        worker.send(op="load", events=each, rate=rate)
+    for number, worker in enumerate(authors):
+        worker.send(op="load", events=each, rate=rate, phase=number / len(authors))
     loads = [worker.receive() for worker in authors]
     vertices = sum(load["vertices"] for load in loads)
     keeper.ask(op="await", vertices=vertices, timeout_s=120)

@@ -72,16 +72,21 @@ class Host:
         self._thread.join(10)
 
 
-def load_all(hosts: list[Host], events: int, rate: float) -> dict[str, Any]:
-    """Every agent records `events` distinct events, `rate` a second each or as fast as it goes."""
+def load_all(hosts: list[Host], events: int, rate: float, phase: float) -> dict[str, Any]:
+    """Every agent records `events` distinct events, `rate` a second each or as fast as it goes.
+
+    At a rate the agents take turns, and `phase` (0 to 1) shifts this process against the others: devices do not sense
+    in step.
+    """
     begun_s = time.monotonic()
     given = 0
     step = BATCH if not rate else max(1, min(BATCH, round(rate / 100)))
     while given < events:
         count = min(step, events - given)
-        if rate:
-            time.sleep(max(0.0, begun_s + given / rate - time.monotonic()))
-        for host in hosts:
+        for number, host in enumerate(hosts):
+            if rate:
+                due_s = begun_s + (given + step * (number + phase) / len(hosts)) / rate
+                time.sleep(max(0.0, due_s - time.monotonic()))
             host.offer(given, count)
         given += count
     wait_until(lambda: all(_is_done(host, events) for host in hosts), 120, 0.005)
@@ -117,7 +122,7 @@ def main(arguments: list[str]) -> None:
     for line in sys.stdin:
         order = json.loads(line)
         if order["op"] == "load":
-            answer(load_all(hosts, order["events"], order["rate"]))
+            answer(load_all(hosts, order["events"], order["rate"], order["phase"]))
         elif order["op"] == "await":
             answer(_await(hosts[0], order["vertices"], order["timeout_s"]))
         elif order["op"] == "report":
