@@ -129,8 +129,9 @@ class Agent:
                 self._report("info", "store-refilled", (("vertices", refill.vertices),))
         if self.journal.failure:
             raise StorageError(self.journal.failure)
-        found = {"torn_bytes": self.journal.torn_bytes, "gaps": len(self.journal.quarantined)}
-        level = "warning" if self.journal.quarantined or recovery.detached else "info"
+        fresh = sum(not gap.known for gap in self.journal.quarantined)
+        found = {"torn_bytes": self.journal.torn_bytes, "gaps": fresh}
+        level = "warning" if fresh or recovery.detached else "info"
         self._report(
             level,
             "log-recovered",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from edge.dag.admission import Accepted, Admission, Parked
+from edge.dag.admission import Accepted, Admission, Duplicate
 from edge.dag.author import Author
 from edge.dag.graph import ID_BYTES, Graph
 from edge.dag.pending import Candidate
@@ -37,11 +37,10 @@ class Recovery:
         self._own: Header | None = None
         self._unsigned: dict[bytes, Header] = {}
         self._incarnation = 0
-        self._has_own_hole = False
+        self._own_adrift: dict[bytes, None] = {}
+        """Own vertices above a hole in our line, unless what was missing stands further on in the log."""
         self.vertices = 0
         self.unreadable = 0
-        self.detached = 0
-        """Vertices whose chain has a hole: they wait for what peers will send."""
 
     def record(self, place: int, record: Record) -> Header | None:
         """Take one record; the header if it held a vertex."""
@@ -67,6 +66,11 @@ class Recovery:
         return not self._incarnation and not self.vertices
 
     @property
+    def detached(self) -> int:
+        """Vertices whose chain has a hole: they wait for what peers will send."""
+        return len(self._admission.pending)
+
+    @property
     def highest_incarnation(self) -> int:
         """The highest of ours that the log knows."""
         return max(self._incarnation, self._graph.highest_incarnation(self._index))
@@ -74,7 +78,7 @@ class Recovery:
     def finish(self, is_clean: bool, incarnation_floor: int) -> OwnEnd:
         """Take an incarnation: the same after a clean stop, else one above every one known."""
         highest = max(self.highest_incarnation, incarnation_floor)
-        self._author.incarnation = max(highest + (not is_clean or self._has_own_hole), 1)
+        self._author.incarnation = max(highest + (not is_clean or bool(self._own_adrift)), 1)
         own = self._own
         if own is not None:
             self._author.seq, self._author.prev = own.seq, own.id
@@ -100,15 +104,16 @@ class Recovery:
             for accepted in answer.candidates:
                 self._own_end(accepted.header)
                 self._custody.recovered(accepted.header)
-        elif isinstance(answer, Parked):
-            self.detached += 1
-            self._has_own_hole |= header.author == self._index
+        elif not isinstance(answer, Duplicate) and header.author == self._index:
+            self._own_adrift[header.id] = None
         return header
 
     def _own_end(self, header: Header) -> None:
         """Our line goes on from its highest vertex that hangs together; what lies above a hole is a line of its own."""
-        own = self._own
-        if header.author == self._index and (own is None or header.key > own.key):
+        if header.author != self._index:
+            return
+        self._own_adrift.pop(header.id, None)
+        if self._own is None or header.key > self._own.key:
             self._own = header
 
     def _boot(self, payload: bytes) -> None:
