@@ -2,7 +2,7 @@
 
 Every node prefers the same broker: a configured one first, then the one whose host has the lowest rank. It holds on to
 what it has until something better has accepted a connection, so moving costs no gap; and fail-over follows the
-connection, never mDNS. The rules:
+connection, never mDNS. An address that swallows packets costs a moment, since the next is tried beside it. The rules:
 
 1. Configured brokers are tried in their order. One that refuses is a mistake for a person to mend: it is tried again
    slowly, and nothing is hosted meanwhile.
@@ -33,6 +33,8 @@ HOST_WAIT_MS = 500
 LISTEN_WAIT_MS = 3_000  # how long starting to listen for adverts may hold back hosting
 HOST_WAIT_PER_RANK_MS = 150
 HOST_WAIT_RANKS_MAX = 20  # everybody further down waits as long: if the first twenty are gone, haste matters more
+ATTEMPTS_MAX = 4
+ATTEMPT_STAGGER_MS = 300  # how much later than the last one another broker is tried beside it
 ATTEMPT_GRACE_MS = 2_500  # how long a first attempt that hangs may hold back hosting
 RETIRE_LINGER_MS = 1_000
 HOST_RETRY_MS = 500
@@ -43,6 +45,12 @@ class Connect(NamedTuple):
     """Try this broker, beside the connection there is; answer with `linked` or `unlinked`."""
 
     target: Target
+
+
+class Drop(NamedTuple):
+    """Leave this connection: it came up after a better one."""
+
+    key: str
 
 
 class Host(NamedTuple):
@@ -64,7 +72,7 @@ class Withdraw(NamedTuple):
     """Stop telling."""
 
 
-Action = Connect | Host | Unhost | Advertise | Withdraw
+Action = Connect | Drop | Host | Unhost | Advertise | Withdraw
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,7 +100,8 @@ class BrokerChoice:
         self._known = Candidates(list(options.urls))
         self._current: Candidate | None = None
         self._current_since = now_ms
-        self._attempt: Candidate | None = None
+        self._attempts: dict[str, Candidate] = {}
+        self._attempted_at = now_ms - ATTEMPT_STAGGER_MS
         self._alone_since = now_ms + (LISTEN_WAIT_MS if hears else 0)
         self._hosting: Literal["no", "starting", "up", "retiring"] = "no"
         self._retire_at = 0.0
@@ -115,10 +124,11 @@ class BrokerChoice:
         return self._step(now_ms)
 
     def linked(self, key: str, now_ms: float) -> list[Action]:
-        """The attempt came up: it is the connection now."""
-        candidate, self._attempt = self._attempt, None
-        assert candidate is not None and candidate.target.key == key
+        """An attempt came up: it is the connection now, unless what there is is better."""
+        candidate = self._attempts.pop(key)
         candidate.accepted()
+        if self._current is not None and self._order(self._current) < self._order(candidate):
+            return [Drop(key), *self._step(now_ms)]
         old, self._current = self._current, candidate
         self._current_since = now_ms
         if old is not None and old.gone:
@@ -126,10 +136,10 @@ class BrokerChoice:
         return self._step(now_ms)
 
     def unlinked(self, key: str, now_ms: float, *, refused: str = "") -> list[Action]:
-        """The attempt failed, or the connection ended. `refused`: the words of a broker that said no."""
+        """An attempt failed, or the connection ended. `refused`: the words of a broker that said no."""
         actions: list[Action] = []
-        if self._attempt is not None and self._attempt.target.key == key:
-            candidate, self._attempt = self._attempt, None
+        candidate = self._attempts.pop(key, None)
+        if candidate is not None:
             self._fail(candidate, now_ms, refused)
             if candidate is self._known.own:
                 actions += self._end_own(now_ms)
@@ -192,13 +202,26 @@ class BrokerChoice:
 
     def _step(self, now_ms: float) -> list[Action]:
         actions: list[Action] = []
-        if self._attempt is None and (better := self._better(now_ms)) is not None:
-            self._attempt = better
+        better = self._better(now_ms)
+        if better is not None and self._may_try(better, now_ms):
+            self._attempts[better.target.key] = better
+            self._attempted_at = now_ms
             actions.append(Connect(better.target))
         if self._may_host(now_ms):
             self._hosting = "starting"
             actions.append(Host())
         return actions + self._retire(now_ms)
+
+    def _may_try(self, better: Candidate, now_ms: float) -> bool:
+        """One after the other, beside each other if need be; a fresh one does not wait for those that failed before."""
+        if len(self._attempts) >= ATTEMPTS_MAX:
+            return False
+        if not self._attempts or now_ms >= self._attempted_at + ATTEMPT_STAGGER_MS:
+            return True
+        return better.failures == 0 and not self._is_hopeful()
+
+    def _is_hopeful(self) -> bool:
+        return any(one.failures == 0 for one in self._attempts.values())
 
     def _better(self, now_ms: float) -> Candidate | None:
         """The most preferred broker that is worth trying now; with a connection, only what is preferred to it."""
@@ -210,7 +233,8 @@ class BrokerChoice:
             usable.append(known.own)
         if self._current is not None:
             usable = [one for one in usable if one.target.order < self._order(self._current)]
-        return min((one for one in usable if one.retry_at_ms <= now_ms), key=self._order, default=None)
+        ready = (one for one in usable if one.retry_at_ms <= now_ms and one.target.key not in self._attempts)
+        return min(ready, key=self._order, default=None)
 
     @staticmethod
     def _order(candidate: Candidate) -> tuple[int, int, str]:
@@ -227,8 +251,7 @@ class BrokerChoice:
         if options.host == "always":
             return True
         ready_at = self._alone_since + HOST_WAIT_MS + HOST_WAIT_PER_RANK_MS * min(options.rank, HOST_WAIT_RANKS_MAX)
-        hopeful = self._attempt is not None and self._attempt.failures == 0
-        return now_ms >= ready_at + (ATTEMPT_GRACE_MS if hopeful else 0)
+        return now_ms >= ready_at + (ATTEMPT_GRACE_MS if self._is_hopeful() else 0)
 
     def _retire(self, now_ms: float) -> list[Action]:
         own, current = self._known.own, self._current
@@ -287,4 +310,4 @@ class BrokerChoice:
         self._host_at = now_ms + wait * self._jitter()
 
     def _in_use(self, candidate: Candidate) -> bool:
-        return candidate is self._current or candidate is self._attempt
+        return candidate is self._current or candidate.target.key in self._attempts

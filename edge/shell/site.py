@@ -16,7 +16,7 @@ from typing import Any
 from edge import limits
 from edge.shell.broker import Hosted
 from edge.shell.candidates import Found, Target
-from edge.shell.choice import Action, Advertise, BrokerChoice, Connect, Host, Unhost, Withdraw
+from edge.shell.choice import Action, Advertise, BrokerChoice, Connect, Drop, Host, Unhost, Withdraw
 from edge.shell.hosting import Hosting
 from edge.shell.mdns import Adverts, BrokerAdvert
 from edge.shell.mqtt import COUNTED, Inbound, Link, Watch
@@ -62,8 +62,8 @@ class SiteLink:
         self._thread = threading.Thread(target=self._run, name="site-link", daemon=True)
         self._lock = threading.Lock()  # around the set of links and watches
         self._link: Link | None = None
-        self._attempt: Link | None = None
         self._links: dict[Link, Target] = {}
+        self._attempts: list[Link] = []
         self._watches: tuple[Watch, ...] = ()
         self._texts = Texts()
         self._hearing = False
@@ -179,6 +179,8 @@ class SiteLink:
         match action:
             case Connect(target):
                 self._connect(target)
+            case Drop():
+                pass  # done where it was decided
             case Host():
                 self._hosting.start()
             case Unhost():
@@ -222,7 +224,7 @@ class SiteLink:
             )
             holder.append(link)
             self._links[link] = target
-            self._attempt = link
+        self._attempts.append(link)
         link.start()
 
     def _link_changed(self, link: Link, up: bool, reason: str) -> list[Action]:
@@ -230,9 +232,14 @@ class SiteLink:
         return self._link_up(link, target) if up else self._link_down(link, target, reason)
 
     def _link_up(self, link: Link, target: Target) -> list[Action]:
-        if link is not self._attempt:
+        if link not in self._attempts:
             return []
-        old, self._link, self._attempt = self._link, link, None
+        self._attempts.remove(link)
+        actions = self._choice.linked(target.key, _now_ms())
+        if Drop(target.key) in actions:
+            link.stop(0)
+            return actions
+        old, self._link = self._link, link
         self._since_ms = int(time.time() * 1000)
         self._counts["connections"] += 1
         log.info("site linked broker=%s discovery=%s", target.address, target.origin)
@@ -240,7 +247,7 @@ class SiteLink:
         self._on_state(True, target.address)
         if old is not None:
             old.stop(0)
-        return self._choice.linked(target.key, _now_ms())
+        return actions
 
     def _link_down(self, link: Link, target: Target, reason: str) -> list[Action]:
         with self._lock:
@@ -252,11 +259,11 @@ class SiteLink:
             self._counts["drops"] += 1
             self._explain(f"broker {target.address}: {reason}")
             self._on_state(False, self._reason)
-        elif link is not self._attempt:
-            return []  # one that was left for a better one
-        else:
-            self._attempt = None
+        elif link in self._attempts:
+            self._attempts.remove(link)
             self._explain_failure(link, target, reason)
+        else:
+            return []  # one that was left for a better one
         if target.origin == "configured":
             self._hear()
         return self._choice.unlinked(target.key, _now_ms(), refused=reason if link.refused else "")

@@ -16,7 +16,7 @@ from tests.integration.links import DEADLINE_S, Recorder
 class SiteProcess:
     """The other end, in the test. `events` are dictionaries with "event"."""
 
-    def __init__(self, site: str, index: int, **options: Any) -> None:
+    def __init__(self, site: str, index: int, *, namespace: str | None = None, **options: Any) -> None:
         self.index = index
         self.events = Recorder()
         settings = {
@@ -29,8 +29,9 @@ class SiteProcess:
             "interfaces": ["127.0.0.1"],
             **options,
         }
+        inside = ["ip", "netns", "exec", namespace] if namespace is not None else []
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.integration.site_process", json.dumps(settings)],
+            [*inside, sys.executable, "-m", "tests.integration.site_process", json.dumps(settings)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

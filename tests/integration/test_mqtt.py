@@ -118,7 +118,7 @@ def test_small_packets_do_not_wait_for_others(port):
     with linked(port, 1) as (one,):
         connection = one.link._client.socket()
         assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) == 1
-        assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 2500
+        assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 1500
         assert connection.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
 
 

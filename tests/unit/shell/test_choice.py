@@ -8,6 +8,8 @@ from edge import limits
 from edge.shell.candidates import BACKOFF_MAX_MS, OWN_KEY, REFUSED_RETRY_MS, STABLE_MS, Found, parse_url
 from edge.shell.choice import (
     ATTEMPT_GRACE_MS,
+    ATTEMPT_STAGGER_MS,
+    ATTEMPTS_MAX,
     HOST_WAIT_MS,
     HOST_WAIT_PER_RANK_MS,
     HOST_WAIT_RANKS_MAX,
@@ -18,6 +20,7 @@ from edge.shell.choice import (
     BrokerChoice,
     ChoiceOptions,
     Connect,
+    Drop,
     Host,
     Unhost,
     Withdraw,
@@ -232,9 +235,52 @@ def test_found_brokers_are_bounded_and_the_oldest_unproven_makes_room():
     counts = driver.choice.counts()
     assert counts == {"brokers_known": limits.CANDIDATE_BROKERS_MAX, "brokers_evicted": 6}
     driver.unlinked(key(LOW))
-    assert connects(driver.after(300)) == [], "an attempt is under way"
-    kept = driver.unlinked(f"{7:016x}@127.0.0.1:3007")
-    assert connects(kept) == ["127.0.0.1:1001"], "what was proven was kept"
+    assert connects(driver.after(300)) == ["127.0.0.1:1001"], "what was proven was kept"
+
+
+# Addresses that swallow packets
+
+
+def test_another_broker_is_tried_beside_one_that_does_not_answer():
+    driver = Driver()
+    assert connects(driver.found(LOW)) == ["127.0.0.1:1001"]
+    assert driver.found(HIGH) == [], "the first gets a moment"
+    assert driver.after(ATTEMPT_STAGGER_MS - 1) == []
+    assert connects(driver.after(1)) == ["127.0.0.1:1099"]
+    driver.linked(key(HIGH))
+    assert driver.choice.current.port == 1099
+    driver.linked(key(LOW))
+    assert driver.choice.current.port == 1001, "late, but better"
+
+
+def test_a_worse_broker_that_answers_after_a_better_one_is_dropped():
+    driver = Driver()
+    driver.found(LOW)
+    driver.found(HIGH)
+    driver.after(ATTEMPT_STAGGER_MS)
+    driver.linked(key(LOW))
+    assert driver.linked(key(HIGH)) == [Drop(key(HIGH))]
+    assert driver.choice.current.port == 1001
+
+
+def test_attempts_side_by_side_are_bounded():
+    driver = Driver()
+    for number in range(1, 9):
+        driver.found(Found(f"{number:016x}", "10.0.0.1", number, AUTO))
+    tried = [address for _ in range(50) for address in connects(driver.after(100))]
+    assert len(tried) == ATTEMPTS_MAX - 1, "and the first one when it was found"
+
+
+def test_our_own_broker_is_used_at_once_while_a_lost_one_swallows_our_packets():
+    driver = Driver()
+    driver.found(LOW)
+    driver.linked(key(LOW))
+    driver.now += 60_000
+    driver.unlinked(key(LOW))
+    driver.until(Connect, 1_000)
+    driver.until(Host, HOST_WAIT_MS)
+    actions = driver.hosted("127.0.0.1", 2000)
+    assert connects(actions) == ["127.0.0.1:2000"]
 
 
 # Loss
@@ -414,7 +460,7 @@ def test_always_with_configured_brokers_hosts_once_all_of_them_failed_and_retire
     assert driver.hosted("127.0.0.1", 2000)[0] == Advertise(2000, 3)
     driver.linked(OWN_KEY)
     driver.until(Connect, 100_000)
-    assert driver.linked(driver.choice._attempt.target.key) == [Withdraw()]
+    assert driver.linked("url-0") == [Withdraw()]
     assert driver.until(Unhost, 10_000) <= RETIRE_LINGER_MS + 10
 
 
