@@ -63,6 +63,7 @@ system_packages() {
     need mosquitto-clients "tests read people's topics as a person would" have mosquitto_sub
     need iproute2 "tests build networks of their own" have ip
     need shellcheck "checks our scripts" have shellcheck
+    need strace "tests watch the order of writes and syncs" have strace
     need systemd "checks the unit (systemd-analyze)" have systemd-analyze
   fi
   if [ "$profile" = boot ]; then

@@ -18,6 +18,7 @@ from tests.house.test_imports import AFTER_READY, DEVICE, HEAVY, NOT_ON_A_DEVICE
 
 READY = re.compile(r"\bready node=one\b")
 LINE = re.compile(r"^import time:\s+\d+ \|\s+\d+ \|\s*(\S+)$")
+OF_THE_SITE = {"_distutils_hack", "sitecustomize", "apport_python_hook"}
 SENSORS = """
 [broker]
 host = "never"
@@ -103,8 +104,8 @@ def process(tmp_path_factory):
 
 
 def foreign(names: list[str]) -> set[str]:
-    """Top-level names from outside; not what was asked for in vain, nor setuptools' hook in a development .venv."""
-    tops = {name.partition(".")[0] for name in names} - {*sys.stdlib_module_names, "_distutils_hack"}
+    """Top-level names from outside; not what was asked for in vain, nor what the interpreter's own site brings along."""
+    tops = {name.partition(".")[0] for name in names} - {*sys.stdlib_module_names, *OF_THE_SITE}
     return {top for top in tops if top in DEVICE | AFTER_READY or find_spec(top) is not None}
 
 

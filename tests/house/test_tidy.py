@@ -3,6 +3,7 @@
 import ast
 import re
 import subprocess
+from functools import cache
 from pathlib import Path
 
 from tests.house.source import ROOT, modules
@@ -25,6 +26,11 @@ def sources(*suffixes: str) -> list[Path]:
     ).stdout.split("\0")  # fmt: skip
     paths = (ROOT / name for name in listed if name)
     return sorted(path for path in paths if path.suffix in suffixes and path.is_file())
+
+
+@cache
+def parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_bytes())
 
 
 def relative(path: Path) -> str:
@@ -51,11 +57,7 @@ def test_every_folder_of_python_is_a_package():
 
 
 def test_every_file_says_what_it_is():
-    silent = [
-        relative(path)
-        for path in sources(".py")
-        if (tree := ast.parse(path.read_bytes())).body and not ast.get_docstring(tree)
-    ]
+    silent = [relative(path) for path in sources(".py") if (tree := parsed(path)).body and not ast.get_docstring(tree)]
     assert not silent, f"no docstring: {silent}"
 
 
@@ -82,7 +84,7 @@ def test_functions_fit_a_screen():
     long = {
         f"{relative(path)}:{node.name}": lines
         for path in sources(".py")
-        for node in ast.walk(ast.parse(path.read_bytes()))
+        for node in ast.walk(parsed(path))
         if isinstance(node, ast.FunctionDef)
         and (lines := (node.end_lineno or 0) - node.lineno + 1) > FUNCTION_LINES_MAX
     }
@@ -105,7 +107,7 @@ def test_skips_have_a_reason():
         f"{relative(path)}:{node.lineno}"
         for path in sources(".py")
         if relative(path).startswith("tests/")
-        for node in ast.walk(ast.parse(path.read_bytes()))
+        for node in ast.walk(parsed(path))
         if isinstance(node, ast.Attribute)
         and node.attr in {"skip", "skipif", "xfail"}
         and ast.unparse(node).startswith("pytest.")
@@ -116,7 +118,7 @@ def test_skips_have_a_reason():
 
 def reasoned(path: Path, line: int) -> bool:
     """Whether the call around this line gives a reason: a keyword, or the text of pytest.skip()."""
-    for node in ast.walk(ast.parse(path.read_bytes())):
+    for node in ast.walk(parsed(path)):
         if isinstance(node, ast.Call) and node.lineno <= line <= (node.end_lineno or line):
             name = ast.unparse(node.func)
             if name == "pytest.skip" and node.args:

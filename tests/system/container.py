@@ -71,6 +71,8 @@ def base(packages: list[str]) -> Path:
 def unpack(tarball: Path, root: Path) -> None:
     root.mkdir(parents=True)
     subprocess.run(["tar", "-C", root, "-xf", tarball], check=True, timeout=300)
+    # What the installer writes and debootstrap does not.
+    (root / "etc/hosts").write_text("127.0.0.1 localhost\n::1 localhost ip6-localhost\n")
 
 
 class Container:
