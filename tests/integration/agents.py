@@ -80,9 +80,9 @@ class Node(Device):
         (self.directory / "synedge.toml").write_text(text + "".join(more))
 
     def up(self) -> "Node":
-        """Start, and wait until it answers."""
+        """Start, and wait until it is ready and looks for its site."""
         self.start()
-        until(lambda: self.poll() or not self.is_running, f"{self.name} answers", self)
+        until(lambda: (self.poll() or {}).get("mqtt") or not self.is_running, f"{self.name} is ready", self)
         assert self.is_running, self.last_words()
         return self
 
