@@ -122,14 +122,7 @@ class Loop:
 
     def after_readings(self, method: Callable[..., list[Effect]], *args: Any) -> None:
         """Like `post`, but once every reading that is queued now has been fed."""
-
-        def try_now() -> None:
-            if self.inbox.has_readings():
-                self._later.append(try_now)
-            else:
-                self.execute(method(*args, now()))
-
-        self.inbox.task(try_now)
+        self.inbox.task(lambda: self._later.append(lambda: self.execute(method(*args, now()))))
 
     def stored(self, ticket: Ticket, places: tuple[int, ...] | None, durable_ns: int) -> None:
         self.inbox.task(lambda: self._stored(ticket, places, durable_ns))
@@ -178,9 +171,10 @@ class Loop:
             self.execute(self.node.receive(channel, payload, now()))
         for reading in readings:
             self.execute(self.node.read(reading, now()))
-        later, self._later = self._later, []
-        for task in later:
-            self.inbox.task(task)
+        if self._later and not self.inbox.has_readings():
+            later, self._later = self._later, []
+            for act in later:
+                act()
         self.inbox.is_busy = self.node.queued_events > QUEUE_EVENTS_MAX // 2
         current = now()
         if current.mono_ms >= self.node.deadline():
