@@ -9,6 +9,7 @@ import tomllib
 import pytest
 
 from edge import limits
+from edge.shell.broker_child import BrokerChild
 from edge.shell.broker_config import BrokerOptions, mosquitto_config, mosquitto_password, rumqttd_config
 from edge.shell.listeners import parse_listeners
 from edge.shell.probe import connect_packet
@@ -89,3 +90,11 @@ def test_a_connect_packet_of_any_length():
     assert long[1:3] == bytes([(14 + 204) & 127 | 128, (14 + 204) >> 7])
     assert struct.unpack_from(">H", long, 17 - 0)[0] == 100
     assert long[10] == 0xC2
+
+
+def test_only_the_last_lines_of_a_broker_are_kept():
+    child = BrokerChild("mosquitto", lambda child: None)
+    for number in range(limits.BROKER_LOG_LINES_MAX + 3):
+        child.lines.append(f"line {number}")
+    assert len(child.lines) == limits.BROKER_LOG_LINES_MAX
+    assert child.lines[0] == "line 3"
