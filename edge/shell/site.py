@@ -70,6 +70,8 @@ class SiteLink:
         self._counts = dict.fromkeys((*COUNTED, "connections", "drops", "hints_dropped"), 0)
         self._since_ms: int | None = None
         self._reason = "no broker found yet"
+        self._refusals: dict[str, str] = {}  # what a person must mend comes before what may pass
+        self._said: set[str] = set()
 
     # What others call, from any thread
 
@@ -121,7 +123,7 @@ class SiteLink:
             "discovery": target.origin if target is not None else None,
             "since": self._since_ms if target is not None else None,
             "drops": self._counts["drops"],
-            "reason": None if target is not None else self._reason,
+            "reason": None if target is not None else next(iter(self._refusals.values()), self._reason),
             "hosting": hosted is not None,
             "engine": hosted.engine if hosted is not None else None,
             "hosted": f"{hosted.host}:{hosted.port}" if hosted is not None else None,
@@ -167,13 +169,19 @@ class SiteLink:
                 event = self._events.get(timeout=self._choice.wait_ms(_now_ms()) / 1000)
             except queue.Empty:
                 event = partial(self._choice.tick, _now_ms())
-            actions = event()
-            if self._hearing and self._adverts.state != "starting":
-                self._hearing = False
-                actions += self._choice.listening(_now_ms())
-            for action in actions:
-                self._do(action)
+            try:
+                self._turn(event)
+            except Exception:
+                log.exception("site link failed")  # a bug of ours; a node without a site is worse
         self._leave()
+
+    def _turn(self, event: Callable[[], list[Action]]) -> None:
+        actions = event()
+        if self._hearing and self._adverts.state != "starting":
+            self._hearing = False
+            actions += self._choice.listening(_now_ms())
+        for action in actions:
+            self._do(action)
 
     def _do(self, action: Action) -> None:
         match action:
@@ -242,6 +250,7 @@ class SiteLink:
         old, self._link = self._link, link
         self._since_ms = int(time.time() * 1000)
         self._counts["connections"] += 1
+        self._refusals, self._said = {}, set()
         log.info("site linked broker=%s discovery=%s", target.address, target.origin)
         self._texts.say_again(partial(_say, link))
         self._on_state(True, target.address)
@@ -257,6 +266,7 @@ class SiteLink:
         if link is self._link:
             self._link = None
             self._counts["drops"] += 1
+            self._said = set()
             self._explain(f"broker {target.address}: {reason}")
             self._on_state(False, self._reason)
         elif link in self._attempts:
@@ -269,15 +279,20 @@ class SiteLink:
         return self._choice.unlinked(target.key, _now_ms(), refused=reason if link.refused else "")
 
     def _explain_failure(self, link: Link, target: Target, reason: str) -> None:
+        refusals = {key: said for key, said in self._refusals.items() if key != target.key}
         if link.refused:
             hint = "; set [mqtt] username and password_file" if reason in _AUTH_WORDS else ""
-            self._explain(f"broker {target.address} refused: {reason}{hint}")
+            words = refusals[target.key] = f"broker {target.address} refused: {reason}{hint}"
         else:
-            self._explain(f"broker {target.address}: {reason}")
+            words = f"broker {target.address}: {reason}"
+        self._explain(words)
+        self._refusals = dict(list(refusals.items())[-limits.CANDIDATE_BROKERS_MAX :])
 
     def _explain(self, reason: str) -> None:
-        if reason != self._reason:
-            log.warning("site unreachable reason=%r", reason)
+        """Say each reason once per time without a connection; what a better broker lacks is nobody's alarm."""
+        if reason not in self._said and len(self._said) < limits.CANDIDATE_BROKERS_MAX:
+            self._said.add(reason)
+            log.log(logging.DEBUG if self._link is not None else logging.WARNING, "site unreachable reason=%r", reason)
         self._reason = reason
 
     # Adverts

@@ -207,7 +207,8 @@ def test_a_wrong_password_is_said_clearly_and_answered_with_nothing_else(start):
     hosted = HostedBroker(BrokerOptions(engine="mosquitto", username="ana", password="geheim"))
     port = hosted.start().port
     try:
-        zero = start(0, urls=[f"mqtt://127.0.0.1:{port}"], host="always", username="ana", password="wrong")
+        urls = [f"mqtt://127.0.0.1:{port}", "mqtt://127.0.0.1:1"]
+        zero = start(0, urls=urls, host="always", username="ana", password="wrong")
         deadline = time.monotonic() + DEADLINE_S
         expected = f"broker 127.0.0.1:{port} refused: not authorised; set [mqtt] username and password_file"
         while zero.status()["reason"] != expected:
