@@ -40,6 +40,10 @@ class Desk:
         if then is not None:
             then(result, now)
 
+    def forget(self) -> None:
+        """No result that is still on its way matters any more."""
+        self._waits.clear()
+
     def take(self) -> list[Effect]:
         effects, self._effects = self._effects, []
         return effects

@@ -90,6 +90,7 @@ class Node:
         self.is_booting = True
         """Our incarnation is not durable yet."""
         self.is_closed = False
+        self._is_closing = False
         self._owes_tally = False
         self._is_linked = False
         self._tick_ms = 0.0
@@ -123,7 +124,9 @@ class Node:
             self._own.draft(self.roster.version, now, tally)
 
     def close(self, now: Instant) -> list[Effect]:
-        """The mark of a clean stop, the last record of the log."""
+        """The mark of a clean stop, the last record of the log: from here on nothing is taken in or written."""
+        self._is_closing = True
+        self._desk.forget()
         self._own.persist((Record(CLEAN, b""),), self._closed, sync=True)
         return self._desk.take()
 
@@ -196,6 +199,8 @@ class Node:
     def receive(self, channel: Channel, payload: bytes, now: Instant) -> list[Effect]:
         """A frame by a peer."""
         refusal: Refusal | None = None
+        if self._is_closing:
+            return []
         if channel is Channel.VERTEX:
             self._intake.vertex(payload, now)
         elif channel is Channel.REPLY:
@@ -330,6 +335,8 @@ class Node:
 
     def _turn(self, now: Instant) -> list[Effect]:
         """What is due after any input: drafts, retries, frontiers, requests."""
+        if self._is_closing:
+            return self._desk.take()
         self._intake.is_full = self._own.is_disk_full or self._own.log_share >= LOG_PEERS_SHARE or self.custody.is_full
         self.custody.settle(now)
         self._own.retry(now)

@@ -164,7 +164,8 @@ class Node(Device):
 
     def audit(self) -> dict[str, Any]:
         """`synedge dag verify --json` on its log."""
-        command = [sys.executable, "-m", "edge", "dag", "verify", "--data", str(self.directory), "--json"]
+        config = str(self.directory / "synedge.toml")
+        command = [sys.executable, "-m", "edge", "dag", "verify", "--config", config, "--json"]
         done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=DEADLINE_S)
         assert done.stdout, done.stderr
         verdict: dict[str, Any] = json.loads(done.stdout)
