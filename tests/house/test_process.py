@@ -104,7 +104,7 @@ def process(tmp_path_factory):
 
 
 def foreign(names: list[str]) -> set[str]:
-    """Top-level names from outside; not what was asked for in vain, nor what the interpreter's own site brings along."""
+    """Top-level names from outside; not what was asked for in vain, nor what the interpreter's site brings."""
     tops = {name.partition(".")[0] for name in names} - {*sys.stdlib_module_names, *OF_THE_SITE}
     return {top for top in tops if top in DEVICE | AFTER_READY or find_spec(top) is not None}
 
