@@ -17,6 +17,7 @@ SUITE = "ml-dsa-65"
 GATEWAY = "gateway"
 LATE = "late"
 COMMIT_WINDOW_MS = 400
+DELAY_MS = 37
 
 CONFIG = """\
 [node]
@@ -55,6 +56,8 @@ class Seat(NamedTuple):
     role: str
     directory: Path
     stream: watch.Stream | None
+    delay_ms: int = 0
+    """How much later than the first its recording begins: people do not move in step."""
 
     @property
     def config(self) -> Path:
@@ -67,7 +70,10 @@ def lay_out_site(root: Path, devices: int, *, late: bool) -> tuple[Site, list[Se
     streams = watch.streams()
     names = [f"device-{number + 1}" for number in range(devices)] + ([LATE] if late else [])
     seats = [Seat(GATEWAY, "gateway", root / GATEWAY, None)]
-    seats += [Seat(name, "device", root / name, streams[number % len(streams)]) for number, name in enumerate(names)]
+    seats += [
+        Seat(name, "device", root / name, streams[number % len(streams)], DELAY_MS * number)
+        for number, name in enumerate(names)
+    ]
     for seat in seats:
         place = lay_out(seat.directory, NodeSettings(seat.name, role=seat.role, suite=SUITE))
         site.add(seat.name, place.suite, place.public_key, roles=(seat.role,), label=label(seat), now_ms=_wall_ms())
@@ -88,7 +94,7 @@ def give_senses(seat: Seat, *, speed: float, start_at_ms: int) -> None:
         shutil.copy(watch.FOLDER / told["model"], seat.directory / "activity.tflite")
         text += SENSING.format(
             speed=speed,
-            start_at_ms=start_at_ms,
+            start_at_ms=start_at_ms + seat.delay_ms,
             fields=json.dumps(told["fields"]),
             labels=json.dumps(told["labels"]),
             size=told["window"]["size"],

@@ -139,14 +139,14 @@ def accuracy(stored: Stored, seats: list[Seat], roster: Roster, speed: float, st
     told = watch.about()
     window_ms = told["window"]["size"] * told["interval_ms"]
     # With more devices than recordings some see the same one: each recording counts once.
-    first = {seat.stream: roster.by_name[seat.name].index for seat in reversed(seats) if seat.stream}
-    streams = {index: stream for stream, index in first.items()}
+    first = {seat.stream: seat for seat in reversed(seats) if seat.stream}
+    viewers = {roster.by_name[seat.name].index: (stream, seat.delay_ms) for stream, seat in first.items()}
     by_person: dict[int, tuple[int, int]] = {}
     for author, event in stored.events:
-        stream = streams.get(author)
-        if stream is None or event.kind != "class":
+        if author not in viewers or event.kind != "class":
             continue
-        end_ms = (event.time_ms - start_at_ms) * speed + told["interval_ms"]  # the last sample lasts, too
+        stream, delay_ms = viewers[author]
+        end_ms = (event.time_ms - start_at_ms - delay_ms) * speed + told["interval_ms"]  # the last sample lasts, too
         truth = watch.true_label(stream.labels, max(0.0, end_ms - window_ms), max(end_ms, 1.0))
         right, total = by_person.get(stream.person, (0, 0))
         by_person[stream.person] = (right + (event.values[0] == truth.label), total + 1)
