@@ -18,7 +18,6 @@ from edge.lab.process import Device, wait_until
 from edge.shell.broker import HostedBroker
 from edge.shell.broker_config import BrokerOptions
 from edge.shell.disk import DirectoryDisk
-from edge.wire.event import Event
 from edge.wire.frame import VertexFrame, decode_vertex
 from edge.wire.suite import SUITE_BY_NAME
 from edge.wire.vertex import Header, body_events, decode_header
@@ -114,6 +113,9 @@ class Node(Device):
         assert counts is not None, f"{self.name} does not answer\n{self.last_words(15)}"
         return counts
 
+    def records_or_fills(self, count: int) -> None:
+        self.waits_for(lambda status: status["recorded_events"] >= count or status["disk_full"], "recorded, or full")
+
     def waits_for(self, what: Callable[[dict[str, Any]], Any], words: str, timeout_s: float = DEADLINE_S) -> None:
         """Until its status is as wanted."""
         until(lambda: (status := self.poll()) is not None and what(status), f"{self.name}: {words}", self, timeout_s)
@@ -149,10 +151,8 @@ class Node(Device):
 
     def values(self, author: int) -> list[float]:
         """The numbers of every event by this author, in the order of the log."""
-        events: list[Event] = [
-            event for header, body in self._vertices() if header.author == author and body for event in body_events(body)
-        ]
-        return [event.values[0] for event in events]  # type: ignore[misc]
+        bodies = [body for header, body in self._vertices() if header.author == author and body]
+        return [event.values[0] for body in bodies for event in body_events(body)]  # type: ignore[misc]
 
     def _vertices(self) -> Iterator[tuple[Header, bytes | None]]:
         for record in self.records():
