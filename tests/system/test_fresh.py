@@ -85,6 +85,20 @@ def test_a_second_time_it_installs_nothing_and_leaves_a_broker_alone(machine):
     machine.run("systemctl", "stop", "mosquitto.service")
 
 
+def test_make_install_starts_nothing_and_what_it_installed_runs(machine):
+    done = machine.run("make", "--no-print-directory", "-C", CLONE, "install", timeout_s=200, **package_settings())
+    assert "neither started nor enabled" in done.stdout
+    assert machine.run("systemctl", "is-enabled", "synedge", check=False).stdout.strip() == "disabled"
+    machine.run("/opt/synedge/bin/synedge", "init", "--system", "--new-site", "--name", "fresh-1")
+    machine.run("systemctl", "start", "synedge")
+    assert machine.unit("synedge", "ActiveState", "User") == {"ActiveState": "active", "User": "synedge"}
+    machine.run("make", "--no-print-directory", "-C", CLONE, "uninstall")
+    assert machine.unit("synedge", "LoadState")["LoadState"] == "not-found"
+    assert (machine.root / "etc/synedge/synedge.toml").exists()
+    assert (machine.root / "var/lib/synedge/keys/node.seed").exists()
+    assert not (machine.root / "opt/synedge").exists()
+
+
 def test_the_demo_ends_green(machine):
     demo = "DEMO=--nodes 8 --seconds 20 --chaos --json"
     done = machine.run("make", "--no-print-directory", "-C", CLONE, "demo", demo, timeout_s=300, **package_settings())
