@@ -166,14 +166,12 @@ class Demo:
     def _stop(self) -> None:
         """End everyone by their own process id, hosts of the broker last."""
         self.screen.close()
-        running = sorted(self._expected(), key=lambda d: bool(d.status and d.status["mqtt"]["hosting"]))
-        for device in running:
-            device.terminate()
-            if device.status and device.status["mqtt"]["hosting"]:
-                for other in running:
-                    other.wait(STOP_S)
-        for device in running:
-            self.exit_codes[device.name] = device.wait(STOP_S)
+        hosting = [device for device in self._expected() if device.status and device.status["mqtt"]["hosting"]]
+        for group in ([device for device in self._expected() if device not in hosting], hosting):
+            for device in group:
+                device.terminate()
+            for device in group:
+                self.exit_codes[device.name] = device.wait(STOP_S)
 
     # ---- the verdict
 
