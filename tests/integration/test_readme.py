@@ -65,9 +65,10 @@ class Shell:
         words = line.partition(" #")[0].split()
         socket = (self.directory / words[-1]).parent / "run" / "synedge.sock"
         process = subprocess.Popen(words, cwd=self.directory, env=self._environment, stderr=subprocess.PIPE, text=True)
+        if not until(lambda: socket.exists() or process.poll() is not None) or process.poll() is not None:
+            process.kill()
+            pytest.fail(f"{line}\n{process.communicate()[1]}")
         self.running.append(process)
-        assert until(lambda: socket.exists() or process.poll() is not None)
-        assert process.poll() is None, process.communicate()[1]
 
     def end(self) -> list[str]:
         """Stop what runs; what each said, in the order they were started."""
