@@ -8,23 +8,23 @@ import signal
 import threading
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any
 
 from edge import __version__
+from edge.answers import operations
 from edge.config import Config
 from edge.dag.journal import Journal, JournalOptions
 from edge.errors import ConfigError, DataError, DiskFullError, StorageError, TryLaterError
+from edge.identity import identify, site_options
 from edge.node import Node, NodeOptions
 from edge.sense.options import AgentOptions, agent_options
 from edge.sense.senses import Senses
 from edge.shell import telemetry
 from edge.shell.control_server import ControlServer
 from edge.shell.disk import DirectoryDisk
-from edge.shell.files import read_bounded, write_atomically
+from edge.shell.files import write_atomically
 from edge.shell.homeassistant import STATUS_TOPIC, AgentCard
-from edge.shell.keys import load_seed
 from edge.shell.loop import Loop, NoNet, World, now
 from edge.shell.notify import Notifier, Watchdog
 from edge.shell.publish import People
@@ -32,8 +32,6 @@ from edge.shell.scribe import Scribe
 from edge.shell.signer import Signing
 from edge.shell.sources import open_source
 from edge.wire import suite
-from edge.wire.refusal import Refusal
-from edge.wire.roster import Member, Roster, open_roster
 
 if TYPE_CHECKING:
     from edge.gateway.archive import Archiver
@@ -47,18 +45,6 @@ STOP_MS = 3_000.0
 RELEASE_MS = 1_500.0
 BOOT_MS = 10_000.0
 SOURCES_STOP_MS = 500.0
-AUTHORITY_BYTES_MAX = 8192
-
-
-@dataclass(slots=True)
-class Identity:
-    """Who we are: our key, and our place in the newest roster that we know."""
-
-    signer: suite.Signer
-    authority: bytes
-    roster: Roster
-    roster_bytes: bytes
-    member: Member
 
 
 class Agent:
@@ -198,7 +184,7 @@ class Agent:
         scribe.start()
         signing.start()
         self._workers = (scribe, signing)
-        self._control = ControlServer(self.config.node.runtime_dir / "synedge.sock", self._operations(), loop.selector)
+        self._control = ControlServer(self.config.node.runtime_dir / "synedge.sock", operations(self), loop.selector)
         loop.execute(self._start_node())
         loop.run_until(lambda: not self.node.is_booting or self.node.is_disk_full, now().mono_ms + BOOT_MS)
         if loop.failure is not None:
@@ -330,154 +316,10 @@ class Agent:
         self.disk.close()
         self.reports.flush()
 
-    # ---- answers on the control socket
-
-    def _operations(self) -> dict[str, Any]:
-        return {
-            "ping": lambda asked: {"version": __version__, "pid": os.getpid()},
-            "status": lambda asked: self.status(),
-            "peers": lambda asked: self._peers(),
-            "agents": lambda asked: self._agents(),
-            "counts": lambda asked: self.counts(),
-            "trace": lambda asked: self._trace(),
-            "frontier": lambda asked: self.node.frontier(),
-        }
-
-    def status(self) -> dict[str, Any]:
-        """Everything a person asks first, in one object."""
-        config, member = self.config, self.identity.member
-        figures = telemetry.figures()
-        return {
-            "node": config.node.name,
-            "label": config.node.label,
-            "role": config.node.role,
-            "version": __version__,
-            "pid": os.getpid(),
-            "node_id": member.node_id.hex(),
-            "site": self.identity.roster.site.hex(),
-            "ready_ms": None if self.ready_ms is None else round(self.ready_ms, 1),
-            "rss_mb": round(figures.rss_bytes / 1e6, 1),
-            "rss_mb_max": round(figures.rss_max_bytes / 1e6, 1),
-            "written_bytes": figures.written_bytes,
-            "written_bytes_per_day": figures.written_bytes_per_day,
-            "uptime_s": round(figures.uptime_s, 1),
-            "engines": sorted({model.engine for model in self.models.values()}),
-            "mqtt": self.site.status() if self.site else None,
-            "log": {"size_bytes": self.journal.size_bytes, "max_bytes": self.journal.options.max_bytes},
-            "sources": {source.name: source.status() for source in self.sources},
-            **self.node.status(now()),
-        }
-
-    def counts(self) -> dict[str, int]:
-        """Every counter of every part."""
-        counts = {**self.node.counts(), **self.loop.inbox.counts(), **self.journal.counts(), **self.reports.counts()}
-        counts |= self.loop.world.people.counts() | {f"sense_{key}": n for key, n in self.senses.counts().items()}
-        if self.site is not None:
-            counts |= self.site.counts()
-        if self.archiver is not None:
-            counts |= self.archiver.counts()
-        return counts
-
-    def _peers(self) -> list[dict[str, object]]:
-        by_index = self.node.roster.by_index
-        rows = {int(str(row["index"])): row for row in self.node.peers.rows(now())}
-        return [
-            {"name": member.name, "roles": list(member.roles), **rows.get(index, {"index": index, "online": False})}
-            for index, member in by_index.items()
-            if index != self.identity.member.index
-        ]
-
-    def _agents(self) -> dict[str, Any]:
-        return {
-            name: {**status, "engine": self.models[name].engine if name in self.models else None}
-            for name, status in self.senses.status().items()
-        }
-
-    def _trace(self) -> dict[str, Any]:
-        """Times of the newest vertices on the monotonic clock that all processes of a machine share."""
-        return {
-            "recorded": [[*key, at_ns] for key, at_ns in self.loop.recorded_at],
-            "accepted": [[*key, at_ns] for key, at_ns in self.loop.accepted_at],
-        }
-
-
-def identify(config: Config) -> Identity:
-    """Key, authority and roster as the configuration names them; our member is the one with our key."""
-    seed = load_seed(config.node.data_dir / "keys" / "node.seed")
-    authority = _read(config, "authority", config.site.authority, AUTHORITY_BYTES_MAX)
-    if len(authority) != suite.SUITES[suite.AUTHORITY_SUITE].public_bytes:
-        raise ConfigError(
-            f"{config.origin}: [site] authority = {config.site.authority}: {len(authority)} bytes are no key"
-        )
-    data = _read(config, "roster", config.site.roster, 16 * 1024 * 1024)
-    roster = open_roster(data, authority)
-    if isinstance(roster, Refusal):
-        raise ConfigError(f"{config.origin}: [site] roster = {config.site.roster}: refused, {roster}")
-    number = suite.SUITE_BY_NAME[config.site.suite].number
-    signer = suite.Signer(number, seed)
-    member = next((item for item in roster.members if item.public_key == signer.public_key), None)
-    if member is None:
-        raise ConfigError(
-            f"{config.origin}: this node's key is not in {config.site.roster} (site {roster.site.hex()}, version "
-            f"{roster.version}); add it with `synedge fleet add {config.node.name} --public-key node.pub`"
-        )
-    if member.name != config.node.name:
-        raise ConfigError(
-            f"{config.origin}: [node] name = {config.node.name!r}, but the roster calls this key {member.name!r}"
-        )
-    return Identity(signer, authority, roster, data, member)
-
-
-def site_options(config: Config, identity: Identity) -> Any:
-    """The mesh's options from ours."""
-    from edge.shell.site import SiteOptions
-
-    mqtt, broker = config.mqtt, config.broker
-    password = None
-    if mqtt.password_file is not None:
-        password = _read(config, "password_file", mqtt.password_file, 4096).decode().rstrip("\n")
-    return SiteOptions(
-        site=identity.roster.site.hex(),
-        index=identity.member.index,
-        node=config.node.name,
-        node_id=identity.member.node_id.hex(),
-        keep_all=config.node.keep == "all",
-        rank=host_rank(identity),
-        urls=mqtt.urls,
-        username=mqtt.username,
-        password=password,
-        ca_file=_text(mqtt.ca_file),
-        certificate_file=_text(mqtt.certificate_file),
-        key_file=_text(mqtt.key_file),
-        discover=mqtt.discover,
-        interfaces=mqtt.interfaces,
-        host=cast(Literal["auto", "always", "never"], broker.host),
-        listen=broker.listen,
-        port=broker.port,
-        engine=cast(Literal["auto", "mosquitto", "iotcore"], broker.engine),
-    )
-
-
-def host_rank(identity: Identity) -> int:
-    """Our place in the order of hosts: gateways first, since they are always on, then by node id."""
-    order = sorted(identity.roster.members, key=lambda member: ("gateway" not in member.roles, member.node_id))
-    return order.index(identity.member)
-
-
-def _text(path: Path | None) -> str | None:
-    return None if path is None else str(path)
-
 
 def _card(options: AgentOptions) -> AgentCard:
     kind = type(options.decide).__name__.removesuffix("Options").lower()
     return AgentCard(options.name, kind, getattr(options.decide, "labels", ()), options.unit)
-
-
-def _read(config: Config, key: str, path: Path, bytes_max: int) -> bytes:
-    try:
-        return read_bounded(path, bytes_max)
-    except OSError as error:
-        raise ConfigError(f"{config.origin}: {key} = {path}: {error.strerror}") from None
 
 
 def _read_number(path: Path) -> int:

@@ -118,7 +118,7 @@ def _key(config: Config) -> Iterator[Check]:
 
 
 def _membership(config: Config) -> Iterator[Check]:
-    from edge.agent import identify
+    from edge.identity import identify
 
     for path in (config.site.authority, config.site.roster):
         if not path.exists():

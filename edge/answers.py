@@ -1,0 +1,89 @@
+"""What the running agent answers on its control socket."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+from edge import __version__
+from edge.shell import telemetry
+from edge.shell.control_server import Operation
+from edge.shell.loop import now
+
+if TYPE_CHECKING:
+    from edge.agent import Agent
+
+
+def operations(agent: Agent) -> dict[str, Operation]:
+    """Every `op` of docs/OPERATING.md, by name."""
+    return {
+        "ping": lambda asked: {"version": __version__, "pid": os.getpid()},
+        "status": lambda asked: status(agent),
+        "peers": lambda asked: _peers(agent),
+        "agents": lambda asked: _agents(agent),
+        "counts": lambda asked: counts(agent),
+        "trace": lambda asked: _trace(agent),
+        "frontier": lambda asked: agent.node.frontier(),
+    }
+
+
+def status(agent: Agent) -> dict[str, Any]:
+    """Everything a person asks first, in one object."""
+    config, member = agent.config, agent.identity.member
+    figures = telemetry.figures()
+    return {
+        "node": config.node.name,
+        "label": config.node.label,
+        "role": config.node.role,
+        "version": __version__,
+        "pid": os.getpid(),
+        "node_id": member.node_id.hex(),
+        "site": agent.identity.roster.site.hex(),
+        "ready_ms": None if agent.ready_ms is None else round(agent.ready_ms, 1),
+        "rss_mb": round(figures.rss_bytes / 1e6, 1),
+        "rss_mb_max": round(figures.rss_max_bytes / 1e6, 1),
+        "written_bytes": figures.written_bytes,
+        "written_bytes_per_day": figures.written_bytes_per_day,
+        "uptime_s": round(figures.uptime_s, 1),
+        "engines": sorted({model.engine for model in agent.models.values()}),
+        "mqtt": agent.site.status() if agent.site else None,
+        "log": {"size_bytes": agent.journal.size_bytes, "max_bytes": agent.journal.options.max_bytes},
+        "sources": {source.name: source.status() for source in agent.sources},
+        **agent.node.status(now()),
+    }
+
+
+def counts(agent: Agent) -> dict[str, int]:
+    """Every counter of every part."""
+    counts = {**agent.node.counts(), **agent.loop.inbox.counts(), **agent.journal.counts(), **agent.reports.counts()}
+    counts |= agent.loop.world.people.counts() | {f"sense_{key}": n for key, n in agent.senses.counts().items()}
+    if agent.site is not None:
+        counts |= agent.site.counts()
+    if agent.archiver is not None:
+        counts |= agent.archiver.counts()
+    return counts
+
+
+def _peers(agent: Agent) -> list[dict[str, object]]:
+    by_index = agent.node.roster.by_index
+    rows = {int(str(row["index"])): row for row in agent.node.peers.rows(now())}
+    return [
+        {"name": member.name, "roles": list(member.roles), **rows.get(index, {"index": index, "online": False})}
+        for index, member in by_index.items()
+        if index != agent.identity.member.index
+    ]
+
+
+def _agents(agent: Agent) -> dict[str, Any]:
+    return {
+        name: {**status, "engine": agent.models[name].engine if name in agent.models else None}
+        for name, status in agent.senses.status().items()
+    }
+
+
+def _trace(agent: Agent) -> dict[str, Any]:
+    """Times of the newest vertices on the monotonic clock that all processes of a machine share."""
+    return {
+        "recorded": [[*key, at_ns] for key, at_ns in agent.loop.recorded_at],
+        "accepted": [[*key, at_ns] for key, at_ns in agent.loop.accepted_at],
+    }
