@@ -17,6 +17,8 @@ class Accepted(NamedTuple):
     """In the graph now, together with whatever waited for it, in causal order."""
 
     candidates: tuple[Candidate, ...]
+    refused: tuple[Refusal, ...] = ()
+    """What had waited for it and turned out not to fit."""
 
 
 class Duplicate(NamedTuple):
@@ -87,11 +89,15 @@ class Admission:
         if not isinstance(answer, Accepted):
             return answer
         accepted = list(answer.candidates)
+        unfit: list[Refusal] = []
         for newcomer in accepted:  # grows while dependants come free
             for freed in self.pending.arrived(newcomer.header.id):
-                if isinstance(self._place(freed), Accepted):
+                verdict = self._place(freed)
+                if isinstance(verdict, Accepted):
                     accepted.append(freed)
-        return Accepted(tuple(accepted))
+                elif isinstance(verdict, Refusal):
+                    unfit.append(verdict)
+        return Accepted(tuple(accepted), tuple(unfit))
 
     def _check_body(self, candidate: Candidate) -> Refusal | None:
         header, body = candidate.header, candidate.body

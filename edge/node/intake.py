@@ -161,14 +161,19 @@ class Intake:
     def _settled(self, answer: Answer, now: Instant) -> None:
         if isinstance(answer, Accepted):
             self._accepted(answer.candidates, now)
+            for refusal in answer.refused:
+                self._unfit(refusal)
         elif isinstance(answer, Duplicate):
             self.duplicates += 1
         elif isinstance(answer, Parked):
             self.parked += 1
         else:
-            self._refuse(answer)
-            if answer.reason == "fork":
-                self._desk.report("warning", "fork", detail=answer.detail)
+            self._unfit(answer)
+
+    def _unfit(self, refusal: Refusal) -> None:
+        self._refuse(refusal)
+        if refusal.reason == "fork":
+            self._desk.report("warning", "fork", detail=refusal.detail)
 
     def refuse(self, refusal: Refusal) -> None:
         """Count a frame that is not let in, and say so (the shell bounds the rate)."""

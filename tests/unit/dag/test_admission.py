@@ -1,0 +1,148 @@
+"""Who gets in, and with which words the others are refused."""
+
+import pytest
+
+from edge.dag.admission import Accepted, Admission, Duplicate, Early, Parked
+from edge.dag.pending import Missing
+from edge.limits import BRANCHES_PER_AUTHOR_MAX, EVIDENCE_MAX, PENDING_PER_AUTHOR_MAX
+from edge.wire.refusal import Refusal
+from edge.wire.roster import Member
+from tests.unit.dag.chains import ROSTER, admission, chain, vertex
+
+
+def reason(answer: object) -> str:
+    assert isinstance(answer, Refusal), answer
+    return answer.reason
+
+
+def ids(answer: object) -> list[bytes]:
+    assert isinstance(answer, Accepted), answer
+    return [candidate.header.id for candidate in answer.candidates]
+
+
+def test_screening_asks_what_costs_nothing():
+    desk = admission()
+    good = vertex(1, 1).header
+    assert isinstance(desk.screen(good), Member)
+    assert reason(desk.screen(good._replace(site=b"elsewher"))) == "site-other"
+    assert desk.screen(good._replace(epoch=2)) == Early(2)
+    assert reason(desk.screen(good._replace(author=99))) == "author-unknown"
+    assert reason(desk.screen(good._replace(suite=2))) == "suite-not-allowed"
+    desk.quarantined[1] = None
+    assert reason(desk.screen(good)) == "quarantined"
+
+
+def test_out_of_order_everything_comes_in_at_last_and_in_order():
+    line = chain(1, 5)
+    desk = admission()
+    for candidate in reversed(line[1:]):
+        assert isinstance(desk.settle(candidate), Parked)
+    assert isinstance(desk.settle(line[1]), Parked), "parking twice is parking once"
+    assert len(desk.pending) == 4
+    assert ids(desk.settle(line[0])) == [candidate.header.id for candidate in line]
+    assert len(desk.pending) == 0
+    assert isinstance(desk.settle(line[3]), Duplicate)
+
+
+def test_it_waits_for_each_parent_in_turn():
+    (a,), (b,) = chain(1, 1), chain(2, 1)
+    child = vertex(3, 1, parents=[a.header, b.header])
+    desk = admission()
+    assert desk.settle(child) == Parked(Missing(1, 1, a.header.id))
+    assert ids(desk.settle(a)) == [a.header.id], "it goes on waiting, for the other"
+    assert desk.pending.missing() == [Missing(2, 1, b.header.id)]
+    assert ids(desk.settle(b)) == [b.header.id, child.header.id]
+
+
+def test_a_body_is_what_the_header_names():
+    desk = admission()
+    good = vertex(1, 1, pad=200)
+    assert good.body is not None
+    assert reason(desk.settle(good._replace(body=None))) == "body-missing"
+    assert reason(desk.settle(good._replace(body=good.body[:9] + b"!" + good.body[10:]))) == "body-root"
+    assert reason(desk.settle(good._replace(body=good.body + b"!"))) == "body-length"
+    assert reason(desk.settle(vertex(1, 1)._replace(body=good.body))) == "body-root"
+    assert desk.graph.vertices == 0
+    assert ids(desk.settle(good)) == [good.header.id], "the right one is welcome afterwards"
+
+
+def test_two_vertices_under_one_key_are_evidence_and_end_the_trust():
+    line = chain(1, 3)
+    desk = admission(*line)
+    other = vertex(1, 2, line[0].header, mark=1)
+    assert reason(desk.settle(other)) == "fork"
+    (proof,) = desk.evidence
+    assert (proof.key, proof.held, proof.other) == (line[1].header.key, line[1].header.id, other.header.raw)
+    assert proof.signature == other.signature
+    assert reason(desk.screen(chain(1, 1, after=line[-1].header)[0].header)) == "quarantined"
+    assert isinstance(desk.screen(vertex(2, 1).header), Member), "nobody else is to blame"
+    assert desk.graph.id_at(line[1].header.key) == line[1].header.id, "what is held stays"
+
+
+def test_a_fork_among_what_waited_is_found_too():
+    line = chain(1, 3)
+    other = vertex(1, 2, line[0].header, mark=1)
+    desk = admission()
+    desk.settle(line[1])
+    desk.settle(other)
+    answer = desk.settle(line[0])
+    assert ids(answer) == [line[0].header.id, line[1].header.id]
+    assert isinstance(answer, Accepted) and [refusal.reason for refusal in answer.refused] == ["fork"]
+    assert list(desk.quarantined) == [1] and len(desk.evidence) == 1
+
+
+def test_evidence_is_bounded():
+    desk = admission()
+    for number in range(EVIDENCE_MAX + 5):
+        author = number % 8
+        desk.settle(vertex(author, 1, incarnation=1))
+        desk.settle(vertex(author, 1, mark=number + 1))
+    assert len(desk.evidence) == EVIDENCE_MAX
+
+
+def test_lines_in_different_incarnations_are_no_crime_but_there_are_few():
+    line = chain(1, 6)
+    desk = admission(*line)
+    for number in range(BRANCHES_PER_AUTHOR_MAX - 1):
+        branch = vertex(1, 2 + number, line[number].header, incarnation=2 + number)
+        assert ids(desk.settle(branch)) == [branch.header.id]
+    assert len(desk.graph.tips(1)) == BRANCHES_PER_AUTHOR_MAX
+    assert reason(desk.settle(vertex(1, 6, line[4].header, incarnation=9))) == "too-many-branches"
+    last = vertex(1, 7, line[5].header, incarnation=9)
+    assert ids(desk.settle(last)) == [last.header.id], "one that continues a line makes no more of them"
+    assert not desk.quarantined and not desk.evidence
+
+
+def test_an_incarnation_has_one_line():
+    line = chain(1, 4)
+    later = vertex(1, 4, line[2].header, incarnation=2)
+    desk = admission(*line, later)
+    assert reason(desk.settle(vertex(1, 3, line[1].header, incarnation=2, mark=1))) == "fork"
+
+
+def test_prev_cannot_lie_in_a_later_incarnation():
+    line = chain(1, 1, incarnation=5)
+    desk = admission(*line)
+    assert reason(desk.settle(vertex(1, 2, line[0].header, incarnation=4))) == "prev-mismatch"
+
+
+def test_a_parent_is_exactly_what_it_is_called():
+    (a,) = chain(1, 1)
+    desk = admission(a)
+    other = vertex(1, 1, mark=1).header
+    assert reason(desk.settle(vertex(2, 1, parents=[other]))) == "parent-mismatch"
+    assert len(desk.pending) == 0, "no waiting for what can never come"
+
+
+@pytest.mark.parametrize("on_disk", [False, True])
+def test_a_full_parking_lot_refuses(on_disk):
+    desk = admission()
+    for seq in range(PENDING_PER_AUTHOR_MAX):
+        assert isinstance(desk.settle(vertex(1, seq + 2, bytes([1]) * 32), on_disk=on_disk), Parked)
+    assert reason(desk.settle(vertex(1, 9999, bytes([1]) * 32), on_disk=on_disk)) == "pending-full"
+
+
+def test_recovery_trusts_its_own_bodies():
+    desk = Admission(admission().graph, admission().pending, ROSTER)
+    bare = vertex(1, 1, pad=200)._replace(body=None)
+    assert ids(desk.settle(bare, on_disk=True)) == [bare.header.id]

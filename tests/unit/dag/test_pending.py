@@ -1,0 +1,56 @@
+"""The parking lot: what waits, for what, and how much of it there may be."""
+
+from edge.dag.pending import Missing, Pending
+from edge.limits import PENDING_BYTES_MAX, PENDING_PER_AUTHOR_MAX
+from tests.unit.dag.chains import chain, vertex
+
+
+def waiting_for(id: bytes, author: int = 1, seq: int = 1) -> Missing:
+    return Missing(author, seq, id)
+
+
+def test_an_arrival_frees_in_the_order_of_coming():
+    pending = Pending()
+    first, second, other = vertex(1, 5, bytes(32)), vertex(2, 5, bytes(32)), vertex(3, 5, bytes(32))
+    assert pending.park(first, waiting_for(b"a" * 32))
+    assert pending.park(other, waiting_for(b"b" * 32))
+    assert pending.park(second, waiting_for(b"a" * 32))
+    assert len(pending) == 3 and first.header.id in pending
+    assert pending.arrived(b"a" * 32) == [first, second]
+    assert pending.arrived(b"a" * 32) == []
+    assert (len(pending), pending.keys()) == (1, [other.header.key])
+    assert pending.arrived(b"b" * 32) == [other]
+    assert (len(pending), pending.size_bytes) == (0, 0)
+
+
+def test_what_is_parked_itself_is_not_missing():
+    pending = Pending()
+    one, two, three = chain(1, 3)
+    pending.park(three, waiting_for(two.header.id, seq=2))
+    assert pending.waits_for(1, 2)
+    pending.park(two, waiting_for(one.header.id, seq=1))
+    assert pending.missing() == [Missing(1, 1, one.header.id)]
+    assert pending.waits_for(1, 1) and not pending.waits_for(1, 2) and not pending.waits_for(2, 1)
+    assert pending.arrived(one.header.id) == [two]
+    assert pending.missing() == [Missing(1, 2, two.header.id)], "for a moment, until its prev is placed"
+
+
+def test_an_author_has_only_so_many_places():
+    pending = Pending()
+    for seq in range(PENDING_PER_AUTHOR_MAX):
+        assert pending.park(vertex(1, seq + 2, bytes(32)), waiting_for(bytes(32)))
+    assert not pending.park(vertex(1, 9999, bytes(32)), waiting_for(bytes(32)))
+    assert pending.park(vertex(2, 2, bytes(32)), waiting_for(bytes(32))), "the others have theirs"
+    assert len(pending.arrived(bytes(32))) == PENDING_PER_AUTHOR_MAX + 1
+    assert pending.park(vertex(1, 9999, bytes(32)), waiting_for(bytes(32))), "and there is room again"
+
+
+def test_all_together_have_only_so_many_bytes():
+    pending = Pending()
+    count = 0
+    while pending.park(vertex(count % 50, 2 + count // 50, bytes(32), pad=5000), waiting_for(bytes(32))):
+        count += 1
+    assert PENDING_BYTES_MAX - 9000 < pending.size_bytes <= PENDING_BYTES_MAX
+    assert len(pending) == count
+    pending.arrived(bytes(32))
+    assert pending.size_bytes == 0

@@ -1,0 +1,205 @@
+"""Who is asked for what, when again, and what becomes of claims that bring nothing."""
+
+from edge.ids import Instant
+from edge.limits import (
+    BRANCHES_PER_AUTHOR_MAX,
+    GAPS_PER_AUTHOR_MAX,
+    REPAIR_FLIGHT_BYTES,
+    REPAIR_RANGES_MAX,
+    REPAIR_REQUESTS_MAX,
+)
+from edge.mesh.repair import BACK_FIRST, GRACE_MS, PATIENCE_MS_MAX, SETTLE_MS, TIMEOUT_MS, Repair, Request
+from edge.wire.frame import Want
+
+FAR = 10**9
+
+
+class Desk:
+    """A repair, a clock, and what is held of each line as the test says."""
+
+    def __init__(self) -> None:
+        self.held: dict[tuple[int, int], int] = {}
+        self.ms = 1000.0
+        self.repair = Repair(self._held_after)
+
+    def _held_after(self, author: int, incarnation: int, through_seq: int) -> int | None:
+        head = self.held.get((author, incarnation), 0)
+        return head if head < through_seq else None
+
+    @property
+    def now(self) -> Instant:
+        return Instant(self.ms, 0)
+
+    def claim(self, sender: int, through: int, author: int = 1, incarnation: int = 1) -> None:
+        self.repair.claims(sender, author, incarnation, through, self.now)
+
+    def due(self, after_ms: float = 0) -> list[Request]:
+        self.ms += after_ms
+        return self.repair.requests_due(self.now)
+
+    def answer(self, request: Request, *, brings: int | None = None) -> None:
+        if brings is not None:
+            self.held[1, 1] = brings
+        self.repair.heard(request.correlation, True, self.now)
+
+
+def test_what_does_not_come_by_itself_is_asked_for():
+    desk = Desk()
+    desk.held[1, 1] = 40
+    desk.claim(7, 50)
+    assert desk.due() == [], "live traffic usually brings it"
+    assert desk.repair.deadline() == 1000 + GRACE_MS
+    (request,) = desk.due(GRACE_MS)
+    assert request == Request(7, 1, REPAIR_FLIGHT_BYTES, (Want(1, 1, 40, 50),))
+    assert desk.due(100) == [], "asked once"
+    assert desk.repair.expects(7, 1) and not desk.repair.expects(8, 1) and not desk.repair.expects(7, 2)
+    desk.answer(request, brings=50)
+    assert desk.due(SETTLE_MS) == []
+    assert (desk.repair.gaps, desk.repair.deadline()) == (0, None)
+
+
+def test_nothing_is_asked_that_came_meanwhile():
+    desk = Desk()
+    desk.claim(7, 50)
+    desk.held[1, 1] = 50
+    assert desk.due(GRACE_MS) == []
+    assert desk.repair.gaps == 0
+
+
+def test_a_large_gap_is_closed_in_steps():
+    desk = Desk()
+    desk.claim(7, 500)
+    (request,) = desk.due(GRACE_MS)
+    for step in range(100, 600, 100):
+        desk.answer(request, brings=step)
+        again = desk.due(SETTLE_MS)
+        if step < 500:
+            (request,) = again
+            assert request.wants == (Want(1, 1, step, 500),)
+    assert again == []
+
+
+def test_whoever_is_silent_is_left_for_another():
+    desk = Desk()
+    desk.claim(8, 50)
+    desk.claim(7, 50)
+    (request,) = desk.due(GRACE_MS)
+    assert request.to == 7, "the latest to claim it"
+    (second,) = desk.due(TIMEOUT_MS)
+    assert second.to == 8
+    assert desk.repair.timeouts == 1
+    assert not desk.repair.expects(7, request.correlation), "too late"
+    assert desk.due(TIMEOUT_MS) == []
+    assert desk.repair.gaps == 0, "nobody is left who claims it"
+
+
+def test_a_lie_is_tried_ever_more_rarely():
+    desk = Desk()
+    desk.claim(7, FAR)
+    asked = []
+    for _ in range(40_000):
+        for request in desk.due(50):
+            asked.append(desk.ms)
+            desk.answer(request)
+    assert 8 < len(asked) < 60, "within half an hour"
+    assert asked[-1] - asked[-2] >= PATIENCE_MS_MAX
+
+
+def test_a_liar_does_not_delay_the_honest():
+    desk = Desk()
+    for _ in range(20):
+        desk.claim(7, FAR)
+        for request in desk.due(GRACE_MS):
+            desk.answer(request)
+    desk.claim(8, 50)
+    desk.claim(7, FAR)
+    found = []
+    for _ in range(3):
+        for request in desk.due(SETTLE_MS):
+            found.append((request.to, *request.wants))
+            desk.answer(request)
+    assert (8, Want(1, 1, 0, 50)) in found
+
+
+def test_progress_gives_everyone_another_chance():
+    desk = Desk()
+    desk.claim(7, FAR)
+    for _ in range(6):
+        for request in desk.due(5000):
+            desk.answer(request)
+    assert desk.due(100) == []
+    desk.held[1, 1] = 5
+    assert [request.to for request in desk.due(SETTLE_MS)] == [7]
+
+
+def test_only_a_source_that_has_more_is_asked():
+    desk = Desk()
+    desk.held[1, 1] = 40
+    desk.claim(7, 50)
+    desk.claim(8, 45)
+    desk.held[1, 1] = 46
+    (request,) = desk.due(GRACE_MS)
+    assert (request.to, request.wants) == (7, (Want(1, 1, 46, 50),))
+
+
+def test_few_at_a_time_and_one_each():
+    desk = Desk()
+    for sender in range(REPAIR_REQUESTS_MAX + 3):
+        desk.claim(sender, 5, author=100 + sender)
+        desk.claim(sender, 5, author=200 + sender)
+    requests = desk.due(GRACE_MS)
+    assert len(requests) == REPAIR_REQUESTS_MAX
+    assert len({request.to for request in requests}) == REPAIR_REQUESTS_MAX
+    assert all(len(request.wants) == 2 for request in requests)
+    assert desk.due(10) == []
+    desk.answer(requests[0])
+    assert len(desk.due(10)) == 1
+
+
+def test_a_request_names_only_so_many_ranges():
+    desk = Desk()
+    for author in range(REPAIR_RANGES_MAX + 10):
+        desk.claim(7, 5, author=author)
+    (request,) = desk.due(GRACE_MS)
+    assert len(request.wants) == REPAIR_RANGES_MAX
+
+
+def test_what_is_claimed_of_one_author_is_bounded_and_new_claims_push_out_vain_ones():
+    desk = Desk()
+    for incarnation in range(1, 100):
+        desk.claim(7, FAR, incarnation=incarnation)
+    assert desk.repair.gaps == GAPS_PER_AUTHOR_MAX > BRANCHES_PER_AUTHOR_MAX
+    assert desk.repair.gaps_refused == 99 - GAPS_PER_AUTHOR_MAX
+    desk.claim(7, 5, author=2)
+    assert desk.repair.gaps == GAPS_PER_AUTHOR_MAX + 1, "others are not concerned"
+    for request in desk.due(GRACE_MS):
+        desk.answer(request)
+    desk.claim(8, 5, incarnation=777)
+    asked = [want.incarnation for _ in range(3) for request in desk.due(GRACE_MS) for want in request.wants]
+    assert 777 in asked
+    assert desk.repair.gaps <= GAPS_PER_AUTHOR_MAX + 1
+
+
+def test_a_line_that_forks_off_lower_is_asked_from_further_back():
+    desk = Desk()
+    desk.held[1, 1] = 1000
+    desk.claim(7, 1010)
+    (request,) = desk.due(GRACE_MS)
+    froms = [request.wants[0].after_seq]
+    for _ in range(6):
+        desk.repair.unknown_prev(1, 1)
+        desk.answer(request)
+        (request,) = desk.due(PATIENCE_MS_MAX)
+        froms.append(request.wants[0].after_seq)
+    assert froms == [1000, *(max(0, 1000 - (BACK_FIRST << step)) for step in range(6))]
+
+
+def test_an_answer_that_comes_in_parts_is_waited_for():
+    desk = Desk()
+    desk.claim(7, 50)
+    (request,) = desk.due(GRACE_MS)
+    for _ in range(5):
+        desk.ms += TIMEOUT_MS - 100
+        desk.repair.heard(request.correlation, False, desk.now)
+        assert desk.due() == []
+    assert desk.repair.timeouts == 0
