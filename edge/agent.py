@@ -105,7 +105,7 @@ class Agent:
         for place, record in self.journal.recover():
             newer = recovery.roster(record, self.identity.authority)
             if newer is not None and newer.version > self.node.roster.version:
-                self.node.adopt(newer, record.payload)
+                self.node.membership.adopt(newer, record.payload)
             header = recovery.record(place, record)
             if refill is not None:
                 refill.take(record, header)

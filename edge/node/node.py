@@ -11,16 +11,17 @@ from edge.dag.admission import Admission
 from edge.dag.author import SURE_AFTER_MS, Author, AuthorOptions, Draft
 from edge.dag.graph import Graph
 from edge.dag.pending import Candidate, Pending
-from edge.dag.records import BOOT, CLEAN, ROSTER, VERTEX, Record
-from edge.effects import Announce, Effect, Infer, Ticket
+from edge.dag.records import BOOT, CLEAN, VERTEX, Record
+from edge.effects import Effect, Infer, Ticket
 from edge.ids import Instant, Parent, VertexKey
-from edge.limits import FRAME_BYTES_MAX, LOG_PEERS_SHARE, LOG_WARN_SHARE, TICKETS_MAX
+from edge.limits import LOG_PEERS_SHARE, LOG_WARN_SHARE, TICKETS_MAX
 from edge.mesh.gossip import Gossip
 from edge.mesh.peers import Peers
 from edge.node.custody import Custody
 from edge.node.desk import Desk
 from edge.node.exchange import Exchange
 from edge.node.intake import Intake
+from edge.node.membership import Membership
 from edge.node.ownline import OwnLine
 from edge.node.recovery import Recovery
 from edge.sense.reading import Reading
@@ -30,13 +31,10 @@ from edge.wire.cbor import encode
 from edge.wire.event import TIME_UNSURE, Event
 from edge.wire.frame import Channel, decode_reply, encode_vertex
 from edge.wire.refusal import Refusal
-from edge.wire.roster import Roster, open_roster
+from edge.wire.roster import Roster
 from edge.wire.vertex import Tally
 
 TICK_MS = 1_000
-ROSTER_REPEAT_MS = 5_000
-ROSTER_WAIT_MS = 2_000
-"""A broker that has a retained roster sends it at once; only if none comes do we leave ours there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,13 +63,9 @@ class Node:
         jitter: float,
     ) -> None:
         self.options = options
-        self.roster = roster
         self.senses = senses
         self.graph = Graph()
         self.peers = Peers()
-        self._roster_bytes = roster_bytes
-        self._roster_said_ms = float("-inf")
-        self._roster_wait_ms = float("inf")
         self._desk = Desk()
         self._gossip = Gossip(options.frontier_interval_ms, jitter)
         self._pending = Pending()
@@ -83,6 +77,7 @@ class Node:
         author = AuthorOptions(options.suite, roster.site, options.index, options.commit_window_ms)
         self._author = Author(author, salts)
         self._own = OwnLine(self._desk, self._author, self.graph, self._gossip, self._sent)
+        self.membership = Membership(self._desk, options.authority, self._admission, roster_bytes, self._own.keep)
         self.custody = Custody(self._desk, options.index, self._author, options.is_gateway)
         self.recovery = Recovery(options.index, self.graph, self._admission, self._author, self.custody)
         self.on_accepted: Callable[[VertexKey], None] = lambda key: None
@@ -145,6 +140,11 @@ class Node:
     def is_disk_full(self) -> bool:
         """The disk has refused something, and is asked again."""
         return self._own.is_disk_full
+
+    @property
+    def roster(self) -> Roster:
+        """The newest one known."""
+        return self.membership.roster
 
     @property
     def queued_events(self) -> int:
@@ -214,11 +214,14 @@ class Node:
             if isinstance(frame, Refusal):
                 refusal = frame
             elif frame.epoch < self.roster.version:
-                self._say_roster(now)
+                self.membership.say(now)
         elif channel is Channel.REQUEST:
             refusal = self._exchange.serve(payload, self.roster, now)
         else:
-            refusal = self._receive_roster(payload, now)
+            version = self.roster.version
+            refusal = self.membership.receive(payload, now)
+            if self.roster.version != version:
+                self._intake.roster_changed(now)
         if refusal is not None:
             self._intake.refuse(refusal)
         return self._turn(now)
@@ -228,7 +231,7 @@ class Node:
         self._is_linked = up
         if up:
             self._gossip.say_soon()
-            self._roster_wait_ms = now.mono_ms + ROSTER_WAIT_MS
+            self.membership.linked(now)
         return self._turn(now)
 
     # ---- results of effects
@@ -267,9 +270,8 @@ class Node:
                 self._desk.report(
                     "info" if change.is_ok else "warning", change.kind, name=change.name, text=change.text
                 )
-            if self._is_linked and now.mono_ms >= self._roster_wait_ms:
-                self._roster_wait_ms = float("inf")
-                self._say_roster(now)
+            if self._is_linked:
+                self.membership.tick(now)
         return self._turn(now)
 
     def deadline(self) -> float:
@@ -392,31 +394,3 @@ class Node:
 
     def _sent(self, draft: Draft, signature: bytes, now: Instant) -> None:
         self.custody.archive(draft.header, signature, draft.body)
-
-    def _receive_roster(self, payload: bytes, now: Instant) -> Refusal | None:
-        """A roster by whoever: taken only if the authority signed it and it is newer."""
-        if payload == self._roster_bytes:
-            self._roster_wait_ms = float("inf")
-            return None
-        roster = open_roster(payload, self.options.authority)
-        if isinstance(roster, Refusal):
-            return roster
-        if roster.version <= self.roster.version:
-            self._say_roster(now)
-            return Refusal("roster-stale", str(roster.version))
-        self.adopt(roster, payload)
-        # A larger one fits no record: after a restart the mesh brings it again, until then the older one holds.
-        if len(payload) <= FRAME_BYTES_MAX:
-            self._own.persist((Record(ROSTER, payload),), lambda places, now: None)
-        self._desk.report("info", "roster", version=roster.version, members=len(roster.members))
-        self._intake.roster_changed(now)
-        return None
-
-    def adopt(self, roster: Roster, payload: bytes) -> None:
-        """Go by a newer roster."""
-        self.roster, self._roster_bytes, self._admission.roster = roster, payload, roster
-
-    def _say_roster(self, now: Instant) -> None:
-        if now.mono_ms - self._roster_said_ms >= ROSTER_REPEAT_MS:
-            self._roster_said_ms = now.mono_ms
-            self._desk.do(Announce(Channel.ROSTER, self._roster_bytes))

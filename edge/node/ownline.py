@@ -116,6 +116,10 @@ class OwnLine:
 
         self._desk.do(Persist(self._desk.ticket(answered), records, sync))
 
+    def keep(self, record: Record) -> None:
+        """Put a record into the log that nobody waits for."""
+        self.persist((record,), lambda places, now: None)
+
     def retry(self, now: Instant) -> None:
         """Ask the disk again for what it refused, in the order it was refused."""
         if self._refused and self._refused[0][1] <= now.mono_ms:

@@ -1,0 +1,78 @@
+"""The newest roster we know: who may speak, taken only from the authority, and told to whoever has an older one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from edge.dag.admission import Admission
+from edge.dag.records import ROSTER, Record
+from edge.effects import Announce
+from edge.ids import Instant
+from edge.limits import FRAME_BYTES_MAX
+from edge.node.desk import Desk
+from edge.wire.frame import Channel
+from edge.wire.refusal import Refusal
+from edge.wire.roster import Roster, open_roster
+
+REPEAT_MS = 5_000
+WAIT_MS = 2_000
+"""A broker that has a retained roster sends it at once; only if none comes do we leave ours there."""
+
+
+class Membership:
+    """`persist(record)` puts a newer roster into the log."""
+
+    def __init__(
+        self,
+        desk: Desk,
+        authority: bytes,
+        admission: Admission,
+        data: bytes,
+        persist: Callable[[Record], None],
+    ) -> None:
+        self.roster = admission.roster
+        self._desk = desk
+        self._authority = authority
+        self._admission = admission
+        self._data = data
+        self._persist = persist
+        self._said_ms = float("-inf")
+        self._wait_ms = float("inf")
+
+    def adopt(self, roster: Roster, data: bytes) -> None:
+        """Go by another roster, the newest of the log or of the mesh."""
+        self.roster = self._admission.roster = roster
+        self._data = data
+
+    def receive(self, data: bytes, now: Instant) -> Refusal | None:
+        """A roster by whoever: None if it is ours, or now is; what is refused changes nothing."""
+        if data == self._data:
+            self._wait_ms = float("inf")
+            return None
+        roster = open_roster(data, self._authority)
+        if isinstance(roster, Refusal):
+            return roster
+        if roster.version <= self.roster.version:
+            self.say(now)
+            return Refusal("roster-stale", str(roster.version))
+        self.adopt(roster, data)
+        # A larger one fits no record: after a restart the mesh brings it again, until then the older one holds.
+        if len(data) <= FRAME_BYTES_MAX:
+            self._persist(Record(ROSTER, data))
+        self._desk.report("info", "roster", version=roster.version, members=len(roster.members))
+        return None
+
+    def linked(self, now: Instant) -> None:
+        """A new broker may have none."""
+        self._wait_ms = now.mono_ms + WAIT_MS
+
+    def tick(self, now: Instant) -> None:
+        if now.mono_ms >= self._wait_ms:
+            self._wait_ms = float("inf")
+            self.say(now)
+
+    def say(self, now: Instant) -> None:
+        """Tell everyone, at most every REPEAT_MS."""
+        if now.mono_ms - self._said_ms >= REPEAT_MS:
+            self._said_ms = now.mono_ms
+            self._desk.do(Announce(Channel.ROSTER, self._data))
