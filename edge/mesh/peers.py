@@ -24,7 +24,7 @@ class Peer:
 
 
 class Peers:
-    """Bounded by the roster: only members get an entry."""
+    """Only members get an entry; of those who left, and of too many, the ones heard least lately are forgotten."""
 
     def __init__(self) -> None:
         self._peers: dict[int, Peer] = {}
@@ -35,7 +35,8 @@ class Peers:
     def heard(self, index: int, now: Instant) -> Peer:
         peer = self._peers.get(index)
         if peer is None:
-            assert len(self._peers) < PEERS_MAX, "callers let only members in"
+            if len(self._peers) >= PEERS_MAX:
+                del self._peers[min(self._peers, key=lambda known: self._peers[known].heard_ms)]
             peer = self._peers[index] = Peer(now.mono_ms)
         peer.heard_ms = now.mono_ms
         return peer

@@ -6,11 +6,12 @@ chain up to the vertex it names.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 
 from edge.dag.author import Author
 from edge.effects import Archive
-from edge.ids import Instant, VertexKey
+from edge.ids import Instant, VertexId, VertexKey
 from edge.limits import ARCHIVE_FLIGHT_MAX
 from edge.node.desk import Desk
 from edge.wire.roster import Roster
@@ -20,9 +21,13 @@ from edge.wire.vertex import Ack, Header
 class Custody:
     """Acknowledgements both ways."""
 
-    def __init__(self, desk: Desk, index: int, author: Author, is_gateway: bool) -> None:
+    def __init__(
+        self, desk: Desk, index: int, author: Author, is_gateway: bool, holds: Callable[[VertexKey, VertexId], bool]
+    ) -> None:
+        """`holds(key, id)`: whether exactly this vertex is held here; what names another acknowledges nothing."""
         self._desk = desk
         self._index = index
+        self._holds = holds
         self._author = author
         self._is_gateway = is_gateway
         self._archiving = 0
@@ -53,7 +58,7 @@ class Custody:
         if member is None or "gateway" not in member.roles:
             return
         for item in header.items:
-            if isinstance(item, Ack):
+            if isinstance(item, Ack) and self._holds(VertexKey(item.author, item.incarnation, item.seq), item.id):
                 line = (item.author, item.incarnation)
                 self._acked[line] = max(self._acked.get(line, 0), item.seq)
                 if header.author == self._index:

@@ -78,7 +78,7 @@ class Node:
         self._author = Author(author, salts)
         self._own = OwnLine(self._desk, self._author, self.graph, self._gossip, self._sent)
         self.membership = Membership(self._desk, options.authority, self._admission, roster_bytes, self._own.keep)
-        self.custody = Custody(self._desk, options.index, self._author, options.is_gateway)
+        self.custody = Custody(self._desk, options.index, self._author, options.is_gateway, self.graph.holds)
         self.recovery = Recovery(options.index, self.graph, self._admission, self._author, self.custody)
         self.on_accepted: Callable[[VertexKey], None] = lambda key: None
         """Told of each vertex by others that enters the graph; for measuring, never for deciding."""
