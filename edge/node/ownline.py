@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from typing import NamedTuple
 
 from edge.dag.author import Author, Draft
 from edge.dag.graph import Graph
@@ -33,6 +34,14 @@ class _Flight:
     is_recorded: bool = False
 
 
+class _Waiting(NamedTuple):
+    """Records on their way into the log, and who wants to know."""
+
+    records: tuple[Record, ...]
+    then: Callable[[tuple[int, ...], Instant], None]
+    sync: bool
+
+
 class OwnLine:
     """Drafts when due, and sees each draft through. `sent(draft, signature, now)` follows the broadcast."""
 
@@ -45,7 +54,8 @@ class OwnLine:
         self._gossip = gossip
         self._sent = sent
         self._flights: deque[_Flight] = deque()
-        self._refused: deque[tuple[Persist, float]] = deque()
+        self._refused: deque[_Waiting] = deque()
+        self._retry_ms = 0.0
         self.head: VertexKey | None = None
         self.log_share = 0.0
         self.recorded_events = 0
@@ -103,33 +113,46 @@ class OwnLine:
     def persist(
         self, records: tuple[Record, ...], then: Callable[[tuple[int, ...], Instant], None], *, sync: bool = False
     ) -> None:
-        """Put records into the log; a full disk is asked again until it takes them."""
+        """Put records into the log, in this order; a full disk is asked again until it takes them."""
+        waiting = _Waiting(records, then, sync)
+        if self._refused:
+            self._refused.append(waiting)
+        else:
+            self._ask(waiting)
 
-        def answered(places: tuple[int, ...] | None, now: Instant) -> None:
-            if places is None:
-                if not self._refused:
-                    self._desk.report("error", "disk-full", retry_ms=RETRY_MS)
-                again = Persist(self._desk.ticket(answered), records, sync)
-                self._refused.append((again, now.mono_ms + RETRY_MS))
-            else:
-                then(places, now)
+    def _ask(self, waiting: _Waiting) -> None:
+        ticket = self._desk.ticket(partial(self._answered, waiting))
+        self._desk.do(Persist(ticket, waiting.records, waiting.sync))
 
-        self._desk.do(Persist(self._desk.ticket(answered), records, sync))
+    def _answered(self, waiting: _Waiting, places: tuple[int, ...] | None, now: Instant) -> None:
+        is_first = bool(self._refused) and self._refused[0] is waiting
+        if places is None:
+            if not self._refused:
+                self._desk.report("error", "disk-full", retry_ms=RETRY_MS)
+            if not is_first:
+                self._refused.append(waiting)
+            self._retry_ms = now.mono_ms + RETRY_MS
+            return
+        if is_first:
+            self._refused.popleft()
+            self._retry_ms = now.mono_ms
+            if not self._refused:
+                self._desk.report("info", "disk-has-room")
+        waiting.then(places, now)
 
     def keep(self, record: Record) -> None:
         """Put a record into the log that nobody waits for."""
         self.persist((record,), lambda places, now: None)
 
     def retry(self, now: Instant) -> None:
-        """Ask the disk again for what it refused, in the order it was refused."""
-        if self._refused and self._refused[0][1] <= now.mono_ms:
-            waiting, self._refused = self._refused, deque()
-            for persist, _ in waiting:
-                self._desk.do(persist)
+        """Ask the disk again for the first of what it refused; while it refuses that, the others wait."""
+        if self._refused and self._retry_ms <= now.mono_ms:
+            self._retry_ms = float("inf")  # until it has answered
+            self._ask(self._refused[0])
 
     def deadline(self) -> float | None:
         if self._refused:
-            return self._refused[0][1]
+            return self._retry_ms
         return self._author.deadline() if len(self._flights) < OWN_FLIGHT_MAX else None
 
     def sign_again(self, header: Header) -> None:
