@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from edge.cli.main import COMMANDS, main
-from tests.house.source import ROOT, modules
+from tests.house.source import ROOT, floors, modules
 from tests.house.test_tidy import relative, sources
 
 LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)|!\[[^\]]*\]\(([^)\s]+)\)")
@@ -49,6 +49,33 @@ def test_links_resolve():
             if not there.exists() or (anchor and there.suffix == ".md" and anchor not in anchors(there)):
                 broken.append(f"{relative(path)}: {target}")
     assert not broken
+
+
+def named_files(path: Path) -> list[str]:
+    """Source files that a text names between backticks; `a/{b,c}.py` names two."""
+    found = []
+    for span in re.findall(r"`([\w./{},-]+\.(?:py|pyx|toml|md|sh|tflite))`", FENCE.sub("", path.read_text())):
+        choice = re.search(r"\{(.*)\}", span)
+        found += [span.replace(choice[0], word) for word in choice[1].split(",")] if choice else [span]
+    return found
+
+
+@pytest.mark.parametrize("path", [ROOT / "docs/ARCHITECTURE.md", *sorted((ROOT / "docs/decisions").glob("*.md"))])
+def test_files_that_a_document_names_are_there(path):
+    """From the root, from edge/, or by name alone."""
+    there = [relative(file) for file in sources(".py", ".pyx", ".toml", ".md", ".sh", ".tflite")]
+    there += [name.removeprefix("edge/") for name in there] + [Path(name).name for name in there]
+    missing = [name for name in named_files(path) if name not in (*there, "synedge.toml")]
+    assert not missing
+
+
+def test_architecture_has_every_room():
+    text = (ROOT / "docs/ARCHITECTURE.md").read_text()
+    standing = {module.name for module in modules()}
+    rooms = [room for floor in floors()["floor"] for room in floor["rooms"] if room in standing]
+    names = [room.partition(".")[2] for room in rooms if room not in ("edge", "edge.__main__")]
+    assert names
+    assert not [name for name in names if not re.search(rf"`(edge/)?{name}(/|\.py)`", text)]
 
 
 def commands() -> list[tuple[str, str]]:
