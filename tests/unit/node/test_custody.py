@@ -1,0 +1,91 @@
+"""Acknowledgements: given for what the store holds, believed only by whom they concern and of what they name."""
+
+import pytest
+
+from edge.dag.author import Author, AuthorOptions
+from edge.ids import Instant, VertexId, VertexKey
+from edge.node.custody import Custody
+from edge.node.desk import Desk
+from edge.wire.roster import Roster
+from edge.wire.vertex import Ack, Header, encode_header
+from tests.builders import SUITE, WALL_MS, World, event, roster_of
+
+NOW = Instant(0, WALL_MS)
+ROSTER: Roster = roster_of(["a", "b", "g"], gateways=("g",))[0]
+OURS = bytes([7]) * 32
+
+
+def holds(key: VertexKey, id: VertexId) -> bool:
+    return (key, id) == (VertexKey(0, 1, 5), OURS)
+
+
+def custody() -> Custody:
+    author = Author(AuthorOptions(SUITE, ROSTER.site, 0, 100), bytes)
+    return Custody(Desk(), 0, author, False, holds)
+
+
+def said_by(author: int, *acks: Ack) -> Header:
+    return encode_header(
+        suite=SUITE, site=ROSTER.site, epoch=1, author=author, incarnation=1, seq=1, prev=None,
+        parents=(), hlc=WALL_MS << 16, body=None, items=acks,
+    )  # fmt: skip
+
+
+def test_a_gateway_says_that_it_holds_ours():
+    desk = custody()
+    desk.heard(said_by(2, Ack(0, 1, 5, OURS)), ROSTER)
+    assert desk.acked_seq == 5
+    assert desk.covers(VertexKey(0, 1, 4)) and not desk.covers(VertexKey(0, 1, 6))
+
+
+@pytest.mark.parametrize(
+    ("author", "ack"),
+    [
+        (1, Ack(0, 1, 5, OURS)),
+        (2, Ack(0, 1, 5, bytes(32))),
+        (2, Ack(0, 1, 6, OURS)),
+        (2, Ack(0, 9, 5, OURS)),
+        (2, Ack(0, 1, 10**9, bytes(32))),
+        (2, Ack(77, 1, 5, OURS)),
+    ],
+    ids=["no-gateway", "another-id", "another-seq", "another-incarnation", "never-written", "nobody"],
+)
+def test_what_acknowledges_nothing(author, ack):
+    desk = custody()
+    desk.heard(said_by(author, ack), ROSTER)
+    assert desk.acked_seq == 0
+    assert not desk.covers(VertexKey(0, 1, 1))
+
+
+def test_after_a_restart_a_gateway_acknowledges_what_it_had_not_said():
+    world = World(["a", "g"], gateways=("g",))
+    a, g = world.boot_all()
+    world.deliver()
+    a.submit(event(1), urgent=True)
+    world.deliver()
+    assert g.vertex_count() == 1 and a.node.custody.acked_seq == 0, "stored, not yet acknowledged"
+    g.kill()
+    world.boot("g")
+    world.run(5)
+    assert a.node.custody.acked_seq == 1
+
+
+def test_nothing_is_acknowledged_that_hangs_above_a_hole():
+    world = World(["a", "g"], gateways=("g",))
+    a, g = world.boot_all()
+    world.deliver()
+    for number in range(3):
+        a.submit(event(number), urgent=True)
+        world.deliver()
+    g.kill()
+    a.is_up = False
+    del g.log[1]  # a's first vertex; what it named before is gone too
+    g.durable = len(g.log)
+    again = world.boot("g")
+    world.run(3)
+    assert again.node.recovery.detached >= 1
+    assert not again.node.custody.covers(VertexKey(0, 1, 1))
+    a.is_up = True
+    world.run(15)
+    assert world.is_converged()
+    assert a.node.custody.acked_seq == 3
