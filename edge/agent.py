@@ -200,6 +200,7 @@ class Agent:
 
         site = SiteLink(site_options(self.config, self.identity), deliver=self._deliver, on_state=self._linked)
         world.net = self.site = site
+        world.link_status = lambda: {key: site.status()[key] for key in ("broker", "hosting")}
         if self.config.mqtt.home_assistant:
             heard = world.people.home_assistant
             site.watch(STATUS_TOPIC, lambda _, payload: self.loop.inbox.task(lambda: heard(payload, now())))

@@ -10,7 +10,7 @@ from edge.limits import PARENTS_DEVICE_MAX
 FRONTIER_FIRST_MS = 200
 """A change is announced this long after it, so that a burst costs one digest."""
 FRONTIER_REPEAT_MS = 10_000
-"""With nothing new the digest is repeated this often: it is also the sign of life (protocol notes, 2.3)."""
+"""With nothing new the digest is repeated this often: it is also the sign of life."""
 
 
 @dataclass(slots=True)

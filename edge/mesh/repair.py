@@ -1,7 +1,7 @@
 """Who lacks what: turns frontiers and missing parents into bounded requests for ranges.
 
 Nothing about a peer is kept as truth: a claim makes us ask, an answer that brings nothing drops the claim, and every
-request can be lost at any byte and asked again (protocol notes, 2.4).
+request can be lost at any byte and asked again.
 """
 
 from __future__ import annotations

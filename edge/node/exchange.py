@@ -55,7 +55,6 @@ class Exchange:
         self._servings: dict[tuple[int, int], Serving] = {}
         self.ranges_served = 0
         self.serve_refused = 0
-        self.suspected_forks = 0
 
     def announce(self, roster: Roster, now: Instant) -> None:
         """Say our frontier if it is due."""

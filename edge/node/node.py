@@ -306,7 +306,7 @@ class Node:
             "incarnation": self._author.incarnation,
             "seq": self._author.seq,
             "epoch": self.roster.version,
-            "time_unsure": not self._author.sure,
+            "time_unsure": not self._author.sure and now.wall_ms < SURE_AFTER_MS,
             "linked": self._is_linked,
             "vertices": self.graph.vertices,
             "recorded_events": self._own.recorded_events,

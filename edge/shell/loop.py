@@ -81,6 +81,8 @@ class World:
     models: Mapping[str, Model] = field(default_factory=dict)
     archive: Callable[[Ticket, tuple[tuple[bytes, bytes | None, bytes | None], ...]], bool] | None = None
     log_share: Callable[[], float] = lambda: 0.0
+    link_status: Callable[[], dict[str, Any]] = dict
+    """What people are shown of the connection: `broker` and `hosting`."""
 
 
 class Loop:
@@ -249,7 +251,7 @@ class Loop:
     def _every_second(self, current: Instant) -> None:
         self._second_ms = current.mono_ms + 1000
         self.execute(self.node.log_share(self.world.log_share(), current))
-        self.world.people.state(self.node.status(current), current)
+        self.world.people.state({**self.node.status(current), **self.world.link_status()}, current)
 
     def _wait_ms(self) -> float:
         current = now().mono_ms

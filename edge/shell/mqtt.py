@@ -1,7 +1,7 @@
 """One MQTT 3.1.1 connection to one broker: frames as (channel, bytes), people's topics as text.
 
 A Link lives once: it connects, comes up when its subscriptions stand, goes down, and is replaced by another; whether
-and where to connect again is SiteLink's business. Correctness never rests on it (DESIGN §2.3), so everything is QoS 0:
+and where to connect again is SiteLink's business. Correctness never rests on it, so everything is QoS 0:
 what a full outbox, an oversized payload or a lost connection costs is counted, and repair mends it.
 """
 

@@ -1,4 +1,4 @@
-"""The topics frames travel on (DESIGN §7): `synedge/1/<site>/<channel>[/<index>]`, and a node's presence."""
+"""The topics frames travel on: `synedge/1/<site>/<channel>[/<index>]`, and a node's presence."""
 
 from typing import NamedTuple
 

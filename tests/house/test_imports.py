@@ -8,8 +8,7 @@ import pytest
 from tests.house.source import ROOT
 
 # Third-party packages of the device process, by top-level name.
-# cffi and its C parser come with pycryptodome, which declares its functions with them at import; ours do without.
-DEVICE = {"edge", "paho", "Crypto", "_cffi_backend", "cffi", "pycparser", "cython_runtime", "_cython_3_3_1"}
+DEVICE = {"edge", "paho", "Crypto", "_cffi_backend", "cffi", "cython_runtime", "_cython_3_3_1"}
 # Loaded after READY, because its first import costs tens of milliseconds; it brings asyncio along.
 AFTER_READY = {"zeroconf", "ifaddr"}
 # Of our own package, what has no business on a device.
