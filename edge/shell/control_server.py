@@ -11,14 +11,17 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from edge.limits import CONTROL_CLIENTS_MAX, CONTROL_LINE_BYTES_MAX
+from edge.limits import CONTROL_CLIENTS_MAX, CONTROL_LINE_BYTES_MAX, CONTROL_REPLY_BYTES_MAX
 from edge.shell.control import short_address
+
+SEND_TIMEOUT_S = 0.5
+"""The loop waits for it, so it is far below the watchdog's period."""
 
 Operation = Callable[[Mapping[str, Any]], Any]
 
 
 class ControlServer:
-    """Listens on a Unix socket (0600). Never blocks: a client that does not read is dropped."""
+    """Listens on a Unix socket (0600). A client that does not read is dropped after SEND_TIMEOUT_S."""
 
     def __init__(self, path: Path, operations: Mapping[str, Operation], selector: selectors.BaseSelector) -> None:
         self._path = path
@@ -92,12 +95,15 @@ class ControlServer:
             result = operation(asked)
         except ValueError as error:
             return _error(str(error))
-        return json.dumps({"ok": True, "result": result}, separators=(",", ":")).encode() + b"\n"
+        answer = json.dumps({"ok": True, "result": result}, separators=(",", ":")).encode() + b"\n"
+        if len(answer) > CONTROL_REPLY_BYTES_MAX:
+            return _error(f"the answer has {len(answer)} bytes; allowed are {CONTROL_REPLY_BYTES_MAX}")
+        return answer
 
     def _send(self, client: socket.socket, data: bytes) -> bool:
-        # A reply is small beside a socket buffer; whoever does not take it at once within a second is not reading.
+        # Most replies are small beside a socket buffer; whoever does not take one in this time is not reading.
         with contextlib.suppress(OSError):
-            client.settimeout(1.0)
+            client.settimeout(SEND_TIMEOUT_S)
             client.sendall(data)
             client.setblocking(False)
             return True

@@ -6,36 +6,7 @@ import re
 from tests.house.source import ROOT
 from tests.house.test_tidy import relative, sources
 
-UNTESTED: set[str] = {
-    "ARCHIVE_FLIGHT_MAX",
-    "BATCH_BYTES",
-    "BRANCHES_PER_AUTHOR_MAX",
-    "CHUNK_BYTES",
-    "CONTROL_CLIENTS_MAX",
-    "CONTROL_LINE_BYTES_MAX",
-    "CONTROL_REPLY_BYTES_MAX",
-    "EARLY_FRAMES_MAX",
-    "EVIDENCE_MAX",
-    "INBOX_BYTES_MAX",
-    "INBOX_FRAMES_MAX",
-    "LOG_BYTES_MAX",
-    "LOG_PEERS_SHARE",
-    "LOG_SHED_SHARES",
-    "LOG_WARN_SHARE",
-    "OWN_FLIGHT_MAX",
-    "PARENTS_DEVICE_MAX",
-    "PEERS_MAX",
-    "PENDING_BYTES_MAX",
-    "PENDING_PER_AUTHOR_MAX",
-    "QUEUE_EVENTS_MAX",
-    "QUEUE_READINGS_MAX",
-    "REPAIR_FLIGHT_BYTES",
-    "REPAIR_REQUESTS_MAX",
-    "REPAIR_SERVE_MAX",
-    "SERVE_VERTICES_MAX",
-    "SIGNATURE_BYTES_MAX",
-    "TRACE_MAX",
-}
+UNTESTED: set[str] = set()
 
 
 def bounds() -> set[str]:
