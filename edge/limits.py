@@ -26,6 +26,7 @@ ROSTER_BYTES_MAX = 16 * 1024 * 1024
 PENDING_PER_AUTHOR_MAX = 256
 PENDING_BYTES_MAX = 4 * 1024 * 1024
 TICKETS_MAX = 1024
+CHECKING_BYTES_MAX = 4 * 1024 * 1024  # vertices whose signature is being checked
 OWN_FLIGHT_MAX = 64  # own vertices drafted and not yet durable and signed
 EARLY_FRAMES_MAX = 256  # vertices of an epoch newer than our roster
 EARLY_BYTES_MAX = 1024 * 1024  # the same, as bytes: nobody has checked their signatures

@@ -86,10 +86,17 @@ class Admission:
         if refused:
             return refused
         answer = self._place(candidate)
-        if not isinstance(answer, Accepted):
-            return answer
-        accepted = list(answer.candidates)
+        accepted: list[Candidate] = []
         unfit: list[Refusal] = []
+        if isinstance(answer, Accepted):
+            accepted += answer.candidates
+        elif candidate.header.author in self.quarantined:
+            # A fork is proven: honest vertices that name either side of it need not wait for what is no longer taken.
+            unfit += [answer] if isinstance(answer, Refusal) else []
+            waiting = self.pending.release(candidate.header.author)
+            accepted += [freed for freed in waiting if isinstance(self._place(freed), Accepted)]
+        if not accepted:
+            return answer
         for newcomer in accepted:  # grows while dependants come free
             for freed in self.pending.arrived(newcomer.header.id):
                 verdict = self._place(freed)
@@ -125,10 +132,10 @@ class Admission:
         refused = self._check_branch(header, prev)
         if refused:
             return refused
-        for parent in header.parents:
-            if not self.graph.holds(parent.key, parent.id):
-                if self.graph.id_at(parent.key) is not None:
-                    return Refusal("parent-mismatch", str(tuple(parent.key)))
+        # What lies in our log had its parents when it was let in; damage to a peer's record must not undo that.
+        for parent in () if candidate.place else header.parents:
+            if parent.author not in self.quarantined and not self.graph.holds(parent.key, parent.id):
+                # Even where we hold another vertex under that key: fetching this one proves the fork.
                 return self._park(candidate, Missing(parent.author, parent.seq, parent.id))
         self.graph.insert(key, header.id, prev, candidate.place, candidate.signed)
         return Accepted((candidate,))

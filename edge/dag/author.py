@@ -67,6 +67,10 @@ class Author:
         return len(self._queue)
 
     @property
+    def has_items(self) -> bool:
+        return bool(self._items)
+
+    @property
     def shed_events(self) -> int:
         return sum(self._shed)
 

@@ -80,6 +80,11 @@ class Pending:
             freed.append(candidate)
         return freed
 
+    def release(self, author: int) -> list[Candidate]:
+        """Candidates that waited for any vertex by this author."""
+        lacking = [missing.id for missing in self._missing.values() if missing.author == author]
+        return [freed for id in lacking for freed in self.arrived(id)]
+
     def missing(self) -> list[Missing]:
         """What is waited for and not itself parked."""
         return [missing for missing in self._missing.values() if missing.id not in self._parked]

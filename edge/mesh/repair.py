@@ -22,6 +22,8 @@ from edge.wire.frame import Want
 GRACE_MS = 250
 """Live traffic usually brings what a frontier names; ask only for what does not come."""
 TIMEOUT_MS = 3_000
+FLIGHT_MS_MAX = 15_000
+"""However steadily chunks trickle in: a peer that never ends must not keep others from being asked."""
 SETTLE_MS = 300
 """Signatures of an answer are still being checked when its last chunk arrives."""
 PATIENCE_MS_MAX = 60_000
@@ -69,6 +71,7 @@ class _Gap:
 @dataclass(slots=True)
 class _Flight:
     to: int
+    begun_ms: float
     heard_ms: float
     gaps: list[tuple[int, int]]
 
@@ -179,7 +182,7 @@ class Repair:
         self.requests += 1
         for line, _ in picked:
             self._gaps[line].asked = self._correlation
-        self._flights[self._correlation] = _Flight(source, now.mono_ms, [line for line, _ in picked])
+        self._flights[self._correlation] = _Flight(source, now.mono_ms, now.mono_ms, [line for line, _ in picked])
         return Request(source, self._correlation, REPAIR_FLIGHT_BYTES, tuple(want for _, want in picked))
 
     def expects(self, sender: int, correlation: int) -> bool:
@@ -190,7 +193,8 @@ class Repair:
     def heard(self, correlation: int, is_last: bool, now: Instant) -> None:
         """A chunk of an expected answer arrived."""
         flight = self._flights[correlation]
-        flight.heard_ms = now.mono_ms
+        if now.mono_ms - flight.begun_ms < FLIGHT_MS_MAX:
+            flight.heard_ms = now.mono_ms
         if is_last:
             self._finish(correlation, now, False)
 

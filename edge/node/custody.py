@@ -77,7 +77,9 @@ class Custody:
             self._owe(header)
 
     def settle(self, now: Instant) -> None:
-        """Queue every acknowledgement that is owed, one a line of history."""
+        """Queue what is owed, one acknowledgement a line of history; the newest ones wait while a set is on its way."""
+        if self._author.has_items:
+            return
         for line, ack in self._due.items():
             self._author.add_item(ack, now)
             self._said[line] = self._acked[line] = ack.seq

@@ -10,7 +10,7 @@ from edge.dag.admission import Accepted, Admission, Answer, Duplicate, Early, Pa
 from edge.dag.pending import Candidate
 from edge.effects import Verify
 from edge.ids import Instant, VertexId
-from edge.limits import EARLY_BYTES_MAX, EARLY_FRAMES_MAX, TICKETS_MAX
+from edge.limits import CHECKING_BYTES_MAX, EARLY_BYTES_MAX, EARLY_FRAMES_MAX, TICKETS_MAX
 from edge.mesh.repair import Repair
 from edge.node.desk import Desk
 from edge.wire import suite
@@ -33,7 +33,9 @@ class Intake:
         self._admission = admission
         self._repair = repair
         self._accepted = accepted
-        self._checking: dict[VertexId, None] = {}
+        self._checking: dict[VertexId, int] = {}
+        self._checking_bytes = 0
+        """Of vertices whose signature is being checked: anyone on the broker can send those."""
         self._early: deque[bytes] = deque()
         self._early_bytes = 0
         self.is_full = False
@@ -119,7 +121,7 @@ class Intake:
             self._refuse(answer)
         elif self.is_full:
             self.dropped_full += 1
-        elif self._desk.open_tickets >= TICKETS_MAX:
+        elif self._desk.open_tickets >= TICKETS_MAX or self._checking_bytes >= CHECKING_BYTES_MAX:
             self.dropped_busy += 1
         else:
             return True
@@ -137,14 +139,15 @@ class Intake:
         header = candidates[-1].header
         member = self._admission.roster.member(header.author)
         assert member is not None, "screened"
-        self._checking[header.id] = None
+        self._checking[header.id] = sum(candidate.size_bytes for candidate in candidates)
+        self._checking_bytes += self._checking[header.id]
         message = suite.sig_structure(header.suite, suite.PURPOSE_VERTEX, header.raw)
         ticket = self._desk.ticket(partial(self._verified, candidates))
         self._desk.do(Verify(ticket, header.suite, member.public_key, message, signature))
 
     def _verified(self, candidates: tuple[Candidate, ...], ok: bool, now: Instant) -> None:
         header = candidates[-1].header
-        self._checking.pop(header.id, None)
+        self._checking_bytes -= self._checking.pop(header.id, 0)
         if not ok:
             self.signatures_bad += 1
             return self._refuse(Refusal("signature-bad", str(tuple(header.key))))
@@ -152,7 +155,7 @@ class Intake:
         for index, candidate in enumerate(candidates):
             answer = self._admission.settle(candidate)
             self._settled(answer, now)
-            if isinstance(answer, Parked) and index == 0 and len(candidates) > 1:
+            if isinstance(answer, Parked) and index == 0:
                 self._repair.unknown_prev(header.author, header.incarnation)
             if isinstance(answer, Refusal):
                 return None

@@ -55,6 +55,11 @@ class Membership:
         if roster.version <= self.roster.version:
             self.say(now)
             return Refusal("roster-stale", str(roster.version))
+        # Vertices of a member stay in the history of others: without its key their chains could not be verified.
+        for member in self.roster.members:
+            kept = roster.member(member.index)
+            if kept is None or (kept.suite, kept.public_key) != (member.suite, member.public_key):
+                return Refusal("roster-shrinks", member.name)
         self.adopt(roster, data)
         # A larger one fits no record: after a restart the mesh brings it again, until then the older one holds.
         if len(data) <= FRAME_BYTES_MAX:

@@ -277,7 +277,9 @@ class Node:
     def deadline(self) -> float:
         """When `tick` wants to be called next, monotonic ms."""
         own = self._own.deadline()
-        return min(self._tick_ms, self._exchange.deadline(), float("inf") if own is None else own)
+        # Without a link nothing is announced or asked, however long it has been due.
+        exchange = self._exchange.deadline() if self._is_linked else float("inf")
+        return min(self._tick_ms, exchange, float("inf") if own is None else own)
 
     # ---- what it knows
 

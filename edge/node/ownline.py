@@ -37,6 +37,8 @@ class _Flight:
 class _Waiting(NamedTuple):
     """Records on their way into the log, and who wants to know."""
 
+    number: int
+    """In the order they were given: that is the order in which they must lie on the disk."""
     records: tuple[Record, ...]
     then: Callable[[tuple[int, ...], Instant], None]
     sync: bool
@@ -56,6 +58,7 @@ class OwnLine:
         self._flights: deque[_Flight] = deque()
         self._refused: deque[_Waiting] = deque()
         self._retry_ms = 0.0
+        self._given = 0
         self.head: VertexKey | None = None
         self.log_share = 0.0
         self.recorded_events = 0
@@ -114,7 +117,8 @@ class OwnLine:
         self, records: tuple[Record, ...], then: Callable[[tuple[int, ...], Instant], None], *, sync: bool = False
     ) -> None:
         """Put records into the log, in this order; a full disk is asked again until it takes them."""
-        waiting = _Waiting(records, then, sync)
+        self._given += 1
+        waiting = _Waiting(self._given, records, then, sync)
         if self._refused:
             self._refused.append(waiting)
         else:
@@ -130,7 +134,8 @@ class OwnLine:
             if not self._refused:
                 self._desk.report("error", "disk-full", retry_ms=RETRY_MS)
             if not is_first:
-                self._refused.append(waiting)
+                # An answer may come late, behind records that were given later and have not been asked for yet.
+                self._refused = deque(sorted((*self._refused, waiting), key=lambda item: item.number))
             self._retry_ms = now.mono_ms + RETRY_MS
             return
         if is_first:
@@ -204,6 +209,7 @@ class OwnLine:
 
     def _keep_signature(self, key: VertexKey, id: VertexId, signature: bytes) -> None:
         def stored(places: tuple[int, ...], now: Instant) -> None:
-            self._graph.set_signed(key, places[0])
+            if self._graph.holds(key, id):  # not one that recovery found above a hole
+                self._graph.set_signed(key, places[0])
 
         self.persist((Record(SIGNATURE, id + signature),), stored)

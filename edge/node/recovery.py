@@ -93,9 +93,9 @@ class Recovery:
         signed = place if frame.signature is not None else 0
         candidate = Candidate(header, frame.signature, frame.body, place, signed)
         answer = self._admission.settle(candidate, on_disk=True)
-        self._author.observe(header.hlc)
         self._custody.heard(header, self._admission.roster)
         if header.author == self._index:
+            self._author.observe(header.hlc)
             self._incarnation = max(self._incarnation, header.incarnation)
             if frame.signature is None:
                 self._unsigned[header.id] = header

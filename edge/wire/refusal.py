@@ -97,6 +97,7 @@ ADMISSION_REASONS = (
     "range-broken",
     "ahead-of-roster",
     "pending-full",
+    "roster-shrinks",  # a newer roster lacks a member of the one held, or gives it another key
     "reply-unasked",  # an answer to a request that is not open
 )
 REASONS = frozenset(

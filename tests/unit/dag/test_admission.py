@@ -126,12 +126,23 @@ def test_prev_cannot_lie_in_a_later_incarnation():
     assert reason(desk.settle(vertex(1, 2, line[0].header, incarnation=4))) == "prev-mismatch"
 
 
-def test_a_parent_is_exactly_what_it_is_called():
+def test_a_parent_under_a_held_name_is_fetched_and_proves_the_fork():
+    """Honest vertices may stand on either side of somebody's fork: they are let in, whichever side we saw first."""
     (a,) = chain(1, 1)
     desk = admission(a)
-    other = vertex(1, 1, mark=1).header
-    assert reason(desk.settle(vertex(2, 1, parents=[other]))) == "parent-mismatch"
-    assert len(desk.pending) == 0, "no waiting for what can never come"
+    other = vertex(1, 1, mark=1)
+    honest = vertex(2, 1, parents=[other.header])
+    assert isinstance(desk.settle(honest), Parked)
+    assert [missing.id for missing in desk.pending.missing()] == [other.header.id]
+    answer = desk.settle(other)
+    assert isinstance(answer, Accepted)
+    assert [item.header.id for item in answer.candidates] == [honest.header.id]
+    assert [refusal.reason for refusal in answer.refused] == ["fork"]
+    assert list(desk.quarantined) == [1]
+    assert not desk.graph.holds(other.header.key, other.header.id)
+    assert isinstance(
+        desk.settle(vertex(2, 2, honest.header, parents=[vertex(1, 2, other.header, mark=1).header])), Accepted
+    )
 
 
 @pytest.mark.parametrize("on_disk", [False, True])

@@ -1,0 +1,134 @@
+"""Faults that once stopped a node for good: each must pass by itself."""
+
+from collections import deque
+from hashlib import sha256
+
+from edge.dag.records import SIGNATURE, VERTEX
+from edge.effects import Persist, Verify
+from edge.limits import CHECKING_BYTES_MAX
+from edge.wire.frame import Channel, decode_vertex, encode_vertex
+from edge.wire.vertex import decode_header, encode_header
+from tests.builders import World, event, roster_of
+
+
+def test_a_late_refusal_keeps_its_place_before_what_was_given_later() -> None:
+    world = World(["a", "b"])
+    node = world.boot("a").node
+    asked: deque[Persist] = deque()
+
+    def take(effects) -> None:
+        asked.extend(effect for effect in effects if isinstance(effect, Persist))
+
+    take(node.submit(event(1), world.now, urgent=True))
+    take(node.submit(event(2), world.now, urgent=True))
+    first, second = asked
+    asked.clear()
+    take(node.stored(first.ticket, None, world.now))
+    take(node.submit(event(3), world.now, urgent=True))
+    take(node.stored(second.ticket, None, world.now))
+    order = []
+    for _ in range(6):
+        world.ms += 1500
+        take(node.tick(world.now))
+        while asked:
+            persist = asked.popleft()
+            order += [persist.records[0].payload for _ in range(persist.sync)]
+            take(node.stored(persist.ticket, (len(order) + 10,), world.now))
+    assert order[:2] == [first.records[0].payload, second.records[0].payload]
+    assert node.counts()["recorded_events"] == 3
+    assert not node.status(world.now)["disk_full"]
+
+
+def test_without_a_link_nothing_is_due_at_once() -> None:
+    world = World(["a", "b"])
+    node = world.boot("a", link=False).node
+    node.tick(world.now)
+    assert node.deadline() > world.ms
+
+
+def test_damage_to_a_peers_record_costs_nothing_of_ours() -> None:
+    world = World(["a", "b"])
+    a, b = world.boot_all()
+    for number in range(20):
+        for machine in (b, a):
+            machine.submit(event(number), urgent=True)
+            world.run(0.3)
+    a.kill()
+    lost = next(
+        index
+        for index, record in enumerate(a.log)
+        if record.type == VERTEX and decode_header(decode_vertex(record.payload).header).author == 1
+    )
+    del a.log[lost]
+    again = world.boot("a", link=False)
+    assert again.node.graph.highest_seq(0) == 20
+    again.submit(event(99), urgent=True)
+    assert [key for key, _ in again.recorded] == [(0, 2, 21)]
+    again.do(again.node.linked(True, world.now))
+    world.run(20)
+    assert again.frontier() == b.frontier()
+
+
+def test_an_unsigned_vertex_above_a_hole_does_not_stop_the_start() -> None:
+    world = World(["a", "b"])
+    a = world.boot("a")
+    for number in range(3):
+        a.submit(event(number), urgent=True)
+    a.kill()
+    assert a.log[-1].type == SIGNATURE
+    del a.log[-1]
+    own = [index for index, record in enumerate(a.log) if record.type == VERTEX]
+    del a.log[own[1]]
+    again = world.boot("a")
+    again.submit(event(9), urgent=True)
+    assert [key for key, _ in again.recorded] == [(0, 2, 2)]
+
+
+def test_somebody_elses_clock_is_not_ours_after_a_restart() -> None:
+    world = World(["a", "b"])
+    a, b = world.boot_all()
+    b.node._author.clock = (1 << 64) - 2
+    b.submit(event(1), urgent=True)
+    world.run(1)
+    a.stop()
+    again = world.boot("a")
+    again.submit(event(2), urgent=True)
+    own = [decode_header(decode_vertex(record.payload).header) for record in again.log if record.type == VERTEX]
+    assert own[-1].author == 0
+    assert abs((own[-1].hlc >> 16) - world.now.wall_ms) < 60_000
+
+
+def test_a_roster_that_drops_or_rekeys_a_member_is_refused() -> None:
+    world = World(["a", "b", "c"])
+    (a,) = [world.boot("a")]
+    for names in (["a", "b"], ["a", "b", "other"]):
+        _, shrunk = roster_of(names, version=2)
+        a.do(a.node.receive(Channel.ROSTER, shrunk, world.now))
+    assert a.node.roster.version == 1
+    assert a.node.counts()["refused_roster_shrinks"] == 2
+    _, grown = roster_of(["a", "b", "c", "d"], version=3)
+    a.do(a.node.receive(Channel.ROSTER, grown, world.now))
+    assert a.node.roster.version == 3
+
+
+def test_frames_whose_signature_is_being_checked_are_bounded_in_bytes() -> None:
+    world = World(["a", "b"])
+    node = world.boot("a").node
+    asked = 0
+    for number in range(1000):
+        header = encode_header(
+            suite=1,
+            site=world.roster.site,
+            epoch=1,
+            author=1,
+            incarnation=number + 1,
+            seq=1,
+            prev=None,
+            parents=(),
+            hlc=0,
+            body=None,
+        )
+        frame = encode_vertex(header.raw, sha256(b"").digest(), bytes(40_000))
+        asked += sum(isinstance(effect, Verify) for effect in node.receive(Channel.VERTEX, frame, world.now))
+    assert asked * 40_000 <= CHECKING_BYTES_MAX + 50_000
+    assert node.counts()["dropped_busy"] == 1000 - asked
