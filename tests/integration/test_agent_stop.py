@@ -1,12 +1,14 @@
 """SIGTERM: within five seconds, with exit code 0, what was taken recorded and sent, and the mark of a clean stop."""
 
+import subprocess
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
 
+from edge.shell.sources import command
 from tests.integration.agents import ALONE, Node, at, broker, field, until
 
 STUBBORN = """
@@ -96,3 +98,28 @@ def test_a_stop_while_it_starts(tmp_path: Path, socket_first: bool) -> None:
         one.records_event(1)
         assert one.down() == 0
         assert one.audit()["ok"]
+
+
+def test_a_killed_agent_leaves_no_command_behind(tmp_path: Path) -> None:
+    """However early: the command may not have asked yet to die with it."""
+    with field(tmp_path, "one") as site:
+        one = site["one"]
+        one.configure(ALONE)
+        for turn in range(5):
+            one.start()
+            until(lambda: one.said().count("ready node=one") > turn, "is ready", one)  # noqa: B023
+            one.kill()
+        until(lambda: not processes_with(str(one.fifo)), "its commands are gone", one)
+        dead = subprocess.run(
+            ["sh", "-c", command._IF_PARENT_LIVES, "sh", "1", "echo", "alive"], capture_output=True, check=False
+        )
+        assert (dead.returncode, dead.stdout) == (75, b"")
+
+
+def processes_with(word: str) -> list[str]:
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):
+            if word.encode() in path.read_bytes():
+                found.append(path.parent.name)
+    return found

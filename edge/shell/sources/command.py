@@ -188,10 +188,16 @@ class _Lines:
         return [] if self._is_skipping else [self._part]
 
 
+# An agent that was killed before the signal was asked for will never send it; only its absence tells.
+_IF_PARENT_LIVES = 'test "$PPID" = "$1" || exit 75; shift; exec "$@"'
+
+
 def _spawn(argv: Sequence[str]) -> "subprocess.Popen[bytes]":
     """The child dies with the thread that starts it (PR_SET_PDEATHSIG): the source's own, which outlives it."""
     guard = shutil.which("setpriv")
-    full = [guard, "--pdeathsig", "KILL", "--", *argv] if guard else list(argv)
+    full = list(argv)
+    if guard is not None:
+        full = [guard, "--pdeathsig", "KILL", "--", "sh", "-c", _IF_PARENT_LIVES, "sh", str(os.getpid()), *argv]
     environment = {
         key: value for key, value in os.environ.items() if key not in ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID")
     }
