@@ -67,8 +67,8 @@ class Author:
         return len(self._queue)
 
     @property
-    def has_items(self) -> bool:
-        return bool(self._items)
+    def queued_items(self) -> int:
+        return len(self._items)
 
     @property
     def shed_events(self) -> int:

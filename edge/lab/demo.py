@@ -143,7 +143,9 @@ class Demo:
         if not all(frontiers) or not all(counts):
             return False
         self.last_counts = {device.name: count for device, count in zip(self._expected(), counts, strict=True)}
-        busy = sum(count["archiving"] + count["queued_events"] + count["pending"] for count in counts)
+        busy = sum(
+            count["archiving"] + count["acks_owed"] + count["queued_events"] + count["pending"] for count in counts
+        )
         return busy == 0 and all(frontier == frontiers[0] for frontier in frontiers)
 
     def _poll(self) -> bool:

@@ -78,7 +78,7 @@ class Custody:
 
     def settle(self, now: Instant) -> None:
         """Queue what is owed, one acknowledgement a line of history; the newest ones wait while a set is on its way."""
-        if self._author.has_items:
+        if self._author.queued_items:
             return
         for line, ack in self._due.items():
             self._author.add_item(ack, now)
@@ -98,4 +98,8 @@ class Custody:
             self._due[line] = Ack(*header.key, header.id)
 
     def counts(self) -> dict[str, int]:
-        return {"archived": self.archived, "archiving": self._archiving}
+        return {
+            "archived": self.archived,
+            "archiving": self._archiving,
+            "acks_owed": len(self._due) + self._author.queued_items,
+        }
