@@ -51,6 +51,9 @@ def arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--events", type=int, default=600_000, help="in all, without --rate (600000)")
     parser.add_argument("--rate", type=float, help="events per second in all; without it as many as go")
     parser.add_argument("--seconds", type=float, default=10.0, help="with --rate (10)")
+    parser.add_argument(
+        "--sync-delay-ms", type=float, default=0.0, help="added to each fdatasync, as a slow card has (0)"
+    )
     parser.add_argument("--commit-window-ms", type=int, default=20, help="of every author (20)")
 
 
@@ -61,8 +64,10 @@ def measure(args: Namespace) -> dict[str, Any]:
     try:
         names = [f"author-{number + 1}" for number in range(args.authors)]
         _lay_out(root, names, args.commit_window_ms)
-        workers.append(Worker(root, [KEEPER]))
-        workers += [Worker(root, names[number :: args.processes]) for number in range(args.processes)]
+        workers.append(Worker(root, [KEEPER], args.sync_delay_ms))
+        workers += [
+            Worker(root, names[number :: args.processes], args.sync_delay_ms) for number in range(args.processes)
+        ]
         return _run(args, root, workers, names)
     finally:
         for worker in workers:
@@ -73,8 +78,8 @@ def measure(args: Namespace) -> dict[str, Any]:
 class Worker:
     """A process of this package that runs some of the agents, driven by lines of JSON."""
 
-    def __init__(self, root: Path, names: list[str]) -> None:
-        command = [sys.executable, "-m", "edge.lab.benches.mesh_worker", str(root), *names]
+    def __init__(self, root: Path, names: list[str], sync_delay_ms: float) -> None:
+        command = [sys.executable, "-m", "edge.lab.benches.mesh_worker", str(root), str(sync_delay_ms), *names]
         self.names = names
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 

@@ -27,8 +27,10 @@ PAD = "x" * 48
 class Host:
     """One agent in a thread of its own."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, sync_delay_ms: float) -> None:
         self.agent = Agent(load(directory / "synedge.toml"))
+        if sync_delay_ms:
+            self._slow_down(sync_delay_ms)
         self.agent.loop.recorded_at = deque()
         self.agent.loop.accepted_at = deque()
         self._ready = threading.Event()
@@ -41,6 +43,16 @@ class Host:
         self._ready.set()
         self.agent.loop.run()
         self.agent.stop()
+
+    def _slow_down(self, sync_delay_ms: float) -> None:
+        """Let every sync take that much longer."""
+        sync = self.agent.disk.sync
+
+        def slow_sync(name: str) -> None:
+            sync(name)
+            time.sleep(sync_delay_ms / 1000)
+
+        self.agent.disk.sync = slow_sync  # type: ignore[method-assign]
 
     @property
     def is_linked(self) -> bool:
@@ -116,8 +128,8 @@ def _await(host: Host, vertices: int, timeout_s: float) -> dict[str, Any]:
 
 def main(arguments: list[str]) -> None:
     telemetry.setup("warning")
-    root, *names = arguments
-    hosts = [Host(Path(root) / name) for name in names]
+    root, sync_delay_ms, *names = arguments
+    hosts = [Host(Path(root) / name, float(sync_delay_ms)) for name in names]
     answer({"linked": wait_until(lambda: all(host.is_linked for host in hosts), 20)})
     for line in sys.stdin:
         order = json.loads(line)
