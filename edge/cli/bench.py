@@ -1,24 +1,37 @@
-"""`synedge bench`: hands over to `edge.lab.bench`, which knows the benchmarks and their options."""
+"""`synedge bench`: the benchmarks of `edge.lab.benches`, each a sub-command that is imported when it is asked for."""
 
 from argparse import ArgumentParser, Namespace
+from collections.abc import Sequence
+from typing import Any
 
 from edge.cli.main import Parser
-from edge.cli.options import add_json
+from edge.cli.options import add_example, add_json
 from edge.cli.output import Output
+from edge.lab.bench import BENCHES, benchmark
+
+
+class BenchParser(Parser):
+    """Learns its options when it is chosen: their defaults stand beside code that is slow to import."""
+
+    name = ""
+
+    def parse_known_args(self, args: Sequence[str] | None = None, namespace: Any = None) -> Any:  # type: ignore[override]  # argparse has two overloads
+        benchmark(self.name).arguments(self)
+        return super().parse_known_args(args, namespace)
 
 
 def arguments(parser: ArgumentParser) -> None:
-    parser.add_argument(
-        "what", nargs="?", metavar="WHAT", help="mesh, journal, codec, admit …; all of them when left out"
-    )
-    parser.epilog = "Further options go to the benchmark as they are."
+    commands = parser.add_subparsers(dest="what", metavar="WHAT", parser_class=BenchParser)
+    for name, summary in BENCHES.items():
+        child = commands.add_parser(name, help=summary, description=summary)
+        child.name = name
+        add_json(child, is_inherited=True)
     add_json(parser)
-    assert isinstance(parser, Parser)
-    parser.passthrough = True
+    parser.description = "Measure this machine through the code that ships. Without WHAT: everything, as it stands."
+    add_example(parser, "bench", "bench mesh --help", "bench codec --json")
 
 
 def run(args: Namespace, out: Output) -> int:
-    del out
     from edge.lab.bench import main
 
-    return main(args)
+    return main(args, out)

@@ -36,8 +36,6 @@ class Parser(ArgumentParser):
 
     def __init__(self, prog: str, description: str = "") -> None:
         super().__init__(prog, description=description, allow_abbrev=False, formatter_class=RawDescriptionHelpFormatter)
-        self.passthrough = False
-        """Keep unknown options in `args.rest` for the program behind the command."""
 
     def error(self, message: str) -> NoReturn:
         # argparse: "argument what: invalid choice: 'hed' (choose from …)"
@@ -45,8 +43,7 @@ class Parser(ArgumentParser):
 
     def parse(self, argv: Sequence[str]) -> Namespace:
         args, rest = self.parse_known_args(argv)
-        args.rest = rest
-        if rest and not self.passthrough:
+        if rest:
             known = self._known_options(self)
             what = "option" if rest[0].startswith("-") else "argument"
             self.error(f"unknown {what} {rest[0]!r}{_near(rest[0], known)}")

@@ -1,14 +1,28 @@
 """Options that several commands share, and what they lead to."""
 
-from argparse import ArgumentParser, Namespace
+from argparse import SUPPRESS, ArgumentParser, ArgumentTypeError, Namespace
+from collections.abc import Callable
+from math import inf
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from edge.config import Config
 
 
-def add_json(parser: ArgumentParser) -> None:
-    parser.add_argument("--json", action="store_true", help="one JSON document on stdout, errors as JSON on stderr")
+def add_json(parser: ArgumentParser, *, is_inherited: bool = False) -> None:
+    """`is_inherited`: the parser above takes it too, and what was said there holds."""
+    parser.add_argument(
+        "--json",
+        action="store_true",
+        default=SUPPRESS if is_inherited else False,
+        help="one JSON document on stdout, errors as JSON on stderr",
+    )
+
+
+def add_example(parser: ArgumentParser, *lines: str) -> None:
+    """Command lines at the end of a help, without the word `synedge`."""
+    said = "".join(f"\n  synedge {line}" for line in lines)
+    parser.epilog = (f"{parser.epilog}\n\n" if parser.epilog else "") + f"example{'s'[: len(lines) > 1]}:{said}"
 
 
 def add_config(parser: ArgumentParser) -> None:
@@ -23,6 +37,21 @@ def add_log(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--data", metavar="DIR", help="instead of a configuration: a node's directory, its data directory or its log"
     )
+
+
+def at_least(low: float, *, whole: bool = True) -> Callable[[str], float]:
+    """An argparse type: a number from `low` on; what is none is a usage error that says so."""
+
+    def read(text: str) -> float:
+        try:
+            value = int(text) if whole else float(text)
+            if low <= value < inf:
+                return value
+        except ValueError:
+            pass
+        raise ArgumentTypeError(f"{text!r} is not allowed; allowed: a {'whole ' if whole else ''}number from {low:g}")
+
+    return read
 
 
 def load_config(args: Namespace, *, check_files: bool = False) -> "Config":

@@ -66,7 +66,7 @@ class Output:
 
 
 def cell(value: object) -> str:
-    """One value as text: nothing for None, short floats, lists joined by commas."""
+    """One value as text: nothing for None, short floats, lists and tables joined by commas."""
     if value is None:
         return "-"
     if isinstance(value, bool):
@@ -75,6 +75,8 @@ def cell(value: object) -> str:
         return f"{value:.6g}"
     if isinstance(value, list | tuple):
         return ", ".join(cell(item) for item in value) or "-"
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key} {cell(item)}" for key, item in value.items()) or "-"
     return str(value)
 
 

@@ -5,13 +5,11 @@ from __future__ import annotations
 import os
 import platform
 from argparse import ArgumentParser, Namespace
-from collections.abc import Callable
 from importlib import import_module
-from typing import Any
+from typing import Any, Protocol, cast
 
 from edge import __version__
 from edge.cli.output import Output
-from edge.errors import UsageError
 
 BENCHES = {
     "mesh": "events signed, gossiped, admitted and stored per second; latency at a fixed rate",
@@ -21,25 +19,35 @@ BENCHES = {
 }
 
 
-def main(args: Namespace) -> int:
-    """Run one benchmark, or all of them."""
-    out = Output(as_json=args.json)
-    if args.what is None and args.rest:
-        raise UsageError(f"options {' '.join(args.rest)} belong to one benchmark; allowed: {', '.join(BENCHES)}")
-    if args.what is not None and args.what not in BENCHES:
-        raise UsageError(f"no benchmark {args.what!r}; allowed: {', '.join(BENCHES)}")
+class Benchmark(Protocol):
+    """A module of `edge.lab.benches`."""
+
+    def arguments(self, parser: ArgumentParser) -> None: ...
+
+    def measure(self, args: Namespace) -> dict[str, Any]: ...
+
+
+def benchmark(name: str) -> Benchmark:
+    """Import one; a name of BENCHES."""
+    return cast(Benchmark, import_module(f"edge.lab.benches.{name}"))
+
+
+def main(args: Namespace, out: Output) -> int:
+    """Run the benchmark `args.what` with its options, or all of them with their defaults."""
     answer: dict[str, Any] = {"machine": machine()}
     for name in [args.what] if args.what else BENCHES:
-        module = import_module(f"edge.lab.benches.{name}")
-        parser = ArgumentParser(f"synedge bench {name}", description=BENCHES[name], allow_abbrev=False)
-        module.arguments(parser)
-        measure: Callable[[Namespace], dict[str, Any]] = module.measure
-        answer[name] = measure(parser.parse_args(args.rest))
+        answer[name] = benchmark(name).measure(args if args.what else _defaults(name))
     if out.as_json:
         out.document(answer)
     else:
         _show(out, answer)
     return 0
+
+
+def _defaults(name: str) -> Namespace:
+    parser = ArgumentParser()
+    benchmark(name).arguments(parser)
+    return parser.parse_args([])
 
 
 def machine() -> dict[str, Any]:

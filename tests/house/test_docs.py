@@ -113,14 +113,14 @@ def words_of(line: str) -> list[list[str]]:
 def options_of(name: str) -> str:
     """The whole help of a command with its sub-commands, for looking up options."""
     from edge.cli.main import Parser
-    from edge.lab.bench import BENCHES
+    from edge.lab.bench import BENCHES, benchmark
 
     parser = Parser(f"synedge {name}", COMMANDS[name])
     import_module(f"edge.cli.{name}").arguments(parser)
     text, queue = "", [parser]
-    for bench in BENCHES if name == "bench" else ():  # their options are passed through
+    for bench in BENCHES if name == "bench" else ():  # they learn their options when they are chosen
         queue.append(Parser(bench))
-        import_module(f"edge.lab.benches.{bench}").arguments(queue[-1])
+        benchmark(bench).arguments(queue[-1])
     while queue:
         one = queue.pop()
         text += one.format_help()

@@ -7,6 +7,7 @@ from argparse import ArgumentParser, Namespace
 from hashlib import sha256
 from typing import Any
 
+from edge.cli.options import add_example, at_least
 from edge.dag.admission import Accepted, Admission
 from edge.dag.graph import Graph
 from edge.dag.pending import Candidate, Pending
@@ -25,7 +26,14 @@ EVENTS = 8
 
 
 def arguments(parser: ArgumentParser) -> None:
-    parser.add_argument("--held", type=int, default=STEPS[-1], help=f"vertices held at the end ({STEPS[-1]})")
+    parser.add_argument(
+        "--held",
+        type=at_least(STEPS[0]),
+        default=STEPS[-1],
+        metavar="N",
+        help=f"vertices held at the end ({STEPS[-1]})",
+    )
+    add_example(parser, "bench admit --held 10000")
 
 
 def measure(args: Namespace) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Callable
 from typing import Any
 
+from edge.cli.options import add_example, at_least
 from edge.wire.event import Event
 from edge.wire.suite import Signer, verify
 from edge.wire.vertex import check_body, decode_header, encode_body, encode_header
@@ -17,7 +18,10 @@ SUITE = 2
 
 
 def arguments(parser: ArgumentParser) -> None:
-    parser.add_argument("--repeat", type=int, default=300, help="runs of each, of which the median counts (300)")
+    parser.add_argument(
+        "--repeat", type=at_least(1), default=300, metavar="N", help="runs of each, of which the median counts (300)"
+    )
+    add_example(parser, "bench codec --repeat 1000")
 
 
 def measure(args: Namespace) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import Any
 
+from edge.cli.options import add_example, at_least
 from edge.dag.journal import VERTEX, Journal, JournalOptions
 from edge.lab.report import percentile
 from edge.shell.disk import DirectoryDisk
@@ -18,9 +19,14 @@ RECORD_BYTES = 8192
 
 
 def arguments(parser: ArgumentParser) -> None:
-    parser.add_argument("--dir", help="a directory on the disk to measure (a new one under the system's temporary)")
-    parser.add_argument("--mb", type=int, default=100, help="to write and recover (100)")
-    parser.add_argument("--group", type=int, default=16, help="records of 8 kB to one fdatasync (16)")
+    parser.add_argument(
+        "--dir", metavar="DIR", help="a directory on the disk to measure (a new one under the system's temporary)"
+    )
+    parser.add_argument("--mb", type=at_least(1), default=100, metavar="N", help="to write and recover (100)")
+    parser.add_argument(
+        "--group", type=at_least(1), default=16, metavar="N", help="records of 8 kB to one fdatasync (16)"
+    )
+    add_example(parser, "bench journal --dir /var/tmp --mb 200")
 
 
 def measure(args: Namespace) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import Any
 
+from edge.cli.options import add_example, at_least
 from edge.cli.place import NodeSettings, lay_out
 from edge.cli.site import init_site
 from edge.dag.reader import read_log
@@ -46,15 +47,29 @@ max_mb = 4096
 
 
 def arguments(parser: ArgumentParser) -> None:
-    parser.add_argument("--authors", type=int, default=8, help="agents that record (8)")
-    parser.add_argument("--processes", type=int, default=2, help="processes they live in (2)")
-    parser.add_argument("--events", type=int, default=600_000, help="in all, without --rate (600000)")
-    parser.add_argument("--rate", type=float, help="events per second in all; without it as many as go")
-    parser.add_argument("--seconds", type=float, default=10.0, help="with --rate (10)")
+    parser.add_argument("--authors", type=at_least(1), default=8, metavar="N", help="agents that record (8)")
+    parser.add_argument("--processes", type=at_least(1), default=2, metavar="N", help="processes they live in (2)")
     parser.add_argument(
-        "--sync-delay-ms", type=float, default=0.0, help="added to each fdatasync, as a slow card has (0)"
+        "--events", type=at_least(1), default=600_000, metavar="N", help="in all, without --rate (600000)"
     )
-    parser.add_argument("--commit-window-ms", type=int, default=20, help="of every author (20)")
+    parser.add_argument(
+        "--rate",
+        type=at_least(0.1, whole=False),
+        metavar="X",
+        help="events per second in all; without it as many as go",
+    )
+    parser.add_argument(
+        "--seconds", type=at_least(0.1, whole=False), default=10.0, metavar="S", help="with --rate (10)"
+    )
+    parser.add_argument(
+        "--sync-delay-ms",
+        type=at_least(0, whole=False),
+        default=0.0,
+        metavar="MS",
+        help="added to each fdatasync, as a slow card has (0)",
+    )
+    parser.add_argument("--commit-window-ms", type=at_least(1), default=20, metavar="MS", help="of every author (20)")
+    add_example(parser, "bench mesh --json", "bench mesh --rate 240 --seconds 30")
 
 
 def measure(args: Namespace) -> dict[str, Any]:
@@ -65,9 +80,8 @@ def measure(args: Namespace) -> dict[str, Any]:
         names = [f"author-{number + 1}" for number in range(args.authors)]
         _lay_out(root, names, args.commit_window_ms)
         workers.append(Worker(root, [KEEPER], args.sync_delay_ms))
-        workers += [
-            Worker(root, names[number :: args.processes], args.sync_delay_ms) for number in range(args.processes)
-        ]
+        processes = min(args.processes, args.authors)
+        workers += [Worker(root, names[number::processes], args.sync_delay_ms) for number in range(processes)]
         return _run(args, root, workers, names)
     finally:
         for worker in workers:

@@ -64,13 +64,14 @@ def test_documents_are_strict_json(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_cells_are_short() -> None:
-    assert [cell(value) for value in (None, True, 0.123456789, ["a", 1], (), "x")] == [
+    assert [cell(value) for value in (None, True, 0.123456789, ["a", 1], (), "x", {"p50": 0.5, "n": 4})] == [
         "-",
         "yes",
         "0.123457",
         "a, 1",
         "-",
         "x",
+        "p50 0.5, n 4",
     ]
     assert (width("ab"), width("温"), width("e\u0301")) == (2, 2, 1) and visible("ok") == "ok"
     assert [bytes_text(count) for count in (0, 999, 1536, 8_000_000, 5 * 10**12)] == [
