@@ -20,6 +20,7 @@ from edge.identity import identify, site_options
 from edge.node import Node, NodeOptions
 from edge.sense.options import AgentOptions, agent_options
 from edge.sense.senses import Senses
+from edge.shell import floor as floors
 from edge.shell import telemetry
 from edge.shell.control_server import ControlServer
 from edge.shell.disk import DirectoryDisk
@@ -35,6 +36,7 @@ from edge.wire import suite
 
 if TYPE_CHECKING:
     from edge.gateway.archive import Archiver
+    from edge.gateway.librarian import Librarian
     from edge.gateway.refill import Refill
     from edge.gateway.store import Store
     from edge.nn.backends import Model
@@ -66,6 +68,7 @@ class Agent:
         self.node = self._make_node()
         self.store: Store | None = None
         self.archiver: Archiver | None = None
+        self.librarian: Librarian | None = None
         self._recover()
         self.models = self._open_models()
         self.loop = Loop(self.node, self.identity.member.index)
@@ -79,6 +82,10 @@ class Agent:
     def _make_directories(self) -> None:
         for directory in (self.config.node.data_dir, self.config.node.runtime_dir):
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+    @property
+    def _floor_file(self) -> Path:
+        return self.config.node.data_dir / floors.NAME
 
     def _make_node(self) -> Node:
         identity, config = self.identity, self.config
@@ -101,6 +108,7 @@ class Agent:
 
             self.store = self._open_store()
             refill = Refill(self.store)
+        self._recover_floor()
         recovery = self.node.recovery
         for place, record in self.journal.recover():
             newer = recovery.roster(record, self.identity.authority)
@@ -124,10 +132,22 @@ class Agent:
             (("vertices", recovery.vertices), ("detached", recovery.detached), *found.items()),
         )
 
-    def _open_store(self) -> Store:
+    def _recover_floor(self) -> None:
+        """What the log has dropped. A gateway whose store was lost no longer has it, and asks the mesh for it again."""
+        floor = floors.load(self._floor_file)
+        if floor is None:  # then what lies above it waits for peers, and our own line begins anew
+            return self._report("error", "log-floor-unreadable", (("file", str(self._floor_file)),))
+        if self.store is not None:
+            held = self.store.has([line.id for line in floor.lines])
+            own = self.identity.member.index
+            kept = [line for line, has in zip(floor.lines, held, strict=True) if has or line.author == own]
+            floor = floor._replace(lines=tuple(kept))
+        return self.node.recovery.floor(floor)
+
+    def _open_store(self, *, read_only: bool = False) -> Store:
         from edge.gateway.store.sqlite import SqliteStore
 
-        return SqliteStore(self.config.node.data_dir / "store.sqlite")
+        return SqliteStore(self.config.node.data_dir / "store.sqlite", read_only=read_only)
 
     def _open_models(self) -> Mapping[str, Model]:
         """Every agent's model, loaded and run once by the engine that takes it."""
@@ -175,10 +195,17 @@ class Agent:
             lambda ticket, ok: loop.post(self.node.verified, ticket, ok),
         )
         scribe = Scribe(
-            self.journal, loop.stored, lambda ticket, records: loop.post(self.node.loaded, ticket, records), loop.failed
+            self.journal,
+            loop.stored,
+            lambda ticket, records: loop.post(self.node.loaded, ticket, records),
+            loop.failed,
+            lambda ticket, places: loop.post(self.node.trimmed, ticket, places),
+            lambda data: floors.save(self._floor_file, data),
         )
         world = World(NoNet(), scribe, signing, self._people(), self.reports, Watchdog(self.notifier), self.models)
         world.log_share = lambda: self.journal.share
+        size = self.journal.options.max_bytes
+        world.log_segments = lambda: tuple((number, used / size) for number, used in self.journal.segments())
         loop.attach(world)
         self._start_archiver(world)
         scribe.start()
@@ -236,7 +263,14 @@ class Agent:
         if self.store is None:
             return
         from edge.gateway.archive import Archiver
+        from edge.gateway.librarian import Librarian
 
+        self.librarian = Librarian(
+            lambda: self._open_store(read_only=True),
+            lambda ticket, records: self.loop.post(self.node.loaded, ticket, records),
+        )
+        self.librarian.start()
+        world.fetch = self.librarian.put
         self.archiver = Archiver(
             self.store,
             lambda ticket: self.loop.post(self.node.archived, ticket),
@@ -309,6 +343,8 @@ class Agent:
         self.site.stop(min(1.0, left_s()))
         scribe.stop(left_s())
         signing.stop(min(0.1, left_s()))
+        if self.librarian is not None:
+            self.librarian.stop(min(0.2, left_s()))
         if self.archiver is not None and self.store is not None and self.archiver.stop(left_s()):
             self.store.close()
         self._control.close()

@@ -47,7 +47,7 @@ def status(agent: Agent) -> dict[str, Any]:
         "uptime_s": round(figures.uptime_s, 1),
         "engines": sorted({model.engine for model in agent.models.values()}),
         "mqtt": agent.site.status() if agent.site else None,
-        "log": {"size_bytes": agent.journal.size_bytes, "max_bytes": agent.journal.options.max_bytes},
+        "log": _log(agent),
         "sources": {source.name: source.status() for source in agent.sources},
         **agent.node.status(now()),
     }
@@ -61,6 +61,8 @@ def counts(agent: Agent) -> dict[str, int]:
         counts |= agent.site.counts()
     if agent.archiver is not None:
         counts |= agent.archiver.counts()
+    if agent.librarian is not None:
+        counts |= agent.librarian.counts()
     return counts
 
 
@@ -86,4 +88,20 @@ def _trace(agent: Agent) -> dict[str, Any]:
     return {
         "recorded": [[*key, at_ns] for key, at_ns in agent.loop.recorded_at],
         "accepted": [[*key, at_ns] for key, at_ns in agent.loop.accepted_at],
+    }
+
+
+def _log(agent: Agent) -> dict[str, Any]:
+    """How full the log is, and how much of it was dropped: segments since the start, our own line up to `floor`."""
+    journal = agent.journal
+    return {
+        "size_bytes": journal.size_bytes,
+        "max_bytes": journal.options.max_bytes,
+        "segments": len(journal.segments()),
+        "segments_dropped": journal.counts()["segments_dropped"],
+        "floor": [
+            {"incarnation": branch.incarnation, "seq": branch.floor_seq}
+            for branch in agent.node.graph.branches(agent.identity.member.index)
+            if branch.is_cut
+        ],
     }

@@ -29,6 +29,25 @@ class Load(NamedTuple):
     places: tuple[int, ...]
 
 
+class Trim(NamedTuple):
+    """Drop every segment below `before`: floor file first, then `records` once more, then the segments.
+
+    `trimmed(ticket, places)` with the new places of the records; None when there was no room to do it.
+    """
+
+    ticket: Ticket
+    floor: bytes
+    records: tuple[Record, ...]
+    before: int
+
+
+class Fetch(NamedTuple):
+    """Gateway: read vertices back from the store; `loaded(ticket, records)`, None where the store has none."""
+
+    ticket: Ticket
+    keys: tuple[VertexKey, ...]
+
+
 class Sign(NamedTuple):
     """Sign with the node key; `signed(ticket, signature)`."""
 
@@ -97,4 +116,6 @@ class Report(NamedTuple):
     fields: tuple[tuple[str, object], ...]
 
 
-Effect = Persist | Load | Sign | Verify | Infer | Archive | Broadcast | Send | Announce | Recorded | Report
+Effect = (
+    Persist | Load | Trim | Fetch | Sign | Verify | Infer | Archive | Broadcast | Send | Announce | Recorded | Report
+)

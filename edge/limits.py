@@ -63,6 +63,10 @@ CHUNK_BYTES = 60 * 1024
 # The log
 SEGMENT_BYTES = 8 * 1024 * 1024
 RECORD_BYTES_MAX = FRAME_BYTES_MAX + 1024
+LOG_TRIM_SHARE = 0.6  # above it the oldest segments go, as far as gateways have acknowledged all that is in them
+LOG_TRIMMED_SHARE = 0.5  # until the log is below this
+LOG_SEGMENTS_MIN = 2  # the newest segments, which always stay
+FLOOR_BYTES_MAX = 16 * 1024 * 1024  # the file that says what was dropped: some 60 bytes a line of history
 LOG_WARN_SHARE = 0.8
 LOG_BYTES_MAX = 512 * 1024 * 1024  # default of log.max_mb
 LOG_OPEN_FILES_MAX = 8
@@ -103,6 +107,7 @@ LOG_NAMES_MAX = 256  # event names with a rate of their own; further ones share 
 HLC_AHEAD_MS_MAX = 5 * 60 * 1000
 
 assert RECORD_BYTES_MAX < SEGMENT_BYTES < 1 << 32
+assert LOG_TRIMMED_SHARE < LOG_TRIM_SHARE < LOG_WARN_SHARE < LOG_PEERS_SHARE < LOG_SHED_SHARES[0]
 assert BODY_BYTES_MAX >= BATCH_BYTES + EVENT_BYTES_MAX - 1024
 assert HEADER_BYTES_MAX + SIGNATURE_BYTES_MAX + BODY_BYTES_MAX + 16 <= FRAME_BYTES_MAX
 assert CHUNK_BYTES + SIGNATURE_BYTES_MAX // 4 < FRAME_BYTES_MAX

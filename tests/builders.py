@@ -8,13 +8,15 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from random import Random
 
+from edge.dag.floor import Floor, decode_floor
 from edge.dag.frontier import frontier
-from edge.dag.records import CLEAN, VERTEX, Record
+from edge.dag.records import CLEAN, VERTEX, Record, place_of
 from edge.effects import (
     Announce,
     Archive,
     Broadcast,
     Effect,
+    Fetch,
     Infer,
     Load,
     Persist,
@@ -22,6 +24,7 @@ from edge.effects import (
     Report,
     Send,
     Sign,
+    Trim,
     Verify,
 )
 from edge.ids import Instant
@@ -29,8 +32,9 @@ from edge.node import Node, NodeOptions
 from edge.sense.senses import Senses
 from edge.wire import suite
 from edge.wire.event import Event
-from edge.wire.frame import Channel, FrontierEntry, decode_vertex
+from edge.wire.frame import Channel, FrontierEntry, decode_vertex, encode_vertex
 from edge.wire.roster import Member, Roster, sign_roster, site_id
+from edge.wire.vertex import decode_header
 
 SUITE = 1
 WALL_MS = 1_760_000_000_000
@@ -66,7 +70,7 @@ def event(number: int, agent: str = "probe", pad: int = 0) -> Event:
 
 @dataclass
 class Machine:
-    """One device: a node and the world's answers to its effects."""
+    """One device: a node and the world's answers to its effects. Its log has segments of so many records."""
 
     world: World
     name: str
@@ -74,7 +78,11 @@ class Machine:
     node: Node
     log: list[Record] = field(default_factory=list)
     recorded: list[tuple[tuple[int, int, int], tuple[Event, ...]]] = field(default_factory=list)
+    dropped: int = 0
+    """Records dropped off the front of `log`."""
+    floor: Floor = field(default_factory=Floor)
     archived: dict[bytes, bytes | None] = field(default_factory=dict)
+    signatures: dict[bytes, bytes | None] = field(default_factory=dict)
     reports: list[Report] = field(default_factory=list)
     durable: int = 0
     disk_full: bool = False
@@ -92,19 +100,23 @@ class Machine:
             case Persist(ticket, records, sync):
                 if self.disk_full:
                     return node.stored(ticket, None, now)
-                places = tuple(range(len(self.log) + 1, len(self.log) + len(records) + 1))
-                self.log.extend(records)
+                places = self._append(records)
                 self.durable = len(self.log) if sync else self.durable
                 return node.stored(ticket, places, now)
             case Load(ticket, places):
-                return node.loaded(ticket, tuple(self.log[place - 1] for place in places), now)
+                return node.loaded(ticket, tuple(self._read(place) for place in places), now)
+            case Trim():
+                return self._trim(effect)
+            case Fetch(ticket, keys):
+                return node.loaded(ticket, tuple(self._fetch(key) for key in keys), now)
             case Sign(ticket, message):
                 return node.signed(ticket, signer(self.name).sign(message, deterministic=True), now)
             case Verify(ticket, number, key, message, signature):
                 return node.verified(ticket, suite.verify(number, key, message, signature), now)
             case Archive(ticket, vertices):
-                for header, _, body in vertices:
+                for header, signature, body in vertices:
                     self.archived[header] = body
+                    self.signatures[header] = signature
                 return node.archived(ticket, now)
             case Broadcast(payload):
                 self.world.broadcast(self, Channel.VERTEX, payload)
@@ -119,6 +131,45 @@ class Machine:
             case Infer():
                 raise AssertionError("no models here")
         return []
+
+    def place(self, number: int) -> int:
+        """Where the record of this number, from 0, stands in the log."""
+        return place_of(1 + number // self.world.segment_records, number + 1)
+
+    def _append(self, records: tuple[Record, ...]) -> tuple[int, ...]:
+        first = self.dropped + len(self.log)
+        self.log.extend(records)
+        return tuple(self.place(first + number) for number in range(len(records)))
+
+    def _read(self, place: int) -> Record | None:
+        number = (place & 0xFFFF_FFFF) - 1 - self.dropped
+        return self.log[number] if 0 <= number < len(self.log) else None
+
+    def _trim(self, effect: Trim) -> list[Effect]:
+        floor = decode_floor(effect.floor)
+        assert floor is not None
+        self.floor = floor
+        places = self._append(effect.records)
+        count = (effect.before - 1) * self.world.segment_records - self.dropped
+        assert 0 < count < len(self.log)
+        del self.log[:count]
+        self.dropped += count
+        self.durable = len(self.log)
+        return self.node.trimmed(effect.ticket, places, self.world.now)
+
+    def _fetch(self, key: tuple[int, int, int]) -> Record | None:
+        for raw, body in self.archived.items():
+            if decode_header(raw).key == key:
+                return Record(VERTEX, encode_vertex(raw, self.signatures[raw], body))
+        return None
+
+    def segments(self) -> tuple[tuple[int, float], ...]:
+        """As the journal would say, of a log that has room for `world.log_records`."""
+        sizes: dict[int, float] = {}
+        for number in range(self.dropped, self.dropped + len(self.log)):
+            segment = self.place(number) >> 32
+            sizes[segment] = sizes.get(segment, 0.0) + 1 / self.world.log_records
+        return tuple(sizes.items())
 
     def submit(self, *events: Event, urgent: bool = False, retention: int = 0) -> None:
         for one in events:
@@ -149,6 +200,9 @@ class World:
         self.roster, self.roster_bytes = roster_of(names, gateways)
         self.random = Random(seed)
         self.ms = 1000.0
+        self.segment_records = 1 << 30
+        self.log_records = 1 << 30
+        """How many records fill a log, and a segment of it; set before the first boot."""
         self.network: list[tuple[int, Channel, bytes]] = []
         self.fate: Callable[[int, int, Channel], int] = lambda sender, to, channel: 1
         """How many copies of a frame arrive: 0 loses it."""
@@ -173,15 +227,20 @@ class World:
         )
         chance = Random(f"{name}{self.ms}")
         node = Node(options, self.roster, self.roster_bytes, Senses(()), chance.randbytes, chance.random())
-        machine = Machine(self, name, index, node, old.log if old else [], archived=old.archived if old else {})
+        machine = Machine(self, name, index, node)
+        if old is not None:
+            machine.log, machine.dropped, machine.floor = old.log, old.dropped, old.floor
+            machine.archived, machine.signatures = old.archived, old.signatures
         machine.durable = len(machine.log)
+        node.recovery.floor(machine.floor)
         self.machines[name] = machine
         is_clean = not machine.log or machine.log[-1].type == CLEAN
-        for place, record in enumerate(machine.log, 1):
-            header = node.recovery.record(place, record)
+        for number, record in enumerate(machine.log, machine.dropped):
+            header = node.recovery.record(machine.place(number), record)
             if header is not None and options.is_gateway:
                 frame = decode_vertex(record.payload)
                 machine.archived[header.raw] = frame.body
+                machine.signatures[header.raw] = machine.signatures.get(header.raw) or frame.signature
         machine.do(node.start(is_clean, 0, self.now))
         if link:
             machine.do(node.linked(True, self.now))
@@ -218,6 +277,9 @@ class World:
         while self.ms < until:
             self.ms += step_ms
             for machine in list(self.machines.values()):
+                if machine.is_up and self.log_records < 1 << 30:
+                    share = len(machine.log) / self.log_records
+                    machine.do(machine.node.log_share(share, self.now, machine.segments()))
                 if machine.is_up and machine.node.deadline() <= self.ms:
                     machine.do(machine.node.tick(self.now))
             self.deliver(shuffle=shuffle)

@@ -44,11 +44,13 @@ def run(args: Namespace, out: Output) -> int:
     disk = log.disk()
     try:
         if args.what == "heads":
-            return _heads(log, verify_log(records(disk), log.roster, log.authority, own=log.own)[0], out)
+            return _heads(
+                log, verify_log(records(disk), log.roster, log.authority, own=log.own, floor=log.floor)[0], out
+            )
         broken, torn_bytes = damage(disk)
         gaps = _gaps(records(disk))
         fresh = [(number, item) for number, item in broken if (number, item.start, item.end) not in gaps]
-        verdict, roster = verify_log(records(disk), log.roster, log.authority, own=log.own)
+        verdict, roster = verify_log(records(disk), log.roster, log.authority, own=log.own, floor=log.floor)
     finally:
         disk.close()
     known = len(broken) - len(fresh)
@@ -103,6 +105,7 @@ def _notes(verdict: Verdict, facts: dict[str, object]) -> Iterator[tuple[str, ob
         (verdict.unsigned, "own vertices not signed yet; the agent signs them when it starts"),
         (verdict.bodies_missing, "vertices of peers without their body"),
         (verdict.parents_missing, "parents that are not in this log"),
+        (verdict.dropped, "lines whose oldest part was dropped once a gateway had it"),
         (facts["quarantined"], "damaged ranges, reported and set aside before"),
         (facts["torn_bytes"], "bytes of a torn end, which the agent cuts off when it starts"),
     ):

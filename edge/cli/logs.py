@@ -6,12 +6,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edge.cli.options import load_config
+from edge.dag.floor import Floor
 from edge.dag.reader import read_log
 from edge.dag.records import ROSTER, Damage, Record, scan, segment_name, segment_numbers
-from edge.errors import ConfigError, PermissionsError, StorageError, UnavailableError, UsageError
+from edge.errors import ConfigError, DataError, PermissionsError, StorageError, UnavailableError, UsageError
 from edge.limits import ROSTER_BYTES_MAX
 from edge.shell.disk import DirectoryDisk
 from edge.shell.files import read_bounded
+from edge.shell.floor import NAME as FLOOR_NAME
+from edge.shell.floor import load as load_floor
 from edge.shell.keys import load_seed
 from edge.wire.refusal import Refusal
 from edge.wire.roster import Roster, open_roster
@@ -35,6 +38,13 @@ class Log:
 
     def disk(self) -> DirectoryDisk:
         return DirectoryDisk(self.directory, read_only=True)
+
+    def floor(self) -> Floor:
+        """What the agent has dropped from the log; to be asked after the log is read."""
+        floor = load_floor(self.data_dir / FLOOR_NAME)
+        if floor is None:
+            raise DataError(f"{self.data_dir / FLOOR_NAME}: cannot be read, or is no floor of a log")
+        return floor
 
     @property
     def store(self) -> Path | None:

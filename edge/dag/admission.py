@@ -61,9 +61,14 @@ class Admission:
         self.quarantined: dict[int, None] = {}
         self.evidence: list[Evidence] = []
 
+    def is_gateway(self, author: int) -> bool:
+        """Whether a member keeps everything, by our newest roster."""
+        member = self.roster.member(author)
+        return member is not None and "gateway" in member.roles
+
     def knows(self, header: Header) -> bool:
-        """Whether the vertex is held, or parked with a good signature."""
-        return self.graph.holds(header.key, header.id) or header.id in self.pending
+        """Whether the vertex is held, or dropped since, or parked with a good signature."""
+        return self.graph.holds(header.key, header.id) or self.graph.is_below(header.key) or header.id in self.pending
 
     def screen(self, header: Header) -> Member | Early | Refusal:
         """Everything that can be known without a signature; the member whose key must verify it."""
@@ -118,13 +123,15 @@ class Admission:
         header = candidate.header
         key = header.key
         held = self.graph.id_at(key)
-        if held == header.id:
+        if held == header.id or self.graph.is_below(key):
             return Duplicate()
         if held is not None:
             return self._fork(candidate, held)
         prev = None
         if header.prev is not None:
             prev = self.graph.find(header.author, header.seq - 1, header.prev)
+            if prev is None:  # below a floor ids are forgotten; the author's signature vouches for its own chain
+                prev = self.graph.stem(header.author, header.seq - 1, header.incarnation)
             if prev is None:
                 return self._park(candidate, Missing(header.author, header.seq - 1, header.prev))
             if prev.incarnation > header.incarnation:
@@ -134,7 +141,9 @@ class Admission:
             return refused
         # What lies in our log had its parents when it was let in; damage to a peer's record must not undo that.
         for parent in () if candidate.place else header.parents:
-            if parent.author not in self.quarantined and not self.graph.holds(parent.key, parent.id):
+            if parent.author in self.quarantined or self.graph.is_below(parent.key):
+                continue
+            if not self.graph.holds(parent.key, parent.id):
                 # Even where we hold another vertex under that key: fetching this one proves the fork.
                 return self._park(candidate, Missing(parent.author, parent.seq, parent.id))
         self.graph.insert(key, header.id, prev, candidate.place, candidate.signed)

@@ -34,11 +34,14 @@ class Gap(NamedTuple):
 
 
 def lacking(graph: Graph, entries: Iterable[FrontierEntry]) -> list[Gap]:
-    """The entries whose vertex we do not hold. A differing tag at a seq
+    """The entries whose vertex we do not hold, and never held. A differing tag at a seq
     we hold hints at a fork: the other side's vertex is fetched, and admission compares."""
     gaps: list[Gap] = []
     for entry in entries:
-        id = graph.id_at(VertexKey(entry.author, entry.incarnation, entry.seq))
+        key = VertexKey(entry.author, entry.incarnation, entry.seq)
+        if graph.is_below(key):
+            continue
+        id = graph.id_at(key)
         if id is None or tag_of(id) != entry.tag:
             gaps.append(Gap(entry.author, entry.incarnation, entry.seq))
     return gaps

@@ -1,5 +1,8 @@
 """The accepted vertices: per author a chain of branches, one branch an incarnation, 48 bytes a vertex.
 
+The oldest part of a branch may have been dropped from the log (`forget`): its highest vertex, the floor, is then known
+by its id and not held, and of those below it only the keys are known.
+
 Nothing is looked up by hash: parents name their key, and `prev` is the vertex one seq below by the same author, so an
 index by (author, incarnation, seq) answers every question and the cost of a question does not grow with what is held.
 """
@@ -9,6 +12,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterator
 
+from edge.dag.floor import FloorLine
 from edge.ids import VertexId, VertexKey
 
 Place = int
@@ -18,12 +22,16 @@ ID_BYTES = 32
 class Branch:
     """The contiguous vertices of one author in one incarnation."""
 
-    __slots__ = ("author", "base", "first_seq", "ids", "incarnation", "places", "signed")
+    __slots__ = ("author", "base", "first_seq", "ids", "incarnation", "is_cut", "places", "signed", "start")
 
     def __init__(self, author: int, incarnation: int, first_seq: int, base: VertexKey | None) -> None:
         self.author = author
         self.incarnation = incarnation
         self.first_seq = first_seq
+        self.start = first_seq
+        """The seq of the first one whose id is known."""
+        self.is_cut = False
+        """That first one is a floor: everything up to it was dropped."""
         self.base = base
         """The vertex the first one continues, in an earlier incarnation; None at a genesis."""
         self.ids = bytearray()
@@ -33,17 +41,34 @@ class Branch:
 
     @property
     def head_seq(self) -> int:
-        return self.first_seq + len(self.places) - 1
+        return self.start + len(self.places) - 1
 
     @property
     def head(self) -> VertexKey:
         return VertexKey(self.author, self.incarnation, self.head_seq)
 
+    @property
+    def floor_seq(self) -> int:
+        """The highest seq that was dropped; 0 if none was."""
+        return self.start if self.is_cut else 0
+
+    @property
+    def held_from(self) -> int:
+        """The lowest seq that may be held."""
+        return self.start + self.is_cut
+
     def id_at(self, seq: int) -> VertexId | None:
-        index = seq - self.first_seq
+        index = seq - self.start
         if not 0 <= index < len(self.places):
             return None
         return bytes(self.ids[index * ID_BYTES : (index + 1) * ID_BYTES])
+
+    def floor_line(self, seq: int) -> FloorLine:
+        """The line as it is written down when everything up to `seq` is dropped."""
+        id = self.id_at(seq)
+        assert id is not None
+        base = self.base.incarnation if self.base is not None else 0
+        return FloorLine(self.author, self.incarnation, seq, id, self.first_seq, base)
 
 
 class Tip:
@@ -81,6 +106,61 @@ class Graph:
                 return VertexKey(author, branch.incarnation, seq)
         return None
 
+    def is_below(self, key: VertexKey) -> bool:
+        """Whether the vertex was dropped and its id with it: whoever names it can no longer be compared with us."""
+        branch = self.branch(key.author, key.incarnation)
+        return branch is not None and branch.is_cut and branch.first_seq <= key.seq < branch.start
+
+    def is_dropped(self, key: VertexKey) -> bool:
+        """Whether the vertex was here once and is no longer in our log."""
+        branch = self.branch(key.author, key.incarnation)
+        return branch is not None and branch.first_seq <= key.seq <= branch.floor_seq
+
+    def stem(self, author: int, seq: int, below_incarnation: int) -> VertexKey | None:
+        """The dropped vertex that a branch which begins at seq + 1 most likely continues, its id being forgotten."""
+        for branch in sorted(self._chains.get(author, {}).values(), key=lambda branch: -branch.incarnation):
+            key = VertexKey(author, branch.incarnation, seq)
+            if branch.incarnation < below_incarnation and self.is_below(key):
+                return key
+        return None
+
+    def set_floor(self, line: FloorLine) -> None:
+        """Before anything of the line is inserted: it goes on from here."""
+        base = VertexKey(line.author, line.base_incarnation, line.first_seq - 1) if line.base_incarnation else None
+        branch = Branch(line.author, line.incarnation, line.first_seq, base)
+        branch.start, branch.is_cut = line.seq, True
+        branch.ids += line.id
+        branch.places.append(0)
+        branch.signed.append(0)
+        self._chains.setdefault(line.author, {})[line.incarnation] = branch
+
+    def forget(self, line: FloorLine) -> None:
+        """What was held up to the floor of this line is dropped: give back its memory."""
+        branch = self._chains[line.author][line.incarnation]
+        count = line.seq - branch.start
+        if count < 0 or (count == 0 and branch.is_cut):
+            return
+        self.vertices -= line.seq - branch.held_from + 1
+        # Slices of new objects, not deletions: these give the memory back.
+        branch.ids = branch.ids[count * ID_BYTES :]
+        branch.places = branch.places[count:]
+        branch.signed = branch.signed[count:]
+        branch.places[0] = branch.signed[0] = 0
+        branch.start, branch.is_cut = line.seq, True
+
+    def floor(self) -> list[FloorLine]:
+        """What `set_floor` needs to know of each line that has something dropped."""
+        return [
+            branch.floor_line(branch.start)
+            for author in self.authors()
+            for branch in self.branches(author)
+            if branch.is_cut
+        ]
+
+    def branches(self, author: int) -> list[Branch]:
+        """By incarnation, ascending."""
+        return [branch for _, branch in sorted(self._chains.get(author, {}).items())]
+
     def insert(self, key: VertexKey, id: VertexId, prev: VertexKey | None, place: Place = 0, signed: Place = 0) -> None:
         """Add a vertex whose `prev` is held (None at a genesis)."""
         chain = self._chains.setdefault(key.author, {})
@@ -97,18 +177,23 @@ class Graph:
 
     def set_place(self, key: VertexKey, place: Place, signed: Place | None = None) -> None:
         branch = self._chains[key.author][key.incarnation]
-        branch.places[key.seq - branch.first_seq] = place
+        if key.seq < branch.held_from:
+            return  # dropped while the disk was writing it once more
+        branch.places[key.seq - branch.start] = place
         if signed is not None:
-            branch.signed[key.seq - branch.first_seq] = signed
+            branch.signed[key.seq - branch.start] = signed
 
     def set_signed(self, key: VertexKey, signed: Place) -> None:
         branch = self._chains[key.author][key.incarnation]
-        branch.signed[key.seq - branch.first_seq] = signed
+        if key.seq >= branch.held_from:
+            branch.signed[key.seq - branch.start] = signed
 
     def place(self, key: VertexKey) -> tuple[Place, Place]:
-        """(place of the vertex, place of its signature or 0); 0 while the disk has not answered."""
+        """(place of the vertex, place of its signature or 0); 0 while the disk has not answered, or when dropped."""
         branch = self._chains[key.author][key.incarnation]
-        index = key.seq - branch.first_seq
+        index = key.seq - branch.start
+        if index < 0:
+            return 0, 0
         return branch.places[index], branch.signed[index]
 
     def tips(self, author: int) -> list[Tip]:
@@ -129,17 +214,21 @@ class Graph:
         """Authors with at least one vertex, ascending."""
         return iter(sorted(self._chains))
 
-    def path(self, tip: VertexKey, after_seq: int, count_max: int) -> list[VertexKey]:
-        """The oldest keys of the line that ends in `tip` with seq above `after_seq`, in order, across incarnations."""
+    def path(self, tip: VertexKey, after_seq: int, count_max: int, *, dropped: bool = False) -> list[VertexKey]:
+        """The oldest keys of the line that ends in `tip` with seq above `after_seq`, in order, across incarnations.
+
+        Those above its highest floor; with `dropped` those below it, too.
+        """
         stretches: list[range] = []
         incarnations: list[int] = []
         branch = self.branch(tip.author, tip.incarnation)
         through = tip.seq
         while branch is not None and through > after_seq:
-            stretches.append(range(max(branch.first_seq, after_seq + 1), through + 1))
+            first = branch.first_seq if dropped else branch.held_from
+            stretches.append(range(max(first, after_seq + 1), through + 1))
             incarnations.append(branch.incarnation)
             base = branch.base
-            if base is None:
+            if base is None or (branch.is_cut and not dropped):
                 break
             branch, through = self.branch(base.author, base.incarnation), base.seq
         keys: list[VertexKey] = []

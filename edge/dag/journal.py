@@ -54,7 +54,7 @@ __all__ = [
 
 _COUNTS = (
     *("records", "bytes_appended", "commits", "rotations", "refused_full"),
-    *("gaps", "gap_bytes", "strays", "read_damaged"),
+    *("gaps", "gap_bytes", "strays", "read_damaged", "segments_dropped", "bytes_dropped"),
 )
 
 
@@ -89,6 +89,7 @@ class Journal:
         self._end = 0  # where its next record goes
         self._newest = 0  # the highest number in use
         self._dirty = False
+        self._sizes: dict[int, int] = {}
         self._counts = dict.fromkeys(_COUNTS, 0)
 
     # What the log holds
@@ -97,6 +98,10 @@ class Journal:
     def share(self) -> float:
         """Used share of `options.max_bytes`."""
         return self.size_bytes / self.options.max_bytes
+
+    def segments(self) -> tuple[tuple[int, int], ...]:
+        """(number, bytes in use) of every segment, oldest first. Another thread may ask."""
+        return tuple(sorted(self._sizes.copy().items()))
 
     @property
     def failure(self) -> str:
@@ -114,16 +119,16 @@ class Journal:
 
     # Writing
 
-    def append(self, type: int, payload: bytes) -> Place:
+    def append(self, type: int, payload: bytes, *, beyond: bool = False) -> Place:
         """Write one record, durable with the next `commit`. DiskFullError leaves the journal as it was before.
 
-        Blocks for one fdatasync when a segment is full.
+        Blocks for one fdatasync when a segment is full. `beyond`: past `max_bytes`, by what is about to make room.
         """
         length = HEADER_BYTES + len(payload)
         if not 1 <= type <= TYPE_MAX or len(payload) > RECORD_BYTES_MAX or length > self.options.segment_bytes:
             raise ValueError(f"no journal record has type {type} and {len(payload)} bytes")
         self._check_usable()
-        if type in (VERTEX, ROSTER) and self.size_bytes + length > self.options.max_bytes:
+        if not beyond and type in (VERTEX, ROSTER) and self.size_bytes + length > self.options.max_bytes:
             self._counts["refused_full"] += 1
             raise DiskFullError(f"the log has reached its limit of {self.options.max_bytes} bytes")
         if not self._segment or self._end + length > self.options.segment_bytes:
@@ -140,6 +145,27 @@ class Journal:
         if self._dirty:
             self._sync_segment()
 
+    def drop_before(self, segment: int) -> None:
+        """Remove every segment with a lower number, oldest first, but never the newest.
+
+        Each removal is durable before the next: what a power cut leaves is the whole end of the log from some segment.
+        """
+        self._check_usable()
+        for number, size in self.segments():
+            if number >= min(segment, self._newest):
+                return
+            try:
+                self.disk.remove(segment_name(number))
+                self.disk.sync_dir()
+            except DiskFullError:
+                raise  # a file system that copies on write may need room to remove; the segment stays
+            except StorageError as error:
+                self._fail(error)
+            del self._sizes[number]
+            self.size_bytes -= size
+            self._counts["segments_dropped"] += 1
+            self._counts["bytes_dropped"] += size
+
     def _write(self, data: bytes) -> None:
         name = segment_name(self._segment)
         try:
@@ -151,6 +177,7 @@ class Journal:
         except StorageError as error:
             self._fail(error)
         self._end += len(data)
+        self._sizes[self._segment] = self._end
         self.size_bytes += len(data)
         self._dirty = True
 
@@ -210,7 +237,8 @@ class Journal:
         recovery = Recovery(self.disk, self.options.segment_bytes)
         yield from recovery.records()
         self._segment, self._end, self._newest = recovery.segment, recovery.end, recovery.newest
-        self.size_bytes = recovery.size_bytes
+        self._sizes = recovery.sizes
+        self.size_bytes = sum(self._sizes.values())
         self.torn_bytes = recovery.torn_bytes
         self.quarantined = recovery.gaps
         unreported = [gap for gap in self.quarantined if not gap.known]

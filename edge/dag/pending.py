@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from edge.ids import VertexId
+from edge.ids import VertexId, VertexKey
 from edge.limits import PENDING_BYTES_MAX, PENDING_PER_AUTHOR_MAX
 from edge.wire.vertex import Header
 
@@ -92,3 +92,10 @@ class Pending:
     def waits_for(self, author: int, seq: int) -> bool:
         """Whether `missing` names a vertex of this author with this seq."""
         return any(id not in self._parked for id in self._places.get((author, seq), ()))
+
+    def places(self) -> list[int]:
+        """Where in the log those lie that are on the disk already."""
+        return [candidate.place for candidate in self._parked.values() if candidate.place]
+
+    def keys(self) -> list[VertexKey]:
+        return [candidate.header.key for candidate in self._parked.values()]

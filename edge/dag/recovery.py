@@ -48,7 +48,8 @@ class Recovery:
         """Where its last record ends."""
         self.newest = 0
         """The highest segment number in use."""
-        self.size_bytes = 0
+        self.sizes: dict[int, int] = {}
+        """Bytes in use, by segment."""
         self.found = 0
         """Intact records."""
         self.last_type = 0
@@ -105,7 +106,7 @@ class Recovery:
                 end = item.end
                 self._quarantine(number, item)
         self.newest = number
-        self.size_bytes += end
+        self.sizes[number] = end
         if appendable:
             self.segment, self.end, self.torn_bytes = number, end, torn
 

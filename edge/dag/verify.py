@@ -1,13 +1,14 @@
 """Judging a log from its records alone: what each vertex is worth to someone who trusts only the site's roster.
 
-A vertex is good when its header and body decode and fit, its prev is there and is its predecessor, and a valid
-signature stands on it or on a vertex above it on its chain. Nothing here knows admission or the graph: it is a second
-opinion on what they let in.
+A vertex is good when its header and body decode and fit, its prev is there and is its predecessor (or was dropped, and
+is named by the floor), and a valid signature stands on it or on a vertex above it on its chain. Nothing here knows
+admission or the graph: it is a second opinion on what they let in.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
+from edge.dag.floor import Floor, Floors
 from edge.dag.records import ROSTER, SIGNATURE, VERTEX, Record
 from edge.ids import Parent, VertexId, VertexKey
 from edge.wire.frame import VertexFrame, decode_vertex
@@ -50,6 +51,8 @@ class Verdict(NamedTuple):
     """Peers' vertices of which only the header is held."""
     parents_missing: int
     """Parents that are not in this log; their ids are covered by signatures all the same."""
+    dropped: int
+    """Lines that begin above a floor: what lay below was dropped after a gateway had acknowledged it."""
     roster_version: int
     faults: tuple[Fault, ...]
     frontier: tuple[Tip, ...]
@@ -88,6 +91,7 @@ class Verifier:
         self._waiting: list[tuple[Header, VertexFrame]] = []
         self._faults: list[Fault] = []
         self._events = self._signatures = 0
+        self._floors = Floors(Floor())
 
     def take(self, record: Record) -> None:
         if record.type == VERTEX:
@@ -97,11 +101,15 @@ class Verifier:
         elif record.type == ROSTER:
             self._newer_roster(record.payload)
 
-    def verdict(self) -> Verdict:
+    def verdict(self, floor: Floor | None = None) -> Verdict:
+        """On everything taken. `floor` is to be read after the last record: it is written before anything goes."""
+        self._floors = Floors(floor or Floor())
         for header, frame in self._waiting:
             self._judge(header, frame)
         self._waiting.clear()
         for id_ in self._early:
+            if self._has_own_floor():
+                continue  # it lies behind its vertex in the log, in a segment that is still there
             self._fault("signature-of-nothing", "no such vertex in this log", None, id_)
         ordered = sorted(self._vertices.values(), key=lambda vertex: vertex.key)
         missing = 0
@@ -117,9 +125,25 @@ class Verifier:
             bodies_missing=len(self._without_body),
             parents_missing=missing,
             roster_version=self.roster.version,
+            dropped=len(self._floors.lines),
             faults=tuple(self._faults),
-            frontier=tuple(Tip(*vertex.key, vertex.id) for vertex in ordered if not vertex.children),
+            frontier=self._frontier(ordered),
         )
+
+    def _frontier(self, ordered: list[_Vertex]) -> tuple[Tip, ...]:
+        """Vertices that nothing follows, and floors above which nothing is held."""
+        floors = self._floors
+        heads = [
+            Tip(*vertex.key, vertex.id)
+            for vertex in ordered
+            if not vertex.children and (vertex.id in floors.ids or not floors.covers(vertex.key))
+        ]
+        followed = [vertex.prev for vertex in ordered if vertex.prev is not None]
+        heads += [Tip(*line.key, line.id) for line in floors.tips(self._vertices, followed)]
+        return tuple(sorted(heads))
+
+    def _has_own_floor(self) -> bool:
+        return any(self._own in (None, author) for author, _ in self._floors.lines)
 
     # ---- one record
 
@@ -219,6 +243,8 @@ class Verifier:
             return
         prev = self._vertices.get(vertex.prev)
         if prev is None:
+            if self._floors.covers(vertex.key) or self._floors.covers_prev(vertex.key, vertex.prev):
+                return
             self._fault("prev-missing", vertex.prev.hex()[:16], vertex.key, vertex.id)
             return
         prev.children += 1
@@ -231,7 +257,7 @@ class Verifier:
         for parent in vertex.parents:
             held = self._vertices.get(parent.id)
             if held is None:
-                missing += 1
+                missing += not self._floors.covers(parent.key)
             elif held.key != parent.key:
                 self._fault("parent-mismatch", f"{tuple(parent.key)} is {tuple(held.key)}", vertex.key, vertex.id)
         return missing
@@ -245,7 +271,7 @@ class Verifier:
             prev = self._vertices.get(vertex.prev) if vertex.prev is not None else None
             if prev is not None and vertex.is_covered and prev.key.author == vertex.key.author:
                 prev.is_covered = True
-            if vertex.is_covered:
+            if vertex.is_covered or self._floors.covers(vertex.key):
                 continue
             if vertex.key.author == self._own:
                 unsigned += 1
@@ -259,10 +285,18 @@ class Verifier:
 
 
 def verify_log(
-    records: Iterable[Record], roster: Roster, authority: bytes, *, own: int | None = None
+    records: Iterable[Record],
+    roster: Roster,
+    authority: bytes,
+    *,
+    own: int | None = None,
+    floor: Callable[[], Floor | None] = Floor,
 ) -> tuple[Verdict, Roster]:
-    """The verdict on a whole log, and the newest roster that was found in it or given."""
+    """The verdict on a whole log, and the newest roster that was found in it or given.
+
+    `floor` is called once all records are read.
+    """
     verifier = Verifier(roster, authority, own)
     for record in records:
         verifier.take(record)
-    return verifier.verdict(), verifier.roster
+    return verifier.verdict(floor()), verifier.roster

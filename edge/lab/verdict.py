@@ -13,6 +13,8 @@ from edge.gateway.store.sqlite import SqliteStore
 from edge.lab import watch
 from edge.lab.layout import Seat
 from edge.shell.disk import DirectoryDisk
+from edge.shell.floor import NAME as FLOOR_NAME
+from edge.shell.floor import load as load_floor
 from edge.wire.event import Event
 from edge.wire.frame import VertexFrame, decode_vertex
 from edge.wire.roster import Roster
@@ -26,6 +28,8 @@ class Own(NamedTuple):
     """A device's own line as its log has it."""
 
     headers: tuple[Header, ...]
+    is_whole: bool = True
+    """Nothing of it was dropped from the log."""
 
     @property
     def recorded_events(self) -> int:
@@ -83,7 +87,9 @@ def read(seat: Seat, roster: Roster, authority: bytes) -> Held:
                     own.append(header)
     finally:
         disk.close()
-    return Held(verifier.verdict(), Own(tuple(own)), frozenset(ids))
+    floor = load_floor(seat.directory / "data" / FLOOR_NAME)
+    is_whole = floor is not None and all(line.author != index for line in floor.lines)
+    return Held(verifier.verdict(floor), Own(tuple(own), is_whole), frozenset(ids))
 
 
 class Stored(NamedTuple):
@@ -121,13 +127,16 @@ def lost_events(held: Iterable[Held], stored: Stored) -> int:
 
 
 def account_fault(own: Own, step: int) -> str:
-    """Why the readings of a device do not add up, or nothing: readings = recorded + shed + still in a window."""
+    """Why the readings of a device do not add up, or nothing: readings = recorded + shed + still in a window.
+
+    What was recorded is counted only in a line that is still there from its beginning.
+    """
     tallies = own.tallies()
     for tally in tallies:
         if tally.readings != tally.recorded + tally.quiet + tally.shed + tally.open:
             return f"{tally} does not add up"
     told = sum(tally.recorded for tally in tallies)
-    if told != own.recorded_events * step:
+    if own.is_whole and told != own.recorded_events * step:
         return (
             f"{told} readings are said to be recorded, but {own.recorded_events} events of {step} each are in the log"
         )

@@ -60,6 +60,8 @@ class _Gap:
     sources: dict[int, _Source] = field(default_factory=dict)
     not_before_ms: float = 0.0
     back: int = 0
+    wants_keeper: bool = False
+    """Whoever was asked has dropped what we lack, or lost it: ask somebody who keeps everything."""
     asked: int | None = None
     asked_after: int = -1
 
@@ -79,9 +81,17 @@ class _Flight:
 class Repair:
     """Gaps by (author, incarnation) and requests in flight; at most one request a peer."""
 
-    def __init__(self, held_after: Callable[[int, int, int], int | None]) -> None:
-        """`held_after(author, incarnation, through_seq)`: the seq above which we lack the line, None if nothing is."""
+    def __init__(
+        self,
+        held_after: Callable[[int, int, int], int | None],
+        is_keeper: Callable[[int], bool] = lambda member: False,
+    ) -> None:
+        """`held_after(author, incarnation, through_seq)`: the seq above which we lack the line, None if nothing is.
+
+        `is_keeper(member)`: a gateway, which has what devices have dropped.
+        """
         self._held_after = held_after
+        self._is_keeper = is_keeper
         self._gaps: dict[tuple[int, int], _Gap] = {}
         self._per_author: dict[int, int] = {}
         self._flights: dict[int, _Flight] = {}
@@ -107,7 +117,8 @@ class Repair:
         source.through_seq = through_seq
         gap.sources[sender] = source
         while len(gap.sources) > SOURCES_MAX:
-            del gap.sources[next(iter(gap.sources))]
+            oldest = next((member for member in gap.sources if not self._is_keeper(member)), next(iter(gap.sources)))
+            del gap.sources[oldest]
 
     def _has_room(self, author: int) -> bool:
         """An author has few lines; a new claim takes the place of one that was asked for and brought nothing."""
@@ -130,6 +141,7 @@ class Repair:
         gap = self._gaps.get((author, incarnation))
         if gap is not None:
             gap.back = max(BACK_FIRST, gap.back * 2)
+            gap.wants_keeper = True
 
     def requests_due(self, now: Instant) -> list[Request]:
         """Requests to send now: gaps past their grace, grouped by a source that is not busy."""
@@ -154,6 +166,7 @@ class Repair:
                 continue
             to, want = picked
             gap.sources[to].fruitless += after == gap.asked_after
+            gap.wants_keeper |= after == gap.asked_after
             gap.asked_after = after
             chosen.setdefault(to, []).append((line, want))
         return [self._send(source, picked, now) for source, picked in chosen.items()]
@@ -167,10 +180,15 @@ class Repair:
         now: Instant,
     ) -> tuple[int, Want] | None:
         """Whom to ask, and for what: the latest to claim it who is free and has not been tried in vain just now."""
-        for to, source in reversed(gap.sources.items()):
+        sources = list(reversed(gap.sources.items()))
+        if gap.wants_keeper:
+            sources.sort(key=lambda item: not self._is_keeper(item[0]))
+        for to, source in sources:
             after = self._held_after(*line, source.through_seq)
             if after is None or now.mono_ms < source.not_before_ms:
                 continue
+            if gap.wants_keeper and to in busy and self._is_keeper(to):
+                return None  # it will be free soon, and nobody else may have it
             if to in busy or len(chosen.get(to, ())) >= REPAIR_RANGES_MAX:
                 continue
             if to in chosen or len(self._flights) + len(chosen) < REPAIR_REQUESTS_MAX:

@@ -6,35 +6,43 @@ chain up to the vertex it names.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 
 from edge.dag.author import Author
+from edge.dag.floor import FloorAck
+from edge.dag.graph import Branch, Graph
 from edge.effects import Archive
-from edge.ids import Instant, VertexId, VertexKey
+from edge.ids import Instant, VertexKey
 from edge.limits import ARCHIVE_FLIGHT_MAX
 from edge.node.desk import Desk
 from edge.wire.roster import Roster
 from edge.wire.vertex import Ack, Header
 
 
+def is_gateway(roster: Roster, author: int) -> bool:
+    """Whether a member's word counts as an acknowledgement."""
+    member = roster.member(author)
+    return member is not None and "gateway" in member.roles
+
+
 class Custody:
     """Acknowledgements both ways."""
 
-    def __init__(
-        self, desk: Desk, index: int, author: Author, is_gateway: bool, holds: Callable[[VertexKey, VertexId], bool]
-    ) -> None:
-        """`holds(key, id)`: whether exactly this vertex is held here; what names another acknowledges nothing."""
+    def __init__(self, desk: Desk, index: int, graph: Graph, author: Author, is_gateway: bool) -> None:
         self._desk = desk
         self._index = index
-        self._holds = holds
+        self._graph = graph
         self._author = author
         self._is_gateway = is_gateway
         self._archiving = 0
         self._said: dict[tuple[int, int], int] = {}
         """(author, incarnation) → highest seq this gateway has acknowledged."""
-        self._acked: dict[tuple[int, int], int] = {}
-        """The same by any gateway, as a device reads it."""
+        self._acked: dict[tuple[int, int], FloorAck] = {}
+        """The same by any gateway, as a device reads it, of vertices that we held when we looked."""
+        self._ahead: dict[tuple[int, int], FloorAck] = {}
+        """The newest of those that name a vertex which we did not hold yet."""
+        self._kept: dict[tuple[int, int], int] = {}
+        """Gateway: highest seq in our own store."""
         self._due: dict[tuple[int, int], Ack] = {}
         self.archived = 0
 
@@ -46,22 +54,60 @@ class Custody:
     @property
     def acked_seq(self) -> int:
         """Highest seq of our own that a gateway holds."""
-        return max((seq for (author, _), seq in self._acked.items() if author == self._index), default=0)
+        acked = [ack.seq for (author, _), ack in self._acked.items() if author == self._index]
+        floors = [branch.floor_seq for branch in self._graph.branches(self._index)]
+        return max((*acked, *floors), default=0)
 
     def covers(self, key: VertexKey) -> bool:
         """Whether a gateway has said that it holds this vertex."""
-        return self._acked.get((key.author, key.incarnation), 0) >= key.seq
+        ack = self._acked.get((key.author, key.incarnation))
+        return ack is not None and ack.seq >= key.seq
+
+    def covered_seq(self, branch: Branch, roster: Roster) -> int:
+        """The seq up to which a gateway keeps this branch, going by what was said of this incarnation alone.
+
+        On a gateway: what its own store has. Elsewhere: what a gateway acknowledged; its own vertices it keeps anyway.
+        An acknowledgement above our head covers all that we hold: an author has one chain in one incarnation, and a log
+        that waited for the vertex it names could not make the room to take it in.
+        """
+        line = (branch.author, branch.incarnation)
+        ahead = self._ahead.get(line)
+        if ahead is not None and ahead.seq > branch.head_seq:
+            return branch.head_seq
+        if ahead is not None:
+            del self._ahead[line]
+            self.acknowledged(ahead)
+        ack = self._acked.get(line)
+        seq = ack.seq if ack is not None else 0
+        if self._is_gateway:
+            return max(seq, self._kept.get(line, 0))
+        return branch.head_seq if is_gateway(roster, branch.author) else seq
+
+    def acknowledged(self, ack: FloorAck) -> None:
+        """Take a gateway's word for a line, if the vertex it names is the one that we know."""
+        line = (ack.author, ack.incarnation)
+        key = VertexKey(*ack[:3])
+        id = self._graph.id_at(key)
+        if id is None and not self._graph.is_below(key):
+            if line not in self._ahead or self._ahead[line].seq < ack.seq:
+                self._ahead[line] = ack
+        elif (id is None or id == ack.id) and (line not in self._acked or self._acked[line].seq < ack.seq):
+            self._acked[line] = ack
+
+    def acks(self) -> tuple[FloorAck, ...]:
+        """What a restart must know again although the vertices that said it may be gone."""
+        return tuple(ack for _, ack in sorted({**self._acked, **self._ahead}.items()))
 
     def heard(self, header: Header, roster: Roster) -> None:
         """Read the acknowledgements of an accepted vertex, if a gateway wrote it."""
-        member = roster.member(header.author)
-        if member is None or "gateway" not in member.roles:
+        if not is_gateway(roster, header.author):
             return
         for item in header.items:
-            if isinstance(item, Ack) and self._holds(VertexKey(item.author, item.incarnation, item.seq), item.id):
+            if isinstance(item, Ack):
                 line = (item.author, item.incarnation)
-                self._acked[line] = max(self._acked.get(line, 0), item.seq)
-                if header.author == self._index:
+                self.acknowledged(FloorAck(*item))
+                key = VertexKey(item.author, item.incarnation, item.seq)
+                if header.author == self._index and self._graph.holds(key, item.id):
                     self._said[line] = max(self._said.get(line, 0), item.seq)
 
     def archive(self, header: Header, signature: bytes | None, body: bytes | None) -> None:
@@ -73,8 +119,10 @@ class Custody:
 
     def recovered(self, header: Header) -> None:
         """Gateway: a vertex that the log held before this start, with its chain; the store has it before we speak."""
-        if self._is_gateway and header.body is not None:
-            self._owe(header)
+        if self._is_gateway:
+            self._keep(header)
+            if header.body is not None:
+                self._owe(header)
 
     def settle(self, now: Instant) -> None:
         """Queue what is owed, one acknowledgement a line of history; the newest ones wait while a set is on its way."""
@@ -82,15 +130,22 @@ class Custody:
             return
         for line, ack in self._due.items():
             self._author.add_item(ack, now)
-            self._said[line] = self._acked[line] = ack.seq
+            self._said[line] = ack.seq
+            self.acknowledged(FloorAck(*ack))
         self._due.clear()
 
     def _archived(self, header: Header, done: bool, now: Instant) -> None:
         self._archiving -= 1
         self.archived += 1
+        self._keep(header)
         # Acknowledging what only acknowledges would make two gateways answer each other for ever.
         if header.body is not None:
             self._owe(header)
+
+    def _keep(self, header: Header) -> None:
+        """A line is archived in its order: what lies below is in the store, too."""
+        line = (header.author, header.incarnation)
+        self._kept[line] = max(self._kept.get(line, 0), header.seq)
 
     def _owe(self, header: Header) -> None:
         line = (header.author, header.incarnation)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 
 from edge.dag import frontier
 from edge.dag.graph import ID_BYTES, Graph
 from edge.dag.pending import Pending
 from edge.dag.records import Record
-from edge.effects import Announce, Load, Send
+from edge.effects import Announce, Fetch, Load, Send
 from edge.ids import Instant, VertexKey
 from edge.limits import BRANCHES_PER_AUTHOR_MAX, REPAIR_FLIGHT_BYTES, REPAIR_SERVE_MAX, SERVE_VERTICES_MAX
 from edge.mesh.gossip import Gossip
@@ -41,7 +42,15 @@ class Exchange:
     """Says what we hold, asks for what we lack, answers who asks."""
 
     def __init__(
-        self, desk: Desk, index: int, graph: Graph, pending: Pending, peers: Peers, gossip: Gossip, keep_all: bool
+        self,
+        desk: Desk,
+        index: int,
+        graph: Graph,
+        pending: Pending,
+        peers: Peers,
+        gossip: Gossip,
+        keep_all: bool,
+        is_gateway: Callable[[int], bool] = lambda member: False,
     ) -> None:
         self._desk = desk
         self._index = index
@@ -50,7 +59,8 @@ class Exchange:
         self._peers = peers
         self._gossip = gossip
         self._keep_all = keep_all
-        self.repair = Repair(self._held_after)
+        self._is_gateway = is_gateway
+        self.repair = Repair(self._held_after, is_gateway)
         self._ask_ms = 0.0
         self._servings: dict[tuple[int, int], Serving] = {}
         self.ranges_served = 0
@@ -89,7 +99,8 @@ class Exchange:
         if now.mono_ms < self._ask_ms:
             return
         self._ask_ms = now.mono_ms + ASK_MS
-        online = self._peers.online(now)[:2] if len(self._pending) else []
+        online = self._peers.online(now) if len(self._pending) else []
+        online = [*online[:2], *[peer for peer in online[2:] if self._is_gateway(peer)][:1]]
         for missing in self._pending.missing():
             for peer in (missing.author, *online):
                 if peer != self._index:
@@ -151,7 +162,8 @@ class Exchange:
         served: dict[VertexKey, None] = {}
         lines: list[list[VertexKey]] = []
         for tip in tips[:BRANCHES_PER_AUTHOR_MAX]:
-            path = self._graph.path(tip, want.after_seq, room)
+            # A gateway has what it dropped from its log in its store; a device answers from what it still holds.
+            path = self._graph.path(tip, want.after_seq, room, dropped=self._is_gateway(self._index))
             lines.append([key for key in path if key not in served][: room - len(served)])
             served |= dict.fromkeys(lines[-1])
         return lines
@@ -159,6 +171,9 @@ class Exchange:
     def _load(self, name: tuple[int, int], roster: Roster) -> None:
         serving = self._servings[name]
         keys = serving.next_keys()
+        if any(self._graph.is_dropped(key) for key in keys) and self._is_gateway(self._index):
+            ticket = self._desk.ticket(partial(self._loaded, name, roster, [False] * len(keys), len(keys)))
+            return self._desk.do(Fetch(ticket, tuple(keys)))
         places: list[int] = []
         signed: list[bool] = []
         for key in keys:

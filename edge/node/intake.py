@@ -16,6 +16,7 @@ from edge.node.desk import Desk
 from edge.wire import suite
 from edge.wire.frame import Range, ReplyFrame, decode_vertex
 from edge.wire.refusal import Refusal
+from edge.wire.roster import Roster
 from edge.wire.vertex import Header, decode_header
 
 
@@ -28,7 +29,9 @@ class Intake:
         admission: Admission,
         repair: Repair,
         accepted: Callable[[tuple[Candidate, ...], Instant], None],
+        heard: Callable[[Header, Roster], None],
     ) -> None:
+        """`heard` is told of each vertex whose signature stands, whether or not there is a place for it yet."""
         self._desk = desk
         self._admission = admission
         self._repair = repair
@@ -36,6 +39,7 @@ class Intake:
         self._checking: dict[VertexId, int] = {}
         self._checking_bytes = 0
         """Of vertices whose signature is being checked: anyone on the broker can send those."""
+        self._heard = heard
         self._early: deque[bytes] = deque()
         self._early_bytes = 0
         self.is_full = False
@@ -119,7 +123,7 @@ class Intake:
             self._refuse(Refusal("ahead-of-roster", str(answer.epoch)))
         elif isinstance(answer, Refusal):
             self._refuse(answer)
-        elif self.is_full:
+        elif self.is_full and not self._admission.is_gateway(header.author):
             self.dropped_full += 1
         elif self._desk.open_tickets >= TICKETS_MAX or self._checking_bytes >= CHECKING_BYTES_MAX:
             self.dropped_busy += 1
@@ -152,6 +156,12 @@ class Intake:
             self.signatures_bad += 1
             return self._refuse(Refusal("signature-bad", str(tuple(header.key))))
         self.signatures_verified += 1
+        for candidate in candidates:
+            self._heard(candidate.header, self._admission.roster)
+        if self.is_full and self._admission.is_gateway(header.author):
+            # Its acknowledgements are what makes room again; the vertex itself has none yet.
+            self.dropped_full += 1
+            return None
         for index, candidate in enumerate(candidates):
             answer = self._admission.settle(candidate)
             self._settled(answer, now)

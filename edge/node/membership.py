@@ -34,7 +34,8 @@ class Membership:
         self._desk = desk
         self._authority = authority
         self._admission = admission
-        self._data = data
+        self.data = data
+        """The roster as the authority signed it."""
         self._persist = persist
         self._said_ms = float("-inf")
         self._wait_ms = float("inf")
@@ -42,11 +43,11 @@ class Membership:
     def adopt(self, roster: Roster, data: bytes) -> None:
         """Go by another roster, the newest of the log or of the mesh."""
         self.roster = self._admission.roster = roster
-        self._data = data
+        self.data = data
 
     def receive(self, data: bytes, now: Instant) -> Refusal | None:
         """A roster by whoever: None if it is ours, or now is; what is refused changes nothing."""
-        if data == self._data:
+        if data == self.data:
             self._wait_ms = float("inf")
             return None
         roster = open_roster(data, self._authority)
@@ -80,4 +81,4 @@ class Membership:
         """Tell everyone, at most every REPEAT_MS."""
         if now.mono_ms - self._said_ms >= REPEAT_MS:
             self._said_ms = now.mono_ms
-            self._desk.do(Announce(Channel.ROSTER, self._data))
+            self._desk.do(Announce(Channel.ROSTER, self.data))

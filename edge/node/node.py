@@ -24,6 +24,7 @@ from edge.node.intake import Intake
 from edge.node.membership import Membership
 from edge.node.ownline import OwnLine
 from edge.node.recovery import Recovery
+from edge.node.trim import Segments, Trimmer
 from edge.sense.reading import Reading
 from edge.sense.senses import Senses
 from edge.sense.window import Window
@@ -70,26 +71,25 @@ class Node:
         self._gossip = Gossip(options.frontier_interval_ms, jitter)
         self._pending = Pending()
         self._admission = Admission(self.graph, self._pending, roster)
-        self._exchange = Exchange(
-            self._desk, options.index, self.graph, self._pending, self.peers, self._gossip, options.keep_all
-        )
-        self._intake = Intake(self._desk, self._admission, self._exchange.repair, self._accepted)
+        mine = (self._desk, options.index, self.graph)
         author = AuthorOptions(options.suite, roster.site, options.index, options.commit_window_ms)
         self._author = Author(author, salts)
+        self.custody = Custody(*mine, self._author, options.is_gateway)
+        keeps = self._admission.is_gateway
+        self._exchange = Exchange(*mine, self._pending, self.peers, self._gossip, options.keep_all, keeps)
+        self._intake = Intake(self._desk, self._admission, self._exchange.repair, self._accepted, self.custody.heard)
         self._own = OwnLine(self._desk, self._author, self.graph, self._gossip, self._sent)
         self.membership = Membership(self._desk, options.authority, self._admission, roster_bytes, self._own.keep)
-        self.custody = Custody(self._desk, options.index, self._author, options.is_gateway, self.graph.holds)
         self.recovery = Recovery(options.index, self.graph, self._admission, self._author, self.custody)
+        self._own.places = self.recovery.places
+        self._trimmer = Trimmer(self._desk, self.graph, self._pending, self._author, self.custody, self.recovery)
         self.on_accepted: Callable[[VertexKey], None] = lambda key: None
         """Told of each vertex by others that enters the graph; for measuring, never for deciding."""
         self.is_booting = True
         """Our incarnation is not durable yet."""
         self.is_closed = False
-        self._is_closing = False
-        self._owes_tally = False
-        self._is_linked = False
+        self._is_closing = self._owes_tally = self._is_linked = self._warned = False
         self._tick_ms = 0.0
-        self._warned = False
 
     # ---- start and stop
 
@@ -127,6 +127,7 @@ class Node:
 
     def _booted(self, places: tuple[int, ...], now: Instant) -> None:
         self.is_booting = False
+        self.recovery.places[BOOT] = places[0]
 
     def _closed(self, places: tuple[int, ...], now: Instant) -> None:
         self.is_closed = True
@@ -164,7 +165,7 @@ class Node:
     def read(self, reading: Reading, now: Instant) -> list[Effect]:
         """A reading from a source; complete windows become inferences."""
         for agent, window in self.senses.read(reading, now.mono_ms):
-            if not self._own.accepts(self._retention(agent)) or self._desk.open_tickets >= TICKETS_MAX:
+            if not self._own.accepts(self.senses.retention(agent)) or self._desk.open_tickets >= TICKETS_MAX:
                 self._shed(agent, window)
             elif window.outputs is not None:
                 self._inferred(agent, window, window.outputs, now)
@@ -243,6 +244,8 @@ class Node:
     def loaded(self, ticket: Ticket, records: tuple[Record | None, ...], now: Instant) -> list[Effect]:
         return self._answered(ticket, records, now)
 
+    trimmed = stored  # places of the records written once more; None if there was no room to drop anything
+
     def signed(self, ticket: Ticket, signature: bytes, now: Instant) -> list[Effect]:
         return self._answered(ticket, signature, now)
 
@@ -254,9 +257,11 @@ class Node:
 
     # ---- time
 
-    def log_share(self, share: float, now: Instant) -> list[Effect]:
-        """How full the log is, 0 to 1 of its maximum."""
+    def log_share(self, share: float, now: Instant, segments: Segments = ()) -> list[Effect]:
+        """How full the log is, 0 to 1 of its maximum, and what each segment has of that."""
         self._own.log_share = share
+        if not (self.is_booting or self._is_closing):
+            self._trimmer.look(segments, self.roster, self.membership.data, now)
         if share >= LOG_WARN_SHARE and not self._warned:
             self._desk.report("warning", "log-filling", share=round(share, 2))
         self._warned = share >= LOG_WARN_SHARE
@@ -267,9 +272,8 @@ class Node:
         if now.mono_ms >= self._tick_ms:
             self._tick_ms = now.mono_ms + TICK_MS
             for change in (*self.senses.stalled(now.mono_ms), *self.senses.faults()):
-                self._desk.report(
-                    "info" if change.is_ok else "warning", change.kind, name=change.name, text=change.text
-                )
+                level = "info" if change.is_ok else "warning"
+                self._desk.report(level, change.kind, name=change.name, text=change.text)
             if self._is_linked:
                 self.membership.tick(now)
         return self._turn(now)
@@ -298,6 +302,7 @@ class Node:
             **self._intake.counts(),
             **self._exchange.counts(),
             **self.custody.counts(),
+            **self._trimmer.counts(),
         }
 
     def status(self, now: Instant) -> dict[str, Any]:
@@ -354,23 +359,20 @@ class Node:
         return self._desk.take()
 
     def _inferred(self, agent: str, window: Window, outputs: tuple[float, ...] | None, now: Instant) -> None:
-        if not self._own.accepts(self._retention(agent)):
+        if not self._own.accepts(self.senses.retention(agent)):
             return self._shed(agent, window)
         event = self.senses.outputs(agent, window, outputs)
         if event is None:
             return None
-        urgent, retention = self.senses.is_urgent(event), self.senses.retention(event)
+        urgent, retention = self.senses.is_urgent(event), self.senses.retention(agent)
         if now.wall_ms < SURE_AFTER_MS:
             event = event._replace(flags=event.flags | TIME_UNSURE)
         self._own.add(event, now, urgent=urgent, retention=retention, tally=self._tally())
         return None
 
-    def _retention(self, agent: str) -> int:
-        return self.senses.agent(agent).options.retention
-
     def _shed(self, agent: str, window: Window) -> None:
         self.senses.shed(agent, window)
-        self._author.shed(self._retention(agent))
+        self._author.shed(self.senses.retention(agent))
 
     def _tally(self) -> Tally:
         return self.senses.tally()
@@ -383,7 +385,6 @@ class Node:
             if header.author != self.options.index:
                 self._gossip.accepted(Parent(*header.key, header.id), header.hlc, now)
                 self.peers.heard(header.author, now).vertices += 1
-            self.custody.heard(header, self.roster)
             if not candidate.place:
                 frame = encode_vertex(header.raw, candidate.signature, candidate.body)
                 stored = partial(self._held, candidate)

@@ -63,6 +63,8 @@ class OwnLine:
         self.log_share = 0.0
         self.recorded_events = 0
         self.recorded_vertices = 0
+        self.places: dict[int, int] = {}
+        """Where the newest record of a type lies, of those that `keep` wrote."""
 
     @property
     def is_disk_full(self) -> bool:
@@ -146,8 +148,12 @@ class OwnLine:
         waiting.then(places, now)
 
     def keep(self, record: Record) -> None:
-        """Put a record into the log that nobody waits for."""
-        self.persist((record,), lambda places, now: None)
+        """Put a record into the log that nobody waits for, and note where it lies."""
+
+        def stored(places: tuple[int, ...], now: Instant) -> None:
+            self.places[record.type] = places[0]
+
+        self.persist((record,), stored)
 
     def retry(self, now: Instant) -> None:
         """Ask the disk again for the first of what it refused; while it refuses that, the others wait."""

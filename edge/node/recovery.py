@@ -6,13 +6,15 @@ from typing import NamedTuple
 
 from edge.dag.admission import Accepted, Admission, Duplicate
 from edge.dag.author import Author
+from edge.dag.floor import Floor
 from edge.dag.graph import ID_BYTES, Graph
 from edge.dag.pending import Candidate
-from edge.dag.records import BOOT, ROSTER, SIGNATURE, VERTEX, Record
-from edge.ids import VertexKey
+from edge.dag.records import BOOT, ROSTER, SIGNATURE, VERTEX, Record, segment_of
+from edge.ids import Parent, VertexKey
 from edge.node.custody import Custody
 from edge.wire.cbor import Malformed, decode
 from edge.wire.frame import VertexFrame, decode_vertex
+from edge.wire.refusal import Refusal
 from edge.wire.roster import Roster, open_roster
 from edge.wire.vertex import Header, decode_header
 
@@ -34,16 +36,32 @@ class Recovery:
         self._admission = admission
         self._author = author
         self._custody = custody
-        self._own: Header | None = None
+        self._own: Parent | None = None
         self._unsigned: dict[bytes, Header] = {}
         self._incarnation = 0
         self._own_adrift: dict[bytes, None] = {}
         """Own vertices above a hole in our line, unless what was missing stands further on in the log."""
         self.vertices = 0
         self.unreadable = 0
+        self.places: dict[int, int] = {}
+        """Where the newest record of BOOT and of ROSTER lies, by type."""
+        self.pinned_segment = 0
+        """The oldest segment with a vertex that found no place in memory; 0 if there is none."""
+
+    def floor(self, floor: Floor) -> None:
+        """Before the first record: what was dropped, and how it goes on."""
+        for line in floor.lines:
+            self._graph.set_floor(line)
+            if line.author == self._index:
+                self._own_end(Parent(*line.key, line.id))
+        for ack in floor.acks:
+            self._custody.acknowledged(ack)
+        self._author.observe(floor.clock)
 
     def record(self, place: int, record: Record) -> Header | None:
         """Take one record; the header if it held a vertex."""
+        if record.type in (BOOT, ROSTER):
+            self.places[record.type] = place
         if record.type == VERTEX:
             return self._vertex(place, record.payload)
         if record.type == SIGNATURE:
@@ -63,7 +81,7 @@ class Recovery:
     @property
     def is_empty(self) -> bool:
         """No log at all: a device's first start, unless its key remembers another."""
-        return not self._incarnation and not self.vertices
+        return not self.highest_incarnation and not self.vertices
 
     @property
     def detached(self) -> int:
@@ -97,24 +115,26 @@ class Recovery:
         if header.author == self._index:
             self._author.observe(header.hlc)
             self._incarnation = max(self._incarnation, header.incarnation)
-            if frame.signature is None:
+            if frame.signature is None and not self._graph.is_dropped(header.key):
                 self._unsigned[header.id] = header
         if isinstance(answer, Accepted):
             self.vertices += len(answer.candidates)
             for accepted in answer.candidates:
-                self._own_end(accepted.header)
+                self._own_end(Parent(*accepted.header.key, accepted.header.id))
                 self._custody.recovered(accepted.header)
         elif not isinstance(answer, Duplicate) and header.author == self._index:
             self._own_adrift[header.id] = None
+        if isinstance(answer, Refusal) and (answer.reason == "pending-full" or header.author == self._index):
+            self.pinned_segment = self.pinned_segment or segment_of(place)
         return header
 
-    def _own_end(self, header: Header) -> None:
+    def _own_end(self, vertex: Parent) -> None:
         """Our line goes on from its highest vertex that hangs together; what lies above a hole is a line of its own."""
-        if header.author != self._index:
+        if vertex.author != self._index:
             return
-        self._own_adrift.pop(header.id, None)
-        if self._own is None or header.key > self._own.key:
-            self._own = header
+        self._own_adrift.pop(vertex.id, None)
+        if self._own is None or vertex.key > self._own.key:
+            self._own = vertex
 
     def _boot(self, payload: bytes) -> None:
         try:

@@ -98,8 +98,9 @@ class Senses:
     def is_urgent(self, event: Event) -> bool:
         return self._agents[event.agent].is_urgent(event)
 
-    def retention(self, event: Event) -> int:
-        return self._agents[event.agent].options.retention
+    def retention(self, agent: str) -> int:
+        """The class of an agent's events."""
+        return self._agents[agent].options.retention
 
     def tally(self) -> Tally:
         """Summed over the agents: a reading that two agents take counts twice. Costs what changed."""

@@ -15,6 +15,7 @@ from edge.effects import (
     Archive,
     Broadcast,
     Effect,
+    Fetch,
     Infer,
     Load,
     Persist,
@@ -23,6 +24,7 @@ from edge.effects import (
     Send,
     Sign,
     Ticket,
+    Trim,
     Verify,
 )
 from edge.errors import StorageError
@@ -31,6 +33,7 @@ from edge.limits import QUEUE_EVENTS_MAX, TRACE_MAX
 from edge.nn.backends import Model
 from edge.nn.errors import EngineError, InferenceError
 from edge.node import Node
+from edge.node.trim import Segments
 from edge.shell.inbox import Inbox
 from edge.shell.notify import Watchdog
 from edge.shell.publish import People
@@ -57,9 +60,9 @@ class NoNet:
 
 
 class Writer(Protocol):
-    """Whoever carries out `Persist` and `Load`."""
+    """Whoever carries out `Persist`, `Load` and `Trim`."""
 
-    def put(self, effect: Persist | Load) -> None: ...
+    def put(self, effect: Persist | Load | Trim) -> None: ...
 
 
 class Signatures(Protocol):
@@ -80,9 +83,11 @@ class World:
     watchdog: Watchdog
     models: Mapping[str, Model] = field(default_factory=dict)
     archive: Callable[[Ticket, tuple[tuple[bytes, bytes | None, bytes | None], ...]], bool] | None = None
+    fetch: Callable[[Fetch], None] | None = None
     log_share: Callable[[], float] = lambda: 0.0
     link_status: Callable[[], dict[str, Any]] = dict
     """What people are shown of the connection: `broker` and `hosting`."""
+    log_segments: Callable[[], Segments] = lambda: ()
 
 
 class Loop:
@@ -206,7 +211,7 @@ class Loop:
     def _dispatch(self, effect: Effect) -> None:
         world = self.world
         match effect:
-            case Persist() | Load():
+            case Persist() | Load() | Trim():
                 world.writer.put(effect)
             case Sign():
                 world.signatures.sign(effect)
@@ -220,6 +225,9 @@ class Loop:
                 world.net.publish(channel, self._index, payload)
             case Archive():
                 self._archives.append(effect)
+            case Fetch():
+                assert world.fetch is not None, "only a gateway fetches"
+                world.fetch(effect)
             case Report(level, event, fields):
                 world.reports.report(level, event, fields, now().mono_ms)
 
@@ -250,7 +258,7 @@ class Loop:
 
     def _every_second(self, current: Instant) -> None:
         self._second_ms = current.mono_ms + 1000
-        self.execute(self.node.log_share(self.world.log_share(), current))
+        self.execute(self.node.log_share(self.world.log_share(), current, self.world.log_segments()))
         self.world.people.state({**self.node.status(current), **self.world.link_status()}, current)
 
     def _wait_ms(self) -> float:

@@ -9,24 +9,39 @@ from collections.abc import Callable
 
 from edge.dag.journal import Journal
 from edge.dag.records import VERTEX, Record
-from edge.effects import Load, Persist, Ticket
+from edge.dag.trimming import trim
+from edge.effects import Load, Persist, Ticket, Trim
 from edge.errors import DiskFullError, StorageError
 
 Stored = Callable[[Ticket, tuple[int, ...] | None, int], None]
 """(ticket, places or None for a full disk, monotonic ns at which they were durable)."""
 Loaded = Callable[[Ticket, tuple[Record | None, ...]], None]
+Trimmed = Callable[[Ticket, tuple[int, ...] | None], None]
 Failed = Callable[[StorageError], None]
 
 
 class Scribe:
-    """Carries out `Persist` and `Load` in order. A dead disk is final: `failed` is called once and no more is done."""
+    """Carries out `Persist`, `Load` and `Trim` in order. A dead disk is final: `failed` is called once, then no more.
 
-    def __init__(self, journal: Journal, stored: Stored, loaded: Loaded, failed: Failed) -> None:
+    `write_floor` returns when the floor is durable.
+    """
+
+    def __init__(
+        self,
+        journal: Journal,
+        stored: Stored,
+        loaded: Loaded,
+        failed: Failed,
+        trimmed: Trimmed = lambda ticket, places: None,
+        write_floor: Callable[[bytes], None] | None = None,
+    ) -> None:
         self._journal = journal
         self._stored = stored
         self._loaded = loaded
         self._failed = failed
-        self._queue: deque[Persist | Load] = deque()
+        self._trimmed = trimmed
+        self._write_floor = write_floor
+        self._queue: deque[Persist | Load | Trim] = deque()
         self._change = threading.Condition()
         self._is_stopping = False
         self._is_dead = False
@@ -36,7 +51,7 @@ class Scribe:
     def start(self) -> None:
         self._thread.start()
 
-    def put(self, effect: Persist | Load) -> None:
+    def put(self, effect: Persist | Load | Trim) -> None:
         with self._change:
             self._queue.append(effect)
             self._change.notify()
@@ -64,18 +79,20 @@ class Scribe:
         self._is_dead = True
         self._failed(error)
 
-    def _next_batch(self) -> list[Persist | Load]:
+    def _next_batch(self) -> list[Persist | Load | Trim]:
         with self._change:
             self._change.wait_for(lambda: self._queue or self._is_stopping)
             batch = list(self._queue)
             self._queue.clear()
         return batch
 
-    def _write(self, batch: list[Persist | Load]) -> None:
+    def _write(self, batch: list[Persist | Load | Trim]) -> None:
         answers: list[tuple[Ticket, tuple[int, ...] | None]] = []
         must_sync = False
         for effect in batch:
-            if isinstance(effect, Persist):
+            if isinstance(effect, Trim):
+                self._trim(effect)
+            elif isinstance(effect, Persist):
                 places = self._append(effect)
                 must_sync |= effect.sync and places is not None
                 answers.append((effect.ticket, places))
@@ -87,6 +104,12 @@ class Scribe:
         for effect in batch:
             if isinstance(effect, Load):
                 self._loaded(effect.ticket, tuple(self._journal.read(place) for place in effect.places))
+
+    def _trim(self, effect: Trim) -> None:
+        """In its turn: a mark of a clean stop that was asked for later must stay the last record."""
+        assert self._write_floor is not None, "a floor is durable before anything is dropped"
+        places = trim(self._journal, self._write_floor, effect.floor, effect.records, effect.before)
+        self._trimmed(effect.ticket, places)
 
     def _append(self, effect: Persist) -> tuple[int, ...] | None:
         """None for want of room. No vertex overtakes one that was refused, or a chain would lie there with a hole."""

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from tests.reference import frames, vertex
+from tests.reference import cbor, frames, vertex
 from tests.reference.cbor import Refused
 from tests.reference.log import Damage, read_log
 from tests.reference.signatures import open_sign1, sig_structure, site_id, verify
@@ -29,6 +29,7 @@ class Audit:
         self.raw: dict[bytes, bytes] = {}
         self.signatures: dict[bytes, list[bytes]] = {}
         self.events: dict[bytes, int] = {}
+        self.floor: dict[tuple[int, int], list[Any]] = {}
         self.faults: list[str] = []
 
     def blame(self, id: bytes, why: str) -> None:
@@ -72,6 +73,32 @@ class Audit:
         except Refused as why:
             self.blame(header["id"], f"body: {why}")
 
+    def add_floor(self, data: bytes) -> None:
+        """[1, clock, lines, acks]; line = [author, incarnation, seq, id, first_seq, base_incarnation]."""
+        try:
+            number, _, lines, _ = cbor.decode(data, 8)
+        except (Refused, ValueError, TypeError) as why:
+            self.faults.append(f"floor: {why}")
+            return
+        if number != 1:
+            self.faults.append(f"floor: format {number}")
+            return
+        self.floor = {(line[0], line[1]): line for line in lines}
+
+    def is_dropped(self, author: int, incarnation: int, seq: int, id: bytes | None = None) -> bool:
+        """Whether the floor says that this vertex was there once: by key below it, by key and id at it."""
+        line = self.floor.get((author, incarnation))
+        if line is None or not line[4] <= seq <= line[2]:
+            return False
+        return seq < line[2] or id is None or id == line[3]
+
+    def is_prev_dropped(self, header: dict[str, Any]) -> bool:
+        return any(
+            self.is_dropped(author, incarnation, header["seq"] - 1, header["prev"])
+            for author, incarnation in self.floor
+            if author == header["author"] and incarnation <= header["incarnation"]
+        )
+
     def member(self, header: dict[str, Any]) -> dict[str, Any] | None:
         """The author as its epoch's roster knows it, if it may sign as it does."""
         roster = self.rosters.get(header["epoch"])
@@ -97,7 +124,8 @@ class Audit:
             if any(good):
                 signed.add(id)
         for id in self.signatures.keys() - self.headers.keys():
-            self.blame(id, "a signature over no vertex of this log")
+            if not self.floor:  # it may stand behind its vertex, in a segment that was not dropped
+                self.blame(id, "a signature over no vertex of this log")
         return signed
 
     def check_coverage(self) -> None:
@@ -105,7 +133,8 @@ class Audit:
         covered = self.check_signatures()
         for id in sorted(self.headers, key=lambda id: self.headers[id]["seq"], reverse=True):
             prev = self.headers[id]["prev"]
-            if id not in covered:
+            key = [self.headers[id][part] for part in ("author", "incarnation", "seq")]
+            if id not in covered and not self.is_dropped(*key):
                 self.blame(id, "no signature at or above")
             elif prev is not None:
                 covered.add(prev)
@@ -119,7 +148,8 @@ class Audit:
             names[name] = id
         for id, header in self.headers.items():
             prev = self.headers.get(header["prev"]) if header["prev"] else None
-            if header["prev"] and prev is None:
+            key = [header[part] for part in ("author", "incarnation", "seq")]
+            if header["prev"] and prev is None and not self.is_prev_dropped(header) and not self.is_dropped(*key):
                 self.blame(id, "prev is not in this log")
             if prev and (
                 prev["author"] != header["author"]
@@ -128,14 +158,22 @@ class Audit:
             ):
                 self.blame(id, "does not continue prev")
             for author, incarnation, seq, parent in header["parents"]:
-                if names.get((author, incarnation, seq)) != parent:
+                if names.get((author, incarnation, seq)) == parent:
+                    continue
+                if not self.is_dropped(author, incarnation, seq, parent):
                     self.blame(id, f"parent {author}/{incarnation}/{seq} is not in this log")
 
     def frontier(self) -> list[list[Any]]:
         """[author, incarnation, seq, id] of every vertex that none of its author follows."""
         followed = {header["prev"] for header in self.headers.values()}
         heads = [header for id, header in self.headers.items() if id not in followed]
-        return sorted([head["author"], head["incarnation"], head["seq"], head["id"].hex()] for head in heads)
+        rows = [[head["author"], head["incarnation"], head["seq"], head["id"].hex()] for head in heads]
+        bases = {(line[0], line[5], line[4] - 1) for line in self.floor.values()}
+        rows = [row for row in rows if not self.is_dropped(*row[:3]) or row[2] == self.floor[row[0], row[1]][2]]
+        for author, incarnation, seq, id, *_ in self.floor.values():
+            if id not in self.headers and id not in followed and (author, incarnation, seq) not in bases:
+                rows.append([author, incarnation, seq, id.hex()])
+        return sorted(rows)
 
 
 def find_log(path: Path) -> Path:
@@ -167,6 +205,8 @@ def verify_directory(path: str | Path, *, authority: Path | None = None, roster:
             audit.signatures.setdefault(record.payload[:32], []).append(record.payload[32:])
         elif record.type == ROSTER:
             audit.add_roster(record.payload)
+    if (log.parent / "floor.cbor").is_file():  # read last: it is written before anything is dropped
+        audit.add_floor((log.parent / "floor.cbor").read_bytes())
     audit.check_coverage()
     audit.check_links()
     bodies = {id for id, header in audit.headers.items() if header["body"] is not None}
@@ -175,6 +215,7 @@ def verify_directory(path: str | Path, *, authority: Path | None = None, roster:
         "events": sum(audit.events.values()),
         "bad": len(audit.faults),
         "frontier": audit.frontier(),
+        "dropped": len(audit.floor),
         "faults": audit.faults,
         "damaged": damages,
         "bodies_missing": len(bodies - audit.events.keys()),

@@ -68,6 +68,9 @@ class Store(Protocol):
 
     def vertex(self, id_: VertexId) -> Vertex | None: ...
 
+    def named(self, author: int, incarnation: int, seq: int) -> Vertex | None:
+        """The vertex of this key. Of two (a fork) the one that was stored first."""
+
     def event(self, author: int, incarnation: int, seq: int, index: int) -> Event | None:
         """One event by name. Of two vertices under one name (a fork) the one that was stored first."""
 

@@ -62,6 +62,15 @@ class SqliteStore:
             row = connection.execute("SELECT header, signature, body FROM vertices WHERE id = ?", (id_,)).fetchone()
         return None if row is None else (row[0], row[1], row[2])
 
+    def named(self, author: int, incarnation: int, seq: int) -> Vertex | None:
+        with self._database.reading() as connection:
+            row = connection.execute(
+                "SELECT header, signature, body FROM vertices WHERE author = ? AND incarnation = ? AND seq = ?"
+                " ORDER BY place LIMIT 1",
+                (author, incarnation, seq),
+            ).fetchone()
+        return None if row is None else (row[0], row[1], row[2])
+
     def event(self, author: int, incarnation: int, seq: int, index: int) -> Event | None:
         with self._database.reading() as connection:
             row = connection.execute(

@@ -138,6 +138,14 @@ class StoreContract:
         assert [row.event.values for row in store.events()] == [("a",), ("b",)]
         assert store.frontier() == {(1, 1): 1}
 
+    def test_a_vertex_by_name_is_the_one_that_came_first(self, store: Store) -> None:
+        vertices = chain(4, 3)
+        store.put_many(vertices)
+        store.put_many(chain(4, 3, agent="other"))
+        assert store.named(4, 1, 2) == vertices[1]
+        assert store.named(4, 2, 2) is None
+        assert store.named(4, 1, 4) is None
+
     def test_frontier_stops_at_a_gap_and_jumps_when_it_is_filled(self, store: Store) -> None:
         vertices = chain(1, 6)
         store.put_many([vertices[0], vertices[1], vertices[3], vertices[5]])

@@ -46,6 +46,10 @@ class MemoryStore:
         held = self._vertices.get(id_)
         return None if held is None else (held[0].raw, held[1], held[2])
 
+    def named(self, author: int, incarnation: int, seq: int) -> Vertex | None:
+        found = (held for held in self._vertices.values() if held[0].key == (author, incarnation, seq))
+        return next(((held[0].raw, held[1], held[2]) for held in found), None)
+
     def event(self, author: int, incarnation: int, seq: int, index: int) -> Event | None:
         name = (author, incarnation, seq, index)
         return next((e.event for e in self._events if (e.author, e.incarnation, e.seq, e.index) == name), None)

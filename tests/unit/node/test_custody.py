@@ -3,6 +3,7 @@
 import pytest
 
 from edge.dag.author import Author, AuthorOptions
+from edge.dag.graph import Graph
 from edge.ids import Instant, VertexId, VertexKey
 from edge.node.custody import Custody
 from edge.node.desk import Desk
@@ -15,13 +16,20 @@ ROSTER: Roster = roster_of(["a", "b", "g"], gateways=("g",))[0]
 OURS = bytes([7]) * 32
 
 
-def holds(key: VertexKey, id: VertexId) -> bool:
-    return (key, id) == (VertexKey(0, 1, 5), OURS)
+def graph_of_ours() -> Graph:
+    """Five vertices of our own, the last with the id OURS."""
+    graph = Graph()
+    prev = None
+    for seq in range(1, 6):
+        key = VertexKey(0, 1, seq)
+        graph.insert(key, OURS if seq == 5 else VertexId(bytes([seq]) * 32), prev)
+        prev = key
+    return graph
 
 
-def custody() -> Custody:
+def custody(graph: Graph | None = None) -> Custody:
     author = Author(AuthorOptions(SUITE, ROSTER.site, 0, 100), bytes)
-    return Custody(Desk(), 0, author, False, holds)
+    return Custody(Desk(), 0, graph or graph_of_ours(), author, False)
 
 
 def said_by(author: int, *acks: Ack) -> Header:
@@ -43,18 +51,27 @@ def test_a_gateway_says_that_it_holds_ours():
     [
         (1, Ack(0, 1, 5, OURS)),
         (2, Ack(0, 1, 5, bytes(32))),
-        (2, Ack(0, 1, 6, OURS)),
         (2, Ack(0, 9, 5, OURS)),
-        (2, Ack(0, 1, 10**9, bytes(32))),
         (2, Ack(77, 1, 5, OURS)),
     ],
-    ids=["no-gateway", "another-id", "another-seq", "another-incarnation", "never-written", "nobody"],
+    ids=["no-gateway", "another-id", "another-incarnation", "nobody"],
 )
 def test_what_acknowledges_nothing(author, ack):
     desk = custody()
     desk.heard(said_by(author, ack), ROSTER)
     assert desk.acked_seq == 0
     assert not desk.covers(VertexKey(0, 1, 1))
+
+
+def test_what_is_acknowledged_above_our_head_covers_what_we_hold_and_no_more():
+    graph = graph_of_ours()
+    desk = custody(graph)
+    branch = graph.branch(0, 1)
+    desk.heard(said_by(2, Ack(0, 1, 7, bytes(32))), ROSTER)
+    assert desk.covered_seq(branch, ROSTER) == 5
+    graph.insert(VertexKey(0, 1, 6), VertexId(b"6" * 32), branch.head)
+    graph.insert(VertexKey(0, 1, 7), VertexId(b"7" * 32), branch.head)
+    assert desk.covered_seq(branch, ROSTER) == 0, "now it is seen to name another vertex"
 
 
 def test_after_a_restart_a_gateway_acknowledges_what_it_had_not_said():

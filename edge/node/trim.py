@@ -1,0 +1,163 @@
+"""Making room in the log: the oldest segments go once gateways have acknowledged everything that is in them.
+
+Covered is a vertex that a gateway has acknowledged at or above on its chain, across incarnations; that a gateway wrote
+itself; or, on a gateway, that its own store has. Nothing else is ever dropped, however full the log is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+
+from edge.dag.author import Author
+from edge.dag.floor import Floor, FloorLine, encode_floor
+from edge.dag.graph import Branch, Graph
+from edge.dag.pending import Pending
+from edge.dag.records import BOOT, ROSTER, Record, place_of, segment_of
+from edge.effects import Trim
+from edge.ids import Instant
+from edge.limits import FLOOR_BYTES_MAX, FRAME_BYTES_MAX, LOG_SEGMENTS_MIN, LOG_TRIM_SHARE, LOG_TRIMMED_SHARE
+from edge.node.custody import Custody
+from edge.node.desk import Desk
+from edge.node.recovery import Recovery
+from edge.wire.cbor import encode
+from edge.wire.roster import Roster
+
+PAUSE_MS = 10_000.0
+"""Between two looks that found nothing to drop: each goes through every vertex held."""
+
+Segments = tuple[tuple[int, float], ...]
+"""(number, share of the log's maximum) of each, oldest first."""
+
+NEVER = 1 << 32
+"""Above every segment number."""
+
+
+def coverage(branches: Sequence[Branch], said: Callable[[Branch], int]) -> dict[int, int]:
+    """For each incarnation of one author the seq up to which a gateway keeps it. `branches` by incarnation, ascending.
+
+    `said` is what was acknowledged of a branch itself; what it continues is covered with it, up to its base.
+    """
+    seqs = dict.fromkeys((branch.incarnation for branch in branches), 0)
+    for branch in reversed(branches):
+        seq = max(seqs[branch.incarnation], said(branch), branch.floor_seq)
+        seqs[branch.incarnation] = seq
+        if branch.base is not None and seq >= branch.first_seq and branch.base.incarnation in seqs:
+            seqs[branch.base.incarnation] = max(seqs[branch.base.incarnation], branch.base.seq)
+    return seqs
+
+
+def first_needed(branch: Branch, covered_seq: int) -> int:
+    """The oldest segment with a vertex of the branch above `covered_seq`; NEVER if there is none."""
+    rest = branch.places[max(0, covered_seq + 1 - branch.start) :]
+    return segment_of(min(filter(None, rest), default=NEVER << 32))
+
+
+def last_to_drop(segments: Segments, needed: int, newest: int) -> int:
+    """The newest segment to drop so that the log comes below LOG_TRIMMED_SHARE; 0 for none.
+
+    Of the oldest ones below `needed`; LOG_SEGMENTS_MIN stay, counted from `newest`, the one being written.
+    """
+    share = sum(size for _, size in segments)
+    last = 0
+    for number, size in segments:
+        if number >= needed or number > newest - LOG_SEGMENTS_MIN or share < LOG_TRIMMED_SHARE:
+            break
+        share -= size
+        last = number
+    return last
+
+
+def floor_lines(graph: Graph, last: int) -> list[FloorLine]:
+    """The lines that have something dropped once the segments up to `last` are gone; those from before among them."""
+    end = place_of(last + 1, 0)
+    lines = []
+    for author in graph.authors():
+        for branch in graph.branches(author):
+            places = branch.places
+            index = next((at for at in range(len(places) - 1, -1, -1) if 0 < places[at] < end), -1)
+            if index >= 0 or branch.is_cut:
+                lines.append(branch.floor_line(branch.start + max(index, 0)))
+    return lines
+
+
+class Trimmer:
+    """Asks for room when the log's share says so, one trim at a time."""
+
+    def __init__(
+        self, desk: Desk, graph: Graph, pending: Pending, author: Author, custody: Custody, recovery: Recovery
+    ) -> None:
+        self._desk = desk
+        self._graph = graph
+        self._pending = pending
+        self._author = author
+        self._custody = custody
+        self._recovery = recovery
+        self._is_busy = False
+        self._not_before_ms = float("-inf")
+        self.trims = 0
+        self.refused = 0
+
+    def look(self, segments: Segments, roster: Roster, roster_bytes: bytes, now: Instant) -> None:
+        """Drop what can be dropped, if the log is full enough."""
+        share = sum(size for _, size in segments)
+        if share < LOG_TRIM_SHARE or self._is_busy or now.mono_ms < self._not_before_ms:
+            return
+        self._not_before_ms = now.mono_ms + PAUSE_MS
+        needed, newest = self._needed(roster), segments[-1][0]
+        last = last_to_drop(segments, needed, newest)
+        if not last:
+            return
+        lines = floor_lines(self._graph, last)
+        floor = encode_floor(Floor(self._author.clock, tuple(lines), self._custody.acks()))
+        if len(floor) > FLOOR_BYTES_MAX:
+            return self._desk.report("error", "log-floor-too-large", bytes=len(floor))
+        records = self._outliving(last, roster_bytes, now)
+        self._is_busy = True
+        ticket = self._desk.ticket(partial(self._trimmed, lines, records))
+        self._desk.do(Trim(ticket, floor, records, last + 1))
+
+    def _needed(self, roster: Roster) -> int:
+        """The oldest segment that must stay for what is in it."""
+        newest = 0
+        needed = [segment_of(place) for place in self._pending.places()]
+        if self._recovery.pinned_segment:
+            needed.append(self._recovery.pinned_segment)
+        for author in self._graph.authors():
+            branches = self._graph.branches(author)
+            covered = coverage(branches, lambda branch: self._custody.covered_seq(branch, roster))
+            for branch in branches:
+                needed.append(first_needed(branch, covered[branch.incarnation]))
+                newest = max(newest, segment_of(max(branch.places)))
+        # What the disk has not answered for yet lies above everything it has: its segments are not ours to drop.
+        return min((*needed, newest), default=0)
+
+    def _outliving(self, last: int, roster_bytes: bytes, now: Instant) -> tuple[Record, ...]:
+        """The newest roster and our incarnation, if they go with the segments."""
+        records = []
+        places = self._recovery.places
+        if 0 < segment_of(places.get(ROSTER, 0)) <= last and len(roster_bytes) <= FRAME_BYTES_MAX:
+            records.append(Record(ROSTER, roster_bytes))
+        if 0 < segment_of(places.get(BOOT, 0)) <= last:
+            records.append(Record(BOOT, encode([self._author.incarnation, now.wall_ms])))
+        return tuple(records)
+
+    def _trimmed(
+        self, lines: list[FloorLine], records: tuple[Record, ...], places: tuple[int, ...] | None, now: Instant
+    ) -> None:
+        self._is_busy = False
+        if places is None:
+            self.refused += 1
+            return self._desk.report("warning", "log-trim-refused")
+        self._not_before_ms = float("-inf")
+        self.trims += 1
+        for record, place in zip(records, places, strict=True):
+            self._recovery.places[record.type] = place
+        before = self._graph.vertices
+        for line in lines:
+            self._graph.forget(line)
+        self._desk.report("info", "log-trimmed", vertices=before - self._graph.vertices)
+        return None
+
+    def counts(self) -> dict[str, int]:
+        return {"trims": self.trims, "trims_refused": self.refused}
