@@ -14,7 +14,7 @@ def arguments(parser: ArgumentParser) -> None:
     commands = parser.add_subparsers(dest="what", metavar="WHAT", required=True)
     for name, summary in (
         ("check", "exit 0 when the agent could start with it, 78 with the reason when not"),
-        ("show", "every value in effect and where it comes from"),
+        ("show", "every key in force with its value, and where it comes from"),
     ):
         child = commands.add_parser(name, help=summary)
         add_config(child)
@@ -42,12 +42,14 @@ def _show(args: Namespace, out: Output) -> int:
     from edge.config.show import effective
 
     config = load_config(args)
-    rows = effective(config)
+    rows, notes = effective(config)
     if out.as_json:
         values = [{"key": row.key, "value": row.value, "source": row.source} for row in rows]
-        out.document({"file": str(config.origin), "values": values})
-    else:
-        out.table(("key", "value", "source"), [(row.key, row.text, row.source) for row in rows])
+        out.document({"file": str(config.origin), "values": values, "notes": notes})
+        return 0
+    out.table(("key", "value", "source"), [(row.key, row.text, row.source) for row in rows])
+    for note in notes:
+        out.line(f"note: {note}; `synedge config check` says where")
     return 0
 
 

@@ -186,8 +186,15 @@ class Document:
         where, place = entry("source", raw.get("name"), index), f"source.{index}"
         options = {key: self._absolute(key, value) for key, value in raw.items() if key not in ("name", "kind")}
         head = self.read(SourceConfig, raw, place, where, more=options)
-        self.origins.update({f"{place}.{key}": self.at(f"{place}.{key}") for key in options})
+        self._note(place, options)
         return SourceConfig(**head, options=MappingProxyType(options))
+
+    def _note(self, place: str, given: Mapping[str, Any]) -> None:
+        """Where the keys of an entry stand, those of tables in it too."""
+        for key, value in given.items():
+            self.origins[f"{place}.{key}"] = self.at(f"{place}.{key}")
+            if isinstance(value, Mapping):
+                self._note(f"{place}.{key}", value)
 
     def _absolute(self, key: str, value: Any) -> Any:
         """The paths of a source; whatever is no path stays for the source to refuse."""
@@ -201,7 +208,7 @@ class Document:
     def _agent(self, index: int, raw: Mapping[str, Any]) -> AgentConfig:
         where, place = entry("agent", raw.get("name"), index), f"agent.{index}"
         head = self.read(AgentConfig, raw, place, where, more=raw)
-        self.origins.update({f"{place}.{key}": self.at(f"{place}.{key}") for key in raw})
+        self._note(place, raw)
         options = dict(raw)
         if head["model"] is not None:
             options["model"] = str(head["model"])

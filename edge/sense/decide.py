@@ -236,9 +236,9 @@ def decide_options(table: Table, names: Sequence[str] | None) -> DecideOptions:
 
 def _argmax_options(table: Table) -> ArgmaxOptions:
     words = f"a list of 2 to 4096 different names of 1 to {limits.TEXT_BYTES_MAX} bytes"
-    labels = table.texts("labels", words, count_max=4096, bytes_max=limits.TEXT_BYTES_MAX) or ()
+    labels = table.texts("labels", words, count_max=4096, bytes_max=limits.TEXT_BYTES_MAX)
     of_labels = f"a list of names from labels ({in_words(labels)})"
-    ignore = table.texts("ignore", of_labels, count_max=4096) or ()
+    ignore = table.texts("ignore", of_labels, count_max=4096)
     if not all(name in labels for name in ignore):
         raise table.refusal("ignore", list(ignore), of_labels)
     return ArgmaxOptions(
@@ -247,7 +247,7 @@ def _argmax_options(table: Table) -> ArgmaxOptions:
         report=table.choice("report", REPORTS, default="every"),
         labels=labels,
         ignore=ignore,
-        softmax=table.flag("softmax", False),
+        softmax=bool(table.flag("softmax", False)),
     )
 
 

@@ -49,13 +49,13 @@ class AgentOptions:
         return feature_names(self.fields, self.features, self.size)
 
 
-def agent_options(values: Mapping[str, object], source_fields: Sequence[str]) -> AgentOptions:
+def agent_options(values: Mapping[str, object] | Table, source_fields: Sequence[str]) -> AgentOptions:
     """Options from an `[[agent]]` table as TOML gives it; ValueError names the key and what is allowed.
 
     `scaling` must be the table { mean, std } itself; reading it from a file is the caller's. Of `model` only its
-    presence matters.
+    presence matters. A caller that gives a `Table` can ask it afterwards what is in force.
     """
-    table = Table(values)
+    table = values if isinstance(values, Table) else Table(values)
     name_rule = "1 to 32 of a-z, 0-9 and '-', not starting with '-'"
     name = table.text("name", name_rule)
     if not AGENT_NAME.fullmatch(name):
@@ -67,9 +67,10 @@ def agent_options(values: Mapping[str, object], source_fields: Sequence[str]) ->
     mean, std = _scaling(table, size, len(fields), features)
     has_model = table.raw("model") is not None
     names = None if has_model else feature_names(fields, features, size)
-    decide_table = table.table("decide", 'a table such as { kind = "argmax", labels = ["ok", "worn"] }')
+    decide_words = 'a table such as { kind = "argmax", labels = ["ok", "worn"] }'
+    decide_table = table.table("decide", decide_words, default={"kind": "value"})
     unit = _unit(table, decide_table)
-    decide = ValueOptions() if decide_table is None else decide_options(decide_table, names)
+    decide = decide_options(decide_table, names)
     if not has_model:
         open_decider(decide).check(tensor_length(size, len(fields), features))
     options = AgentOptions(
@@ -86,7 +87,7 @@ def agent_options(values: Mapping[str, object], source_fields: Sequence[str]) ->
         has_model=has_model,
         unit=unit,
         decide=decide,
-        urgent=table.flag("urgent", False) if table.has("urgent") else None,
+        urgent=table.flag("urgent", None),
         retention=_retention(table),
     )
     table.done()
@@ -100,18 +101,14 @@ def _fields(table: Table, source: str, source_fields: Sequence[str]) -> tuple[st
             "name those it uses in fields"
         )
     allowed = f"a list of different fields of source {source}: {in_words(source_fields)}"
-    fields = table.texts("fields", allowed, count_max=limits.WINDOW_CHANNELS_MAX)
-    if fields is None:
-        return tuple(source_fields)
+    fields = table.texts("fields", allowed, count_max=limits.WINDOW_CHANNELS_MAX, default=tuple(source_fields))
     if not all(field in source_fields for field in fields):
         raise table.refusal("fields", list(fields), allowed)
     return fields
 
 
 def _window(table: Table, channels: int) -> tuple[int, int]:
-    window = table.table("window", "a table such as { size = 128, step = 64 }")
-    if window is None:
-        return 1, 1
+    window = table.table("window", "a table such as { size = 128, step = 64 }", default={"size": 1})
     size = window.whole("size", 1, limits.WINDOW_READINGS_MAX)
     step = window.whole("step", 1, limits.WINDOW_READINGS_MAX, default=size)
     window.done()
@@ -124,7 +121,7 @@ def _window(table: Table, channels: int) -> tuple[int, int]:
 
 def _features(table: Table, channels: int) -> tuple[str, ...]:
     allowed = "a list of different names from " + in_words(NAMES)
-    features = table.texts("features", allowed, count_max=len(NAMES)) or ()
+    features = table.texts("features", allowed, count_max=len(NAMES))
     if not all(name in NAMES for name in features):
         raise table.refusal("features", list(features), allowed)
     if CORRELATION in features and channels < 2:
@@ -137,7 +134,7 @@ def _features(table: Table, channels: int) -> tuple[str, ...]:
 def _scaling(
     table: Table, size: int, channels: int, features: tuple[str, ...]
 ) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    scaling = table.table("scaling", "a table { mean = [...], std = [...] }")
+    scaling = table.optional_table("scaling", "a table { mean = [...], std = [...] }")
     if scaling is None:
         return (), ()
     length = tensor_length(size, channels, features)
@@ -160,12 +157,10 @@ def _scaling(
     return lists[0], lists[1]
 
 
-def _unit(table: Table, decide: Table | None) -> str | None:
+def _unit(table: Table, decide: Table) -> str | None:
     """The unit stands beside the agent's name or in `decide`; not in both."""
     allowed = f'a unit of 1 to {limits.TEXT_BYTES_MAX} bytes, such as "°C"'
-    units = [
-        each.text("unit", allowed, default="", bytes_max=limits.TEXT_BYTES_MAX) for each in (table, decide) if each
-    ]
+    units = [each.text("unit", allowed, default="", bytes_max=limits.TEXT_BYTES_MAX) for each in (table, decide)]
     given = [unit for unit in units if unit]
     if len(given) > 1:
         raise ValueError(f"unit = {shown(given[0])} and decide.unit = {shown(given[1])}: allowed is one of the two")
@@ -174,9 +169,7 @@ def _unit(table: Table, decide: Table | None) -> str | None:
 
 def _retention(table: Table) -> int:
     """By number, as the vertex carries it, or by name."""
-    value = table.raw("retention")
-    if value is None:
-        return 0
+    value = table.raw("retention", RETENTIONS[0])
     if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < len(RETENTIONS):
         return value
     if isinstance(value, str) and value in RETENTIONS:

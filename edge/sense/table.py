@@ -23,16 +23,21 @@ def in_words(names: Sequence[str]) -> str:
 
 
 class Table:
-    """A reader over one dict; `take_*` answer the checked value, `done` refuses what nobody asked for."""
+    """A reader over one dict: each method answers a checked value, `done` refuses what nobody asked for."""
 
     def __init__(self, values: Mapping[str, object], where: str = "") -> None:
         self._where = where
         self._values = dict(values)
-        self._known: list[str] = []
+        self._asked: dict[str, object] = {}
 
-    def _take(self, key: str) -> object:
-        self._known.append(key)
-        return self._values.pop(key, None)
+    def _take(self, key: str, default: object = None) -> object:
+        value = self._values.pop(key, None)
+        self._asked[key] = default if value is None else value
+        return value
+
+    def in_force(self) -> dict[str, object]:
+        """Every key that was asked for, with the value given or its default; None where there is neither."""
+        return {key: value.in_force() if isinstance(value, Table) else value for key, value in self._asked.items()}
 
     def refusal(self, key: str, value: object, allowed: str) -> ValueError:
         return ValueError(f"{self._where}{key} = {shown(value)}: allowed is {allowed}")
@@ -43,11 +48,12 @@ class Table:
     def has(self, key: str) -> bool:
         return self._values.get(key) is not None
 
-    def raw(self, key: str) -> object:
-        return self._take(key)
+    def raw(self, key: str, default: object = None) -> object:
+        value = self._take(key, default)
+        return default if value is None else value
 
-    def flag(self, key: str, default: bool) -> bool:
-        value = self._take(key)
+    def flag(self, key: str, default: bool | None) -> bool | None:
+        value = self._take(key, default)
         if value is None:
             return default
         if not isinstance(value, bool):
@@ -56,7 +62,7 @@ class Table:
 
     def whole(self, key: str, low: int, high: int, *, default: int | None = None) -> int:
         allowed = f"a whole number from {low} to {high}"
-        value = self._take(key)
+        value = self._take(key, default)
         if value is None:
             if default is None:
                 raise self.missing(key, allowed)
@@ -66,15 +72,15 @@ class Table:
         return value
 
     def number(self, key: str, low: float, high: float, *, default: float | None = None) -> float:
-        value = self.optional_number(key, low, high)
-        if value is None and default is None:
-            raise self.missing(key, _range_words(low, high))
-        return default if value is None else value  # type: ignore[return-value]  # both None was refused above
-
-    def optional_number(self, key: str, low: float, high: float) -> float | None:
-        value = self._take(key)
+        value = self.optional_number(key, low, high, default=default)
         if value is None:
-            return None
+            raise self.missing(key, _range_words(low, high))
+        return value
+
+    def optional_number(self, key: str, low: float, high: float, *, default: float | None = None) -> float | None:
+        value = self._take(key, default)
+        if value is None:
+            return default
         if not _is_number(value) or not low <= value <= high:  # type: ignore[operator]
             raise self.refusal(key, value, _range_words(low, high))
         return float(value)  # type: ignore[arg-type]
@@ -89,7 +95,7 @@ class Table:
         return tuple(float(item) for item in value)
 
     def text(self, key: str, allowed: str, *, default: str | None = None, bytes_max: int | None = None) -> str:
-        value = self._take(key)
+        value = self._take(key, default or None)
         if value is None:
             if default is None:
                 raise self.missing(key, allowed)
@@ -98,11 +104,13 @@ class Table:
             raise self.refusal(key, value, allowed)
         return value
 
-    def texts(self, key: str, allowed: str, *, count_max: int, bytes_max: int = 4096) -> tuple[str, ...] | None:
-        """A list of distinct, non-empty texts, or None when the key is absent."""
-        value = self._take(key)
+    def texts(
+        self, key: str, allowed: str, *, count_max: int, bytes_max: int = 4096, default: tuple[str, ...] = ()
+    ) -> tuple[str, ...]:
+        """A list of distinct, non-empty texts."""
+        value = self._take(key, default)
         if value is None:
-            return None
+            return default
         if (
             not isinstance(value, list | tuple)
             or not 1 <= len(value) <= count_max
@@ -116,7 +124,7 @@ class Table:
 
     def choice(self, key: str, words: Sequence[str], *, default: str | None = None) -> str:
         allowed = "one of " + in_words(words)
-        value = self._take(key)
+        value = self._take(key, default)
         if value is None:
             if default is None:
                 raise self.missing(key, allowed)
@@ -125,20 +133,27 @@ class Table:
             raise self.refusal(key, value, allowed)
         return value
 
-    def table(self, key: str, allowed: str) -> "Table | None":
+    def table(self, key: str, allowed: str, *, default: Mapping[str, object]) -> "Table":
+        table = self.optional_table(key, allowed)
+        if table is None:
+            self._asked[key] = table = Table(default, f"{self._where}{key}.")
+        return table
+
+    def optional_table(self, key: str, allowed: str) -> "Table | None":
         value = self._take(key)
         if value is None:
             return None
         if not isinstance(value, Mapping):
             raise self.refusal(key, value, allowed)
-        return Table(value, f"{self._where}{key}.")
+        self._asked[key] = table = Table(value, f"{self._where}{key}.")
+        return table
 
     def done(self) -> None:
         for key, value in self._values.items():
             where = self._where.rstrip(".") or "this table"
             raise ValueError(
                 f"{self._where}{key} = {shown(value)}: there is no such key; "
-                f"allowed in {where}: {in_words(self._known)}"
+                f"allowed in {where}: {in_words(list(self._asked))}"
             )
 
 

@@ -12,6 +12,7 @@ import pytest
 
 from edge.config import Config, broker_url, find, load
 from edge.config.lines import key_lines, line_of
+from edge.config.show import effective
 from edge.errors import ConfigError, PermissionsError
 from edge.sense.options import agent_options
 
@@ -32,6 +33,12 @@ model = "bearing.tflite"
 decide = { kind = "argmax", threshold = 0.8, hold = 3, labels = ["ok", "worn", "failing"] }
 """
 Write = Callable[[str], Path]
+KEYS_OF_KIND = {
+    "file": 'path = "r.csv"',
+    "mqtt": 'topic = "t"',
+    "sysfs": 'path = "a"',
+    "command": 'argv = ["cat"]',
+}
 
 
 @pytest.fixture
@@ -90,6 +97,84 @@ def test_every_value_knows_where_it_came_from(write: Write) -> None:
     assert config.origins["log.commit_window_ms"] == "env SYNEDGE_LOG__COMMIT_WINDOW_MS"
     assert config.origins["mqtt.urls"] == "default"
     assert config.origins["source.0.topic"] == "synedge.toml:9"
+
+
+def shown(config: Config) -> dict[str, tuple[object, str]]:
+    return {row.key: (row.value, row.source) for row in effective(config).rows}
+
+
+def test_show_has_every_key_in_force_of_sources_and_agents(write: Write) -> None:
+    found = shown(read(write(README_EXAMPLE)))
+    assert found["source.accel.topic"] == ("sensors/pump7/accel", "synedge.toml:6")
+    assert found["source.accel.time_unit"] == ("ms", "default")
+    assert found["source.accel.interval_ms"] == (
+        0.0,
+        "default",
+    )
+    assert found["source.accel.time_field"] == (None, "default")
+    assert found["agent.bearing.fields"] == (["x", "y", "z"], "default")
+    assert found["agent.bearing.window.step"] == (64, "synedge.toml:11")
+    assert found["agent.bearing.decide.hold"] == (3, "synedge.toml:13")
+    assert found["agent.bearing.decide.report"] == ("every", "default")
+    assert found["agent.bearing.retention"] == ("routine", "default")
+    assert "agent.bearing.decide.deadband" not in found, "a key of another kind"
+    assert not effective(read(write(README_EXAMPLE))).notes
+
+
+def test_show_says_what_stands_where_nothing_was_written(write: Write, tmp_path: Path) -> None:
+    """An agent without window and decide has both; a table that is partly given comes from two places."""
+    body = """\
+[[source]]
+name = "t"
+kind = "sysfs"
+paths = ["a/temp", "b/temp"]
+[[agent]]
+name = "plain"
+source = "t"
+decide = { kind = "value", index = 1 }
+[[agent]]
+name = "tables"
+source = "t"
+[agent.window]
+size = 8
+"""
+    found = shown(read(write(with_node(body))))
+    assert found["source.t.fields"] == (["a/temp", "b/temp"], "default")
+    assert found["source.t.scale"] == (1.0, "default") and found["source.t.interval_ms"] == (1000, "default")
+    assert found["agent.plain.window.size"] == (1, "default") and found["agent.plain.decide.every"] == (1, "default")
+    assert found["agent.tables.window.size"] == (8, "synedge.toml:15")
+    assert found["agent.tables.window.step"] == (8, "default") and found["agent.tables.decide.kind"][0] == "value"
+
+
+@pytest.mark.parametrize("kind", KEYS_OF_KIND)
+def test_show_names_every_key_a_kind_takes(kind: str, write: Write, tmp_path: Path) -> None:
+    """What the refusal of an unknown key says is allowed is what is shown."""
+    (tmp_path / "r.csv").write_text("t_ms,x\n0,1\n")
+    body = with_node(f'[[source]]\nname = "s"\nkind = "{kind}"\n{KEYS_OF_KIND[kind]}\n')
+    found = shown(read(write(body)))
+    allowed = refusal(write(body + "xyzzy = 1\n")).partition("allowed in this table: ")[2].partition(" (")[0]
+    keys = {key.removeprefix("source.s.") for key in found if key.startswith("source.s.")}
+    assert keys == {"name", "kind", *allowed.split(", ")}
+
+
+def test_show_of_a_broken_file_shows_what_was_given_and_says_what_is_wrong(write: Write) -> None:
+    body = """\
+[[source]]
+name = "gone"
+kind = "file"
+path = "gone.csv"
+[[agent]]
+name = "a"
+source = "gone"
+scaling = "gone.json"
+decide = { kind = "argmax", hold = 0 }
+"""
+    answer = effective(load(write(with_node(body)), environ={}, check_files=False))
+    found = {row.key: row.value for row in answer.rows}
+    assert found["source.gone.speed"] == 1.0 and found["source.gone.fields"] is None
+    assert found["agent.a.fields"] is None and found["agent.a.decide.hold"] == 0
+    assert str(found["agent.a.scaling"]).endswith("/gone.json")
+    assert len(answer.notes) == 2 and "gone.csv" in answer.notes[0] and "decide.hold = 0" in answer.notes[1]
 
 
 def test_environment_wins_over_the_file(write: Write) -> None:

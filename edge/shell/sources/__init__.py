@@ -21,17 +21,19 @@ KINDS: Mapping[str, tuple[str, str]] = {
 __all__ = ["KINDS", "Deliver", "Report", "Source", "Watch", "open_source"]
 
 
-def open_source(name: str, kind: str, options: Mapping[str, object], report: Report | None = None) -> Source:
+def open_source(name: str, kind: str, options: Mapping[str, object] | Table, report: Report | None = None) -> Source:
     """A source that is not started yet, with its `fields` known; paths are taken as they stand.
 
     ConfigError names source, key, value and what is allowed, or what is wrong with the recording. Keys that are None
-    count as absent. `report(level, event, fields)` is called on the source's thread; by default it writes to the log.
+    count as absent; a caller that gives a `Table` can ask it afterwards what is in force.
+
+    `report(level, event, fields)` is called on the source's thread; by default it writes to the log.
     """
     if kind not in KINDS:
         raise ConfigError(f"source {name}: kind = {kind!r}: allowed is one of {in_words(list(KINDS))}")
     module, called = KINDS[kind]
     make = cast(Callable[[str, Table, Report | None], Source], getattr(import_module(module), called))
     try:
-        return make(name, Table(options), report)
+        return make(name, options if isinstance(options, Table) else Table(options), report)
     except (ValueError, DataError) as error:
         raise ConfigError(f"source {name}: {error}") from None

@@ -47,7 +47,7 @@ class CommandSource(Source):
         self._argv = tuple(argv)
         self._format = table.choice("format", FORMATS, default="auto")
         names = "a list of different names, one per number of a line (JSON paths for JSON lines)"
-        fields = table.texts("fields", names, count_max=limits.WINDOW_CHANNELS_MAX, bytes_max=256) or ("value",)
+        fields = table.texts("fields", names, count_max=limits.WINDOW_CHANNELS_MAX, bytes_max=256, default=("value",))
         time_field = table.text("time_field", "the JSON path of the time", default="") or None
         time_unit = table.choice("time_unit", list(TIME_UNITS), default="ms")
         table.done()

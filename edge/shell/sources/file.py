@@ -40,10 +40,10 @@ class FileSource(Source):
         self._speed = table.number("speed", 0.0, SPEED_MAX, default=1.0)
         if 0 < self._speed < SPEED_MIN:
             raise table.refusal("speed", self._speed, f"0, or a number from {SPEED_MIN:g} to {SPEED_MAX:g}")
-        self._is_loop = table.flag("loop", False)
+        self._is_loop = bool(table.flag("loop", False))
         self._start_at_ms = table.optional_number("start_at_ms", 0, limits.COUNTER_MAX)
         table.done()
-        self._recording = Recording(Path(path), fields, time_field=time_field, time_unit=time_unit)
+        self._recording = Recording(Path(path), fields or None, time_field=time_field, time_unit=time_unit)
         if self._recording.time_field is None and self._interval_ms is None and self._speed:
             raise DataError(
                 f"{path}: has no column t_ms, so nothing says how fast to replay it; "

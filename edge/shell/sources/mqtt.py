@@ -24,7 +24,7 @@ class MqttSource(Source):
     def __init__(self, name: str, table: Table, report: Report | None = None) -> None:
         self._topic = _topic(table)
         paths = "a list of different JSON paths such as x, a.b[0].c or $ for the payload itself"
-        fields = table.texts("fields", paths, count_max=limits.WINDOW_CHANNELS_MAX, bytes_max=256) or (DOCUMENT,)
+        fields = table.texts("fields", paths, count_max=limits.WINDOW_CHANNELS_MAX, bytes_max=256, default=(DOCUMENT,))
         time_field = table.text("time_field", "the JSON path of the time", default="") or None
         time_unit = table.choice("time_unit", list(TIME_UNITS), default="ms")
         interval_ms = table.number("interval_ms", 0.0, ANY, default=0.0)

@@ -27,14 +27,15 @@ class SysfsSource(Source):
         self._paths = _paths(table)
         count = len(self._paths)
         names = f"a list of {count} different names, one per path"
-        fields = table.texts("fields", names, count_max=limits.WINDOW_CHANNELS_MAX)
-        if fields is not None and len(fields) != count:
+        own = () if table.has("fields") else _field_names(self._paths)
+        fields = table.texts("fields", names, count_max=limits.WINDOW_CHANNELS_MAX, default=own)
+        if len(fields) != count:
             raise table.refusal("fields", list(fields), names)
         self._interval_s = table.number("interval_ms", 1, INTERVAL_MS_MAX, default=1000) / 1000
         self._scale = _each(table, "scale", 1.0, count)
         self._offset = _each(table, "offset", 0.0, count)
         table.done()
-        super().__init__(name, fields or _field_names(self._paths), report)
+        super().__init__(name, fields, report)
         self.missed = 0
 
     def counts(self) -> dict[str, int]:
@@ -101,8 +102,8 @@ def _paths(table: Table) -> list[Path]:
 
 def _each(table: Table, key: str, default: float, count: int) -> tuple[float, ...]:
     """One number for all files, or a list with one each."""
-    value = table.raw(key)
-    values = value if isinstance(value, list | tuple) else [default if value is None else value] * count
+    value = table.raw(key, default)
+    values = value if isinstance(value, list | tuple) else [value] * count
     numbers = [
         float(item)
         for item in values
@@ -113,7 +114,7 @@ def _each(table: Table, key: str, default: float, count: int) -> tuple[float, ..
     return tuple(numbers)
 
 
-def _field_names(paths: list[Path]) -> list[str]:
+def _field_names(paths: list[Path]) -> tuple[str, ...]:
     """The files' names, with their folder where two are alike."""
     names = [path.name for path in paths]
     if len(dict.fromkeys(names)) != len(names):
@@ -122,4 +123,4 @@ def _field_names(paths: list[Path]) -> list[str]:
         names = [str(path) for path in paths]
     if len(dict.fromkeys(names)) != len(names):
         raise ValueError(f"paths = {names}: allowed is each file once")
-    return names
+    return tuple(names)
