@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from edge.cli.logs import Log, damage, open_log, records
 from edge.cli.options import add_json, add_log
 from edge.cli.output import Output
+from edge.cli.stores import StoreVerdict, verify_store
 from edge.dag.records import GAP, SIGNATURE, VERTEX, Damage, Record
 from edge.dag.verify import Fault, Tip, Verdict, verify_log
 from edge.wire.cbor import Malformed, decode
@@ -23,7 +24,10 @@ REASONS_MAX = 1000
 def arguments(parser: ArgumentParser) -> None:
     commands = parser.add_subparsers(dest="what", metavar="WHAT", required=True)
     commands.add_parser("heads", help="the newest vertex of each author")
-    commands.add_parser("verify", help="check every signature, chain and Merkle root; exit 1 if one does not hold")
+    commands.add_parser(
+        "verify",
+        help="check every signature, chain and Merkle root, of a gateway's store too; exit 1 if one does not hold",
+    )
     export = commands.add_parser("export", help="every vertex, for other tools")
     export.add_argument(
         "--format",
@@ -53,10 +57,9 @@ def run(args: Namespace, out: Output) -> int:
         verdict, roster = verify_log(records(disk), log.roster, log.authority, own=log.own, floor=log.floor)
     finally:
         disk.close()
-    known = len(broken) - len(fresh)
-    return _verdict(
-        log, verdict, fresh, {"quarantined": known, "torn_bytes": torn_bytes, "site": roster.site.hex()}, out
-    )
+    store = verify_store(log.store, roster, log.authority, log.own) if log.store else None
+    facts = {"quarantined": len(broken) - len(fresh), "torn_bytes": torn_bytes, "site": roster.site.hex()}
+    return _verdict(log, verdict, fresh, store, facts, out)
 
 
 def _heads(log: Log, verdict: Verdict, out: Output) -> int:
@@ -73,9 +76,17 @@ def _heads(log: Log, verdict: Verdict, out: Output) -> int:
     return 0
 
 
-def _verdict(log: Log, verdict: Verdict, fresh: list[tuple[int, Damage]], facts: dict[str, object], out: Output) -> int:
-    reasons = [_reason(log, fault) for fault in verdict.faults]
+def _verdict(
+    log: Log,
+    verdict: Verdict,
+    fresh: list[tuple[int, Damage]],
+    store: StoreVerdict | None,
+    facts: dict[str, object],
+    out: Output,
+) -> int:
+    reasons = [_reason(log, fault, "log") for fault in verdict.faults]
     reasons += [_damage_reason(number, item) for number, item in fresh]
+    reasons += [_reason(log, fault, "store") for fault in (store.faults if store else ())]
     bad = len(reasons)
     if out.as_json:
         document = {
@@ -86,21 +97,39 @@ def _verdict(log: Log, verdict: Verdict, fresh: list[tuple[int, Damage]], facts:
             "reasons_left_off": max(0, bad - REASONS_MAX),
             **facts,
             "log": str(log.directory),
+            "store": _store_facts(log, store),
             "frontier": [_tip(log, tip) for tip in verdict.frontier],
         }
         out.document(document)
         return EXIT_BAD if bad else 0
     said = out.paint(f"{bad} bad", "red") if bad else out.paint("all of it holds", "green")
     out.line(f"{log.directory}: {verdict.vertices} vertices, {verdict.events} events: {said}")
-    out.pairs(_notes(verdict, facts))
+    out.pairs(_notes(verdict, store, facts))
     if reasons:
-        rows = [(row["reason"], row["node"], row["vertex"], row["detail"]) for row in reasons[:REASONS_MAX]]
-        out.table(("reason", "node", "vertex", "detail"), rows)
+        columns = ("in", "reason", "node", "vertex", "detail")
+        out.table(columns, [[_row_cell(row, column) for column in columns] for row in reasons[:REASONS_MAX]])
     return EXIT_BAD if bad else 0
 
 
-def _notes(verdict: Verdict, facts: dict[str, object]) -> Iterator[tuple[str, object]]:
+def _row_cell(row: dict[str, object], column: str) -> object:
+    """A vertex by its key, or by its id when that is all that can be read."""
+    if column == "vertex" and row["vertex"] is None and row["id"]:
+        return f"id {str(row['id'])[:16]}"
+    return row[column]
+
+
+def _store_facts(log: Log, store: StoreVerdict | None) -> dict[str, object] | None:
+    """None on a node without a store."""
+    if store is None:
+        return None
+    facts: dict[str, object] = {key: value for key, value in store._asdict().items() if key != "faults"}
+    return {**facts, "bad": len(store.faults), "file": str(log.store)}
+
+
+def _notes(verdict: Verdict, store: StoreVerdict | None, facts: dict[str, object]) -> Iterator[tuple[str, object]]:
     yield "signatures", f"{verdict.signatures} valid"
+    if store is not None:
+        yield "store", f"{store.vertices} vertices, {store.events} events, {len(store.faults)} bad"
     for count, said in (
         (verdict.unsigned, "own vertices not signed yet; the agent signs them when it starts"),
         (verdict.bodies_missing, "vertices of peers without their body"),
@@ -113,9 +142,10 @@ def _notes(verdict: Verdict, facts: dict[str, object]) -> Iterator[tuple[str, ob
             yield "note", f"{count} {said}"
 
 
-def _reason(log: Log, fault: Fault) -> dict[str, object]:
+def _reason(log: Log, fault: Fault, place: str) -> dict[str, object]:
     key = fault.key
     return {
+        "in": place,
         "reason": fault.reason,
         "detail": fault.detail,
         "node": log.node_name(key.author) if key else None,
@@ -126,7 +156,7 @@ def _reason(log: Log, fault: Fault) -> dict[str, object]:
 
 def _damage_reason(number: int, item: Damage) -> dict[str, object]:
     where = f"segment {number}, bytes {item.start} to {item.end}: not records"
-    return {"reason": "damage", "detail": where, "node": None, "vertex": None, "id": None}
+    return {"in": "log", "reason": "damage", "detail": where, "node": None, "vertex": None, "id": None}
 
 
 def _tip(log: Log, tip: Tip) -> dict[str, object]:

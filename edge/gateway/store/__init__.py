@@ -63,6 +63,12 @@ class Store(Protocol):
     def ids(self) -> Iterator[VertexId]:
         """Every id, ascending."""
 
+    def vertices(self) -> Iterator[tuple[VertexId, Vertex]]:
+        """Every vertex in order of arrival, as it lies there, with the id it is stored under; what comes meanwhile too.
+
+        For audits: nothing is decoded or checked.
+        """
+
     def has(self, ids: Sequence[VertexId]) -> list[bool]:
         """For each id whether its vertex is held, with its body if its header has one."""
 

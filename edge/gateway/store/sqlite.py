@@ -52,6 +52,17 @@ class SqliteStore:
                 return
             last = page[-1][0]
 
+    def vertices(self) -> Iterator[tuple[VertexId, Vertex]]:
+        place = -1
+        query = "SELECT place, id, header, signature, body FROM vertices WHERE place > ? ORDER BY place LIMIT ?"
+        while True:
+            with self._database.reading() as connection:
+                page = connection.execute(query, (place, BODIES_AT_ONCE)).fetchall()
+            yield from ((id_, (header, signature, body)) for _, id_, header, signature, body in page)
+            if not page:
+                return
+            place = page[-1][0]
+
     def has(self, ids: Sequence[VertexId]) -> list[bool]:
         query = f"SELECT 1 FROM vertices WHERE id = ? AND {HELD}"
         with self._database.reading() as connection:

@@ -32,7 +32,7 @@ class StoreContract:
 
     def test_an_empty_store_holds_nothing(self, store: Store) -> None:
         assert store.count() == (0, 0)
-        assert list(store.ids()) == []
+        assert list(store.ids()) == [] and list(store.vertices()) == []
         assert store.events() == []
         assert store.frontier() == {}
         assert store.event(1, 1, 1, 0) is None
@@ -49,6 +49,7 @@ class StoreContract:
         assert list(store.ids()) == sorted(header.id for header in headers)
         assert store.has([headers[0].id, bytes(32), headers[4].id]) == [True, False, True]
         assert [store.vertex(header.id) for header in headers] == vertices
+        assert list(store.vertices()) == [(header.id, vertex) for header, vertex in zip(headers, vertices, strict=True)]
         found = store.event(3, 1, 2, 3)
         assert found is not None
         assert found == event("bearing", START_MS + 2003)
@@ -252,6 +253,7 @@ class StoreContract:
         assert store.put_many(iter(vertices)) == (3000, 6000)
         assert store.frontier() == {(1, 1): 3000}
         assert len(list(store.ids())) == 3000
+        assert [vertex for _, vertex in store.vertices()] == vertices
 
     def test_stats(self, store: Store) -> None:
         store.put_many(chain(1, 2))

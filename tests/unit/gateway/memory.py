@@ -39,6 +39,9 @@ class MemoryStore:
     def ids(self) -> Iterator[VertexId]:
         return iter(sorted(self._vertices))
 
+    def vertices(self) -> Iterator[tuple[VertexId, Vertex]]:
+        return ((id_, (header.raw, signature, body)) for id_, (header, signature, body) in self._vertices.items())
+
     def has(self, ids: Sequence[VertexId]) -> list[bool]:
         return [id_ in self._vertices and self._is_held(self._vertices[id_]) for id_ in ids]
 
