@@ -51,6 +51,12 @@ class Database:
     def _marker(self) -> Path:
         return self.path.with_name(self.path.name + ".broken")
 
+    @property
+    def _is_frozen(self) -> bool:
+        """On a medium that takes no writes SQLite cannot make the files beside it that WAL needs; nor can anyone else."""
+        has_log = self.path.with_name(self.path.name + "-wal").exists()
+        return not has_log and not os.access(self.path.parent, os.W_OK)
+
     def _open(self) -> sqlite3.Connection:
         with self._in_our_words(None):
             connection = sqlite3.connect(
@@ -67,7 +73,7 @@ class Database:
         if not self.path.exists():
             raise UnavailableError(f"there is no gateway store at {self.path}")
         with self._in_our_words(None):
-            uri = f"{self.path.absolute().as_uri()}?mode=ro"
+            uri = f"{self.path.absolute().as_uri()}?mode=ro{'&immutable=1' if self._is_frozen else ''}"
             connection = sqlite3.connect(
                 uri, uri=True, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False
             )

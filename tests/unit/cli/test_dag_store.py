@@ -73,6 +73,16 @@ def test_a_whole_store_holds(gateway: Path, site: World, synedge: Synedge) -> No
     assert f"{found['store']['vertices']} vertices, 12 events, 0 bad" in table
 
 
+def test_a_medium_that_takes_no_writes_is_read(
+    gateway: Path, synedge: Synedge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The rights of a directory do not bind root, so only what the system says of it is played; no file may appear."""
+    monkeypatch.setattr("edge.gateway.store.database.os.access", lambda path, mode: False)
+    before = sorted(gateway.rglob("*"))
+    assert verify(synedge, gateway)[0] == 0
+    assert sorted(gateway.rglob("*")) == before
+
+
 def test_a_device_has_no_store(node: Path, synedge: Synedge) -> None:
     assert synedge("dag", "verify", "--data", node, "--json").json["store"] is None
 
