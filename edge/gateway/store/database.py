@@ -53,7 +53,7 @@ class Database:
 
     @property
     def _is_frozen(self) -> bool:
-        """On a medium that takes no writes SQLite cannot make the files beside it that WAL needs; nor can anyone else."""
+        """Where nothing may be written SQLite cannot make the files beside a WAL database; nor can anyone else."""
         has_log = self.path.with_name(self.path.name + "-wal").exists()
         return not has_log and not os.access(self.path.parent, os.W_OK)
 
