@@ -87,7 +87,8 @@ class Admission:
 
     def settle(self, candidate: Candidate, *, on_disk: bool = False) -> Answer:
         """Put a vertex whose signature stands (its own, or one above it on its chain) where it belongs."""
-        refused = None if on_disk else self._check_body(candidate)
+        # Two signed headers prove a fork whatever their bodies are.
+        refused = None if on_disk or self._forks(candidate.header) else self._check_body(candidate)
         if refused:
             return refused
         answer = self._place(candidate)
@@ -110,6 +111,10 @@ class Admission:
                 elif isinstance(verdict, Refusal):
                     unfit.append(verdict)
         return Accepted(tuple(accepted), tuple(unfit))
+
+    def _forks(self, header: Header) -> bool:
+        """Whether another vertex is known under this key."""
+        return self.graph.id_at(header.key) not in (None, header.id)
 
     def _check_body(self, candidate: Candidate) -> Refusal | None:
         header, body = candidate.header, candidate.body

@@ -26,11 +26,13 @@ def frontier(graph: Graph) -> tuple[FrontierEntry, ...]:
 
 
 class Gap(NamedTuple):
-    """Somebody holds more of one line than we do."""
+    """Somebody holds more of one line than we do, or at `through_seq` another vertex than we."""
 
     author: int
     incarnation: int
     through_seq: int
+    tag: int | None = None
+    """Of that other vertex."""
 
 
 def lacking(graph: Graph, entries: Iterable[FrontierEntry]) -> list[Gap]:
@@ -42,6 +44,8 @@ def lacking(graph: Graph, entries: Iterable[FrontierEntry]) -> list[Gap]:
         if graph.is_below(key):
             continue
         id = graph.id_at(key)
-        if id is None or tag_of(id) != entry.tag:
-            gaps.append(Gap(entry.author, entry.incarnation, entry.seq))
+        if id is None:
+            gaps.append(Gap(*key))
+        elif tag_of(id) != entry.tag:
+            gaps.append(Gap(*key, entry.tag))
     return gaps

@@ -35,6 +35,17 @@ ANY_INCARNATION = 0
 """In a want: whichever line holds the seq (docs/WIRE.md §6)."""
 
 
+class Line(NamedTuple):
+    """What is lacking: the end of a line, or the vertex that somebody else holds at `seq` where we hold another."""
+
+    author: int
+    incarnation: int
+    seq: int = 0
+    """0: the end of the line."""
+    tag: int = 0
+    """Of that other vertex, as a frontier shows it."""
+
+
 class Request(NamedTuple):
     """To be sent to a peer."""
 
@@ -75,24 +86,24 @@ class _Flight:
     to: int
     begun_ms: float
     heard_ms: float
-    gaps: list[tuple[int, int]]
+    gaps: list[Line]
 
 
 class Repair:
-    """Gaps by (author, incarnation) and requests in flight; at most one request a peer."""
+    """Gaps by line and requests in flight; at most one request a peer."""
 
     def __init__(
         self,
-        held_after: Callable[[int, int, int], int | None],
+        held_after: Callable[[Line, int], int | None],
         is_keeper: Callable[[int], bool] = lambda member: False,
     ) -> None:
-        """`held_after(author, incarnation, through_seq)`: the seq above which we lack the line, None if nothing is.
+        """`held_after(line, through_seq)`: the seq above which we lack the line, None if nothing is.
 
         `is_keeper(member)`: a gateway, which has what devices have dropped.
         """
         self._held_after = held_after
         self._is_keeper = is_keeper
-        self._gaps: dict[tuple[int, int], _Gap] = {}
+        self._gaps: dict[Line, _Gap] = {}
         self._per_author: dict[int, int] = {}
         self._flights: dict[int, _Flight] = {}
         self._correlation = 0
@@ -104,15 +115,15 @@ class Repair:
     def gaps(self) -> int:
         return len(self._gaps)
 
-    def claims(self, sender: int, author: int, incarnation: int, through_seq: int, now: Instant) -> None:
+    def claims(self, sender: int, line: Line, through_seq: int, now: Instant) -> None:
         """`sender` says it holds this line up to `through_seq` and we do not."""
-        gap = self._gaps.get((author, incarnation))
+        gap = self._gaps.get(line)
         if gap is None:
-            if not self._has_room(author):
+            if not self._has_room(line.author):
                 self.gaps_refused += 1
                 return
-            gap = self._gaps[author, incarnation] = _Gap(now.mono_ms)
-            self._per_author[author] = self._per_author.get(author, 0) + 1
+            gap = self._gaps[line] = _Gap(now.mono_ms)
+            self._per_author[line.author] = self._per_author.get(line.author, 0) + 1
         source = gap.sources.pop(sender, None) or _Source(through_seq)
         source.through_seq = through_seq
         gap.sources[sender] = source
@@ -125,20 +136,20 @@ class Repair:
         if self._per_author.get(author, 0) < GAPS_PER_AUTHOR_MAX:
             return True
         for line, gap in self._gaps.items():
-            if line[0] == author and gap.asked is None and gap.asked_after >= 0:
+            if line.author == author and gap.asked is None and gap.asked_after >= 0:
                 self._drop(line)
                 return True
         return False
 
-    def _drop(self, line: tuple[int, int]) -> None:
+    def _drop(self, line: Line) -> None:
         del self._gaps[line]
-        self._per_author[line[0]] -= 1
-        if not self._per_author[line[0]]:
-            del self._per_author[line[0]]
+        self._per_author[line.author] -= 1
+        if not self._per_author[line.author]:
+            del self._per_author[line.author]
 
     def unknown_prev(self, author: int, incarnation: int) -> None:
         """An answer began above a vertex we lack: the line forks off lower than we thought."""
-        gap = self._gaps.get((author, incarnation))
+        gap = self._gaps.get(Line(author, incarnation))
         if gap is not None:
             gap.back = max(BACK_FIRST, gap.back * 2)
             gap.wants_keeper = True
@@ -148,10 +159,10 @@ class Repair:
         self._expire(now)
         if not self._gaps or len(self._flights) >= REPAIR_REQUESTS_MAX:
             return []
-        chosen: dict[int, list[tuple[tuple[int, int], Want]]] = {}
+        chosen: dict[int, list[tuple[Line, Want]]] = {}
         busy = {flight.to: None for flight in self._flights.values()}
         for line, gap in list(self._gaps.items()):
-            after = self._held_after(*line, gap.through_seq)
+            after = self._held_after(line, gap.through_seq)
             if after is None or not gap.sources:
                 if gap.asked is None:
                     self._drop(line)
@@ -173,10 +184,10 @@ class Repair:
 
     def _pick(
         self,
-        line: tuple[int, int],
+        line: Line,
         gap: _Gap,
         busy: dict[int, None],
-        chosen: dict[int, list[tuple[tuple[int, int], Want]]],
+        chosen: dict[int, list[tuple[Line, Want]]],
         now: Instant,
     ) -> tuple[int, Want] | None:
         """Whom to ask, and for what: the latest to claim it who is free and has not been tried in vain just now."""
@@ -184,7 +195,7 @@ class Repair:
         if gap.wants_keeper:
             sources.sort(key=lambda item: not self._is_keeper(item[0]))
         for to, source in sources:
-            after = self._held_after(*line, source.through_seq)
+            after = self._held_after(line, source.through_seq)
             if after is None or now.mono_ms < source.not_before_ms:
                 continue
             if gap.wants_keeper and to in busy and self._is_keeper(to):
@@ -192,10 +203,10 @@ class Repair:
             if to in busy or len(chosen.get(to, ())) >= REPAIR_RANGES_MAX:
                 continue
             if to in chosen or len(self._flights) + len(chosen) < REPAIR_REQUESTS_MAX:
-                return to, Want(*line, max(0, after - gap.back), source.through_seq)
+                return to, Want(line.author, line.incarnation, max(0, after - gap.back), source.through_seq)
         return None
 
-    def _send(self, source: int, picked: list[tuple[tuple[int, int], Want]], now: Instant) -> Request:
+    def _send(self, source: int, picked: list[tuple[Line, Want]], now: Instant) -> Request:
         self._correlation += 1
         self.requests += 1
         for line, _ in picked:

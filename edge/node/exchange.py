@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 
 from edge.dag import frontier
-from edge.dag.graph import ID_BYTES, Graph
-from edge.dag.pending import Pending
+from edge.dag.admission import Admission
+from edge.dag.graph import ID_BYTES
 from edge.dag.records import Record
 from edge.effects import Announce, Fetch, Load, Send
 from edge.ids import Instant, VertexKey
 from edge.limits import BRANCHES_PER_AUTHOR_MAX, REPAIR_FLIGHT_BYTES, REPAIR_SERVE_MAX, SERVE_VERTICES_MAX
 from edge.mesh.gossip import Gossip
 from edge.mesh.peers import Peers
-from edge.mesh.repair import ANY_INCARNATION, Repair
+from edge.mesh.repair import ANY_INCARNATION, Line, Repair
 from edge.mesh.serving import Serving
 from edge.node.desk import Desk
 from edge.wire.frame import (
@@ -45,22 +44,21 @@ class Exchange:
         self,
         desk: Desk,
         index: int,
-        graph: Graph,
-        pending: Pending,
+        admission: Admission,
         peers: Peers,
         gossip: Gossip,
         keep_all: bool,
-        is_gateway: Callable[[int], bool] = lambda member: False,
     ) -> None:
         self._desk = desk
         self._index = index
-        self._graph = graph
-        self._pending = pending
+        self._graph = admission.graph
+        self._pending = admission.pending
+        self._quarantined = admission.quarantined
         self._peers = peers
         self._gossip = gossip
         self._keep_all = keep_all
-        self._is_gateway = is_gateway
-        self.repair = Repair(self._held_after, is_gateway)
+        self._is_gateway = admission.is_gateway
+        self.repair = Repair(self._held_after, admission.is_gateway)
         self._ask_ms = 0.0
         self._servings: dict[tuple[int, int], Serving] = {}
         self.ranges_served = 0
@@ -85,13 +83,15 @@ class Exchange:
         if roster.member(frame.sender) is None or frame.sender == self._index:
             return Refusal("author-unknown", str(frame.sender))
         peer = self._peers.heard(frame.sender, now)
-        known = [entry for entry in frame.entries if roster.member(entry.author) is not None]
+        members = roster.by_index
+        known = [entry for entry in frame.entries if entry.author in members and entry.author not in self._quarantined]
         if not self._keep_all:
             known = [entry for entry in known if entry.author == self._index]
         gaps = frontier.lacking(self._graph, known)
         peer.lines, peer.behind = len(frame.entries), len(gaps)
         for gap in gaps:
-            self.repair.claims(frame.sender, gap.author, gap.incarnation, gap.through_seq, now)
+            other = () if gap.tag is None else (gap.through_seq, gap.tag)
+            self.repair.claims(frame.sender, Line(gap.author, gap.incarnation, *other), gap.through_seq, now)
         return frame
 
     def ask(self, roster: Roster, now: Instant) -> None:
@@ -104,7 +104,7 @@ class Exchange:
         for missing in self._pending.missing():
             for peer in (missing.author, *online):
                 if peer != self._index:
-                    self.repair.claims(peer, missing.author, ANY_INCARNATION, missing.seq, now)
+                    self.repair.claims(peer, Line(missing.author, ANY_INCARNATION), missing.seq, now)
         for request in self.repair.requests_due(now):
             frame = RequestFrame(roster.site, self._index, request.correlation, request.budget_bytes, request.wants)
             self._desk.do(Send(request.to, Channel.REQUEST, encode_request(frame)))
@@ -139,8 +139,14 @@ class Exchange:
         self._load(name, roster)
         return None
 
-    def _held_after(self, author: int, incarnation: int, through_seq: int) -> int | None:
-        """The seq above which we lack this line, None if nothing is lacking."""
+    def _held_after(self, line: Line, through_seq: int) -> int | None:
+        """The seq above which we lack this line, None if nothing is lacking, or will not be taken any more."""
+        author, incarnation, seq, tag = line
+        if author in self._quarantined:
+            return None
+        if seq:
+            held = self._graph.id_at(VertexKey(author, incarnation, seq))
+            return seq - 1 if held is not None and frontier.tag_of(held) != tag else None
         if incarnation == ANY_INCARNATION:
             if not self._pending.waits_for(author, through_seq):
                 return None

@@ -43,4 +43,5 @@ def test_what_is_lacking():
     assert lacking(graph, held) == []
     assert lacking(graph, [FrontierEntry(1, 1, 9, 0)]) == [Gap(1, 1, 9)]
     assert lacking(graph, [FrontierEntry(1, 2, 1, 0), FrontierEntry(2, 1, 4, 0)]) == [Gap(1, 2, 1), Gap(2, 1, 4)]
-    assert lacking(graph, [held[0]._replace(tag=held[0].tag ^ 1)]) == [Gap(1, 1, 1)], "perhaps a fork: fetch it"
+    other = held[0].tag ^ 1
+    assert lacking(graph, [held[0]._replace(tag=other)]) == [Gap(1, 1, 1, other)], "perhaps a fork: fetch it"

@@ -8,7 +8,7 @@ from edge.limits import (
     REPAIR_RANGES_MAX,
     REPAIR_REQUESTS_MAX,
 )
-from edge.mesh.repair import BACK_FIRST, GRACE_MS, PATIENCE_MS_MAX, SETTLE_MS, TIMEOUT_MS, Repair, Request
+from edge.mesh.repair import BACK_FIRST, GRACE_MS, PATIENCE_MS_MAX, SETTLE_MS, TIMEOUT_MS, Line, Repair, Request
 from edge.wire.frame import Want
 
 FAR = 10**9
@@ -22,8 +22,10 @@ class Desk:
         self.ms = 1000.0
         self.repair = Repair(self._held_after)
 
-    def _held_after(self, author: int, incarnation: int, through_seq: int) -> int | None:
-        head = self.held.get((author, incarnation), 0)
+    def _held_after(self, line: Line, through_seq: int) -> int | None:
+        if line.seq:
+            return line.seq - 1
+        head = self.held.get((line.author, line.incarnation), 0)
         return head if head < through_seq else None
 
     @property
@@ -31,7 +33,7 @@ class Desk:
         return Instant(self.ms, 0)
 
     def claim(self, sender: int, through: int, author: int = 1, incarnation: int = 1) -> None:
-        self.repair.claims(sender, author, incarnation, through, self.now)
+        self.repair.claims(sender, Line(author, incarnation), through, self.now)
 
     def due(self, after_ms: float = 0) -> list[Request]:
         self.ms += after_ms
@@ -203,3 +205,12 @@ def test_an_answer_that_comes_in_parts_is_waited_for():
         desk.repair.heard(request.correlation, False, desk.now)
         assert desk.due() == []
     assert desk.repair.timeouts == 0
+
+
+def test_another_vertex_at_our_own_head_is_asked_for_beside_what_is_missing_above_it():
+    desk = Desk()
+    desk.held[1, 1] = 40
+    desk.repair.claims(7, Line(1, 1, 40, 0xBEEF), 40, desk.now)
+    desk.claim(7, 50)
+    (request,) = desk.due(GRACE_MS)
+    assert request.wants == (Want(1, 1, 39, 40), Want(1, 1, 40, 50))
