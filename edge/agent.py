@@ -32,6 +32,8 @@ from edge.shell.publish import People
 from edge.shell.scribe import Scribe
 from edge.shell.signer import Signing
 from edge.shell.sources import open_source
+from edge.shell.told import NAME as TOLD_NAME
+from edge.shell.told import Told
 from edge.wire import suite
 
 if TYPE_CHECKING:
@@ -295,6 +297,7 @@ class Agent:
             self.identity.roster.site.hex(),
             [_card(self.senses.agent(name).options) for name in self.senses.names],
             home_assistant=config.mqtt.home_assistant,
+            told=Told(config.node.data_dir / TOLD_NAME),
         )
 
     def _deliver(self, inbound: Any) -> None:

@@ -6,7 +6,7 @@ at its root Home Assistant drops the whole message, so keys are written out and 
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from edge import __version__, limits
@@ -49,6 +49,17 @@ def resend_delay_ms(node: NodeCard) -> int:
     """Own to each node and always the same, so that a site does not answer a restarted Home Assistant all at once."""
     digest = hashlib.sha256(f"{node.site_hex}/{node.name}".encode()).digest()
     return RESEND_FIRST_MS + int.from_bytes(digest[:4], "big") % RESEND_SPREAD_MS
+
+
+def platform_of(agent: AgentCard) -> str:
+    return "binary_sensor" if agent.decide == "threshold" else "sensor"
+
+
+def removal(node: NodeCard, gone: Mapping[str, str]) -> str:
+    """The message that takes agents back, by name with the platform each was shown as: a component that has nothing
+    but its platform is removed. A message without them is to follow, and would not remove them by itself."""
+    components: dict[str, Component] = {f"agent_{name}": {"platform": platform} for name, platform in gone.items()}
+    return json.dumps(_message(node, {**_of_node(node), **components}), separators=(",", ":"))
 
 
 def discovery(node: NodeCard, agents: Sequence[AgentCard]) -> tuple[str, int]:
@@ -149,7 +160,7 @@ def _of_node(node: NodeCard) -> dict[str, Component]:
 def _of_agent(node: NodeCard, agent: AgentCard) -> Component:
     topic = f"synedge/n/{node.name}/agent/{agent.name}"
     component: Component = {
-        "platform": "sensor",
+        "platform": platform_of(agent),
         "unique_id": _unique(node, "agent", agent.name),
         "name": agent.label or agent.name,
         "state_topic": topic,
@@ -162,7 +173,6 @@ def _of_agent(node: NodeCard, agent: AgentCard) -> Component:
             component |= {"device_class": "enum", "options": options}
     elif agent.decide == "threshold":
         component |= {
-            "platform": "binary_sensor",
             "device_class": "problem",
             "value_template": "{{ 'ON' if value_json.alarm else 'OFF' }}",
         }

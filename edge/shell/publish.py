@@ -8,7 +8,8 @@
 | `…/presence`           | yes      | `online` or `offline`; `edge.shell.mqtt` writes it, its will too          |
 
 A burst does not flood the topics: past EVENTS_BURST an agent shows EVENTS_PER_S, the newest wins, and the next line
-says in `skipped` how many came between. So it is while the broker is away.
+says in `skipped` how many came between. So it is while the broker is away. Agents that have left the configuration are
+taken back at the next start, here and from Home Assistant.
 """
 
 import json
@@ -18,8 +19,17 @@ from collections.abc import Callable, Mapping, Sequence
 
 from edge import __version__, limits
 from edge.ids import Instant, VertexKey
-from edge.shell.homeassistant import AgentCard, NodeCard, discovery, discovery_topic, resend_delay_ms
+from edge.shell.homeassistant import (
+    AgentCard,
+    NodeCard,
+    discovery,
+    discovery_topic,
+    platform_of,
+    removal,
+    resend_delay_ms,
+)
 from edge.shell.telemetry import iso_time
+from edge.shell.told import NOTHING, Told
 from edge.wire.event import GAP_BEFORE, TIME_UNSURE, Event
 from edge.wire.roster import is_node_name
 
@@ -52,6 +62,7 @@ class People:
         agents: Sequence[AgentCard],
         *,
         home_assistant: bool = True,
+        told: Told | None = None,
     ) -> None:
         for name in (node, *(agent.name for agent in agents)):
             if not is_node_name(name):
@@ -67,6 +78,9 @@ class People:
         self._bucket = _Bucket(NODE_EVENTS_PER_S, NODE_EVENTS_BURST)
         self._state = _StateView(node, label)
         self._home_assistant = home_assistant
+        self._told = told
+        shown_as = {agent.name: platform_of(agent) for agent in agents}
+        self._gone = told.begin(shown_as, home_assistant) if told is not None else NOTHING
         self._discovery_at_ms: float | None = None
         self._is_linked = False
         self._counts = dict.fromkeys(("people_events", "people_skipped", "people_states", "people_discoveries"), 0)
@@ -79,6 +93,7 @@ class People:
         if not up:
             return
         self._discover()
+        self._take_back()
         if self._state.text is not None:
             self._say("state", self._state.text)
         for name, lane in self._lanes.items():
@@ -139,12 +154,6 @@ class People:
             due.append(now.mono_ms + 1000 / EVENTS_PER_S)
         return min(due, default=None)
 
-    def forget(self) -> None:
-        """Take back what is retained for this node: it leaves the site, or its owner wants no discovery any more."""
-        self._publish_text(discovery_topic(self._card), "", True)
-        for topic in ("state", *(f"agent/{name}" for name in self._lanes)):
-            self._say(topic, "")
-
     def counts(self) -> dict[str, int]:
         return {**self._counts, "people_waiting": len(self._waiting)}
 
@@ -166,15 +175,28 @@ class People:
         self._publish_text(f"synedge/n/{self._card.name}/event", text, False)
         return text
 
-    def _say(self, topic: str, text: str) -> None:
+    def _say(self, topic: str, text: str) -> bool:
         """Retained, so the newest must get through: what a full outbox did not take is said again by `tick`."""
         self._unsaid.pop(topic, None)
         if self._publish_text(f"synedge/n/{self._card.name}/{topic}", text, True) is False:
             self._unsaid[topic] = text
+            return False
+        return True
+
+    def _take_back(self) -> None:
+        """Clear what an earlier start left retained; noted as done once a broker has taken all of it."""
+        taken = [self._say(f"agent/{name}", "") for name in self._gone.agents if name not in self._lanes]
+        if self._gone.discovery:
+            taken.append(self._publish_text(discovery_topic(self._card), "", True) is not False)
+        if self._told is not None and self._gone != NOTHING and all(taken):
+            self._told.taken_back()
+            self._told = None  # said again to every broker of this start, but noted once
 
     def _discover(self) -> None:
         if not (self._home_assistant and self._is_linked):
             return
+        if self._gone.agents:
+            self._publish_text(discovery_topic(self._card), removal(self._card, self._gone.agents), False)
         text, self._counts["people_agents_left_out"] = discovery(self._card, self._agents)
         self._counts["people_discoveries"] += 1
         self._publish_text(discovery_topic(self._card), text, True)

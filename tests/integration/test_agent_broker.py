@@ -4,6 +4,7 @@ import socket
 from pathlib import Path
 
 from tests.integration.agents import Node, at, broker, field
+from tests.integration.test_people_topics import Subscriber
 
 CREDENTIALS = 'username = "ana"\npassword_file = "password"\n'
 
@@ -77,3 +78,28 @@ def test_a_password_file_that_is_not_there(tmp_path: Path) -> None:
         assert code == 78
         assert f"password_file = {one.directory / 'password'}" in said or str(one.directory / "password") in said
         assert "password_file" in said
+
+
+def test_an_agent_that_left_the_configuration_leaves_the_broker_at_the_next_start(tmp_path: Path) -> None:
+    with broker() as port, field(tmp_path, "one") as site:
+        one = site["one"]
+        one.configure(at(port))
+        one.up()
+        one.waits_for(lambda status: status["mqtt"]["connected"], "is linked")
+        one.feed(1)
+        shown = Subscriber(port, "synedge/n/one/agent/#", "homeassistant/#")
+        try:
+            before = dict(line.split(" ", 1) for line in sorted(shown.lines(2)))
+            (discovery,) = (topic for topic in before if topic.startswith("homeassistant/"))
+            assert "synedge/n/one/agent/level" in before and "agent_level" in before[discovery]
+            assert one.down() == 0
+
+            one.configure(at(port), sensor=False)
+            one.up()
+            after = [line.split(" ", 1) for line in shown.lines(3)]
+        finally:
+            shown.close()
+        assert ["synedge/n/one/agent/level", "(null)"] in after
+        removal, final = (text for topic, text in after if topic == discovery)
+        assert '"agent_level":{"platform":"sensor"}' in removal and "agent_level" not in final
+        assert one.down() == 0

@@ -17,6 +17,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 from edge.ids import Instant, VertexKey
 from edge.shell import homeassistant
 from edge.shell.publish import EVENTS_BURST, EVENTS_PER_S, AgentCard, People
+from edge.shell.told import NAME, Told
 from edge.wire.event import Event
 from tests.unit.shell.ha_schema import fault
 
@@ -161,8 +162,8 @@ def publisher(broker: Mosquitto) -> Iterator[Publisher]:
     publisher.close()
 
 
-def people_of(publisher: Publisher) -> People:
-    people = People(publisher.publish_text, "pump-7", "Pump 7", SITE, AGENTS)
+def people_of(publisher: Publisher, told: Told | None = None) -> People:
+    people = People(publisher.publish_text, "pump-7", "Pump 7", SITE, AGENTS, told=told)
     people.linked(True, at(0))
     return people
 
@@ -273,6 +274,42 @@ def test_home_assistant_finds_the_node_and_is_told_again_when_it_comes_back(
     assert due is not None
     people.tick(at(due))
     assert shown.lines(1) == [line]
+
+
+def test_an_agent_that_is_gone_is_taken_back_at_the_next_start(
+    tmp_path: Path, subscribe: Callable[..., Subscriber], publisher: Publisher
+) -> None:
+    """`heat` leaves the configuration, `bearing` is shown as another kind of entity from then on."""
+    people = people_of(publisher, told=Told(tmp_path / NAME))
+    heat = Event("heat", "alarm", WALL_MS, (81.5,), "°C")
+    people.recorded(VertexKey(0, 1, 1), [worn(WALL_MS), heat], at(0))
+    home_assistant = subscribe("homeassistant/#")
+    (first,) = home_assistant.lines(1)
+    assert {"agent_bearing", "agent_heat"} <= set(json.loads(first.split(" ", 1)[1])["components"])
+    shown = subscribe("synedge/n/+/agent/+")
+    assert sorted(line.split(" ")[0] for line in shown.lines(2)) == [
+        "synedge/n/pump-7/agent/bearing",
+        "synedge/n/pump-7/agent/heat",
+    ]
+
+    again = People(
+        publisher.publish_text, "pump-7", "Pump 7", SITE, [AgentCard("bearing", "threshold")],
+        told=Told(tmp_path / NAME),
+    )  # fmt: skip
+    again.linked(True, at(0))
+    assert shown.lines(1) == ["synedge/n/pump-7/agent/heat (null)"]
+    removal, discovery = home_assistant.lines(2)
+    for line in (removal, discovery):
+        assert fault(*line.split(" ", 1)) is None
+    gone = json.loads(removal.split(" ", 1)[1])["components"]
+    assert (gone["agent_heat"], gone["agent_bearing"]) == ({"platform": "binary_sensor"}, {"platform": "sensor"})
+    left = json.loads(discovery.split(" ", 1)[1])["components"]
+    assert "agent_heat" not in left and left["agent_bearing"]["platform"] == "binary_sensor"
+
+    late = subscribe("synedge/n/#", "homeassistant/#")
+    topics = [line.split(" ", 1)[0] for line in late.lines(2)]
+    assert sorted(topics) == [DISCOVERY, "synedge/n/pump-7/agent/bearing"]
+    assert late.is_silent()
 
 
 def test_every_topic_is_on_the_node_and_every_line_is_json(

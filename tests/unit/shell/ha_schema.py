@@ -48,7 +48,7 @@ def fault(topic: str, payload: str) -> str | None:
         return "a device without identifiers"
     if not message["origin"].get("name"):
         return "an origin without a name"
-    unique = [component.get("unique_id") for component in message["components"].values()]
+    unique = [component["unique_id"] for component in message["components"].values() if "unique_id" in component]
     if len(set(unique)) != len(unique):
         return "unique_id twice"
     faults = [_availability_fault(message.get("availability", []))]
@@ -71,6 +71,8 @@ def _component_fault(key: str, component: dict[str, Any]) -> str | None:
     platform = component.get("platform")
     if platform not in PLATFORM:
         return f"{key}: platform {platform}"
+    if set(component) == {"platform"}:
+        return None  # takes the component back
     if not set(component) <= PLATFORM[platform]:
         return f"{key}: keys {sorted(set(component) - PLATFORM[platform])}"
     if not component.get("unique_id"):

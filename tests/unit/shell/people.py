@@ -6,6 +6,7 @@ from typing import Any
 
 from edge.ids import Instant, VertexKey
 from edge.shell.publish import AgentCard, People
+from edge.shell.told import Told
 from edge.wire.event import Event
 
 SITE = "0011223344556677"
@@ -43,8 +44,11 @@ def at(mono_ms: float) -> Instant:
     return Instant(mono_ms, WALL_MS + int(mono_ms))
 
 
-def people(broker: Broker, *agents: AgentCard, home_assistant: bool = False, linked: bool = True) -> People:
-    made = People(broker.publish_text, "pump-7", "Pump 7", SITE, agents or (BEARING,), home_assistant=home_assistant)
+def people(
+    broker: Broker, *agents: AgentCard, home_assistant: bool = False, linked: bool = True, told: Told | None = None
+) -> People:
+    cards = agents or (BEARING,)
+    made = People(broker.publish_text, "pump-7", "Pump 7", SITE, cards, home_assistant=home_assistant, told=told)
     if linked:
         made.linked(True, at(0))
     return made

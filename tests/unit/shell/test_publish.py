@@ -222,12 +222,3 @@ def test_free_text_is_only_data() -> None:
     assert all(text.isprintable() for _, text in broker.lines)
     assert broker.json("synedge/n/pump-7/event")[0]["class"] == HOSTILE
     assert broker.json("synedge/n/pump-7/state")[0]["broker"] == HOSTILE
-
-
-def test_forget_takes_back_what_is_retained() -> None:
-    broker = Broker()
-    view = people(broker, home_assistant=True)
-    view.recorded(KEY, [worn()], at(0))
-    view.state({}, at(0))
-    view.forget()
-    assert set(broker.retained.values()) == {""}
