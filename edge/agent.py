@@ -253,12 +253,10 @@ class Agent:
         """Take an incarnation, and note it beside the key: the log may be lost, this must not repeat."""
         note = self.config.node.data_dir / "keys" / "incarnation"
         floor = _read_number(note)
-        is_clean = self.journal.clean or self.node.recovery.is_empty
         if floor > self.node.recovery.highest_incarnation:
-            is_clean = False
-        effects = self.node.start(is_clean, floor, now())
-        if self.node.incarnation != floor:
-            _write_number(note, self.node.incarnation)
+            self._report("warning", "log-older-than-key", (("incarnation", floor),))
+        effects = self.node.start(floor, now())
+        _write_number(note, self.node.incarnation)
         return effects
 
     def _start_archiver(self, world: World) -> None:

@@ -10,7 +10,7 @@ from random import Random
 
 from edge.dag.floor import Floor, decode_floor
 from edge.dag.frontier import frontier
-from edge.dag.records import CLEAN, VERTEX, Record, place_of
+from edge.dag.records import VERTEX, Record, place_of
 from edge.effects import (
     Announce,
     Archive,
@@ -234,14 +234,13 @@ class World:
         machine.durable = len(machine.log)
         node.recovery.floor(machine.floor)
         self.machines[name] = machine
-        is_clean = not machine.log or machine.log[-1].type == CLEAN
         for number, record in enumerate(machine.log, machine.dropped):
             header = node.recovery.record(machine.place(number), record)
             if header is not None and options.is_gateway:
                 frame = decode_vertex(record.payload)
                 machine.archived[header.raw] = frame.body
                 machine.signatures[header.raw] = machine.signatures.get(header.raw) or frame.signature
-        machine.do(node.start(is_clean, 0, self.now))
+        machine.do(node.start(0, self.now))
         if link:
             machine.do(node.linked(True, self.now))
         return machine

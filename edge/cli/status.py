@@ -64,6 +64,8 @@ def _warnings(status: Mapping[str, Any]) -> Iterator[tuple[str, object]]:
         yield "warning", "the disk or the log is full: nothing more is recorded until there is room"
     if status.get("time_unsure"):
         yield "warning", "the clock is not sure; events say so"
+    if status.get("key_in_use"):
+        yield "warning", "another device signs with this device's key: give one of them a key of its own"
     if status.get("quarantined"):
         yield "warning", f"forked authors, of whom nothing more is accepted: {status['quarantined']}"
     if status.get("gaps") or status.get("pending"):

@@ -8,13 +8,24 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from edge.ids import Instant, Parent, VertexId
-from edge.limits import BATCH_BYTES, BATCH_EVENTS_MAX, ITEMS_MAX, QUEUE_EVENTS_MAX
+from edge.limits import BATCH_BYTES, BATCH_EVENTS_MAX, HLC_AHEAD_MS_MAX, INDEX_MAX, ITEMS_MAX, QUEUE_EVENTS_MAX
 from edge.wire import hlc
 from edge.wire.event import Event, encode_event
 from edge.wire.vertex import SALT_BYTES, BodyRef, Header, Item, Shed, Tally, encode_body, encode_header
 
 SURE_AFTER_MS = 1_704_067_200_000
 """2024-01-01: a wall clock before this is a clock nobody has set."""
+LIFE_MAX = INDEX_MAX // 2
+"""A clock far in the future must not use up the incarnations."""
+
+
+def next_life(highest: int, wall_ms: int) -> int:
+    """The incarnation of a life that begins now: the second of its start since 2024, and above `highest`.
+
+    A log restored from an image ends in an old life, and counting on from there would repeat the names of those that
+    came after the image was made. The clock does not repeat.
+    """
+    return max(highest + 1, min((wall_ms - SURE_AFTER_MS) // 1000, LIFE_MAX))
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +62,7 @@ class Author:
         self.seq = 0
         self.prev: VertexId | None = None
         self.clock = 0
-        self.sure = False
+        self._sure_after_ms = SURE_AFTER_MS
         self.told_tally: Tally | None = None
         """The account of readings as our newest vertex gives it."""
         self._salts = salts
@@ -104,8 +115,14 @@ class Author:
         return min(dues, default=None)
 
     def observe(self, clock: int) -> None:
-        """Never write below what we know to have been written."""
+        """At the start: never write below what we know to have been written, nor trust a clock that stands below it."""
         self.clock = max(self.clock, clock)
+        # Our own clock may have followed a peer that ran ahead.
+        self._sure_after_ms = max(SURE_AFTER_MS, (self.clock >> 16) - HLC_AHEAD_MS_MAX)
+
+    def is_sure(self, wall_ms: int) -> bool:
+        """Whether the wall clock can be right: one that nobody has set since the power came back stands in the past."""
+        return wall_ms >= self._sure_after_ms
 
     def draft(
         self, epoch: int, parents: tuple[Parent, ...], clocks: tuple[int, ...], now: Instant, final: Tally | None = None
@@ -118,8 +135,7 @@ class Author:
         if events:
             retention = max(queued.retention for queued in batch)
             body, ref = encode_body(events, self._salts(SALT_BYTES * len(events)), retention=retention)
-        self.sure = self.sure or now.wall_ms >= SURE_AFTER_MS
-        self.clock = hlc.tick(self.clock, now.wall_ms, clocks, self.sure)
+        self.clock = hlc.tick(self.clock, now.wall_ms, clocks, self.is_sure(now.wall_ms))
         header = encode_header(
             suite=self.options.suite,
             site=self.options.site,

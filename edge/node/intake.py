@@ -30,8 +30,12 @@ class Intake:
         repair: Repair,
         accepted: Callable[[tuple[Candidate, ...], Instant], None],
         heard: Callable[[Header, Roster], None],
+        met: Callable[[Header], Refusal | None],
     ) -> None:
-        """`heard` is told of each vertex whose signature stands, whether or not there is a place for it yet."""
+        """`heard` is told of each vertex whose signature stands, whether or not there is a place for it yet.
+
+        `met` has a veto on each before it gets one.
+        """
         self._desk = desk
         self._admission = admission
         self._repair = repair
@@ -40,6 +44,7 @@ class Intake:
         self._checking_bytes = 0
         """Of vertices whose signature is being checked: anyone on the broker can send those."""
         self._heard = heard
+        self._met = met
         self._early: deque[bytes] = deque()
         self._early_bytes = 0
         self.is_full = False
@@ -163,7 +168,7 @@ class Intake:
             self.dropped_full += 1
             return None
         for index, candidate in enumerate(candidates):
-            answer = self._admission.settle(candidate)
+            answer = self._met(candidate.header) or self._admission.settle(candidate)
             self._settled(answer, now)
             if isinstance(answer, Parked) and index == 0:
                 self._repair.unknown_prev(header.author, header.incarnation)

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 from edge.dag.admission import Admission
-from edge.dag.author import SURE_AFTER_MS, Author, AuthorOptions, Draft
+from edge.dag.author import Author, AuthorOptions, Draft
 from edge.dag.graph import Graph
 from edge.dag.pending import Candidate, Pending
 from edge.dag.records import BOOT, CLEAN, VERTEX, Record
@@ -76,8 +76,9 @@ class Node:
         self._author = Author(author, salts)
         self.custody = Custody(*mine, self.graph, self._author, options.is_gateway)
         self._exchange = Exchange(*mine, self._admission, self.peers, self._gossip, options.keep_all)
-        self._intake = Intake(self._desk, self._admission, self._exchange.repair, self._accepted, self.custody.heard)
         self._own = OwnLine(self._desk, self._author, self.graph, self._gossip, self._sent)
+        told = (self._accepted, self.custody.heard, self._own.meets)
+        self._intake = Intake(self._desk, self._admission, self._exchange.repair, *told)
         self.membership = Membership(self._desk, options.authority, self._admission, roster_bytes, self._own.keep)
         self.recovery = Recovery(options.index, self.graph, self._admission, self._author, self.custody)
         self._own.places = self.recovery.places
@@ -92,11 +93,10 @@ class Node:
 
     # ---- start and stop
 
-    def start(self, is_clean: bool, incarnation_floor: int, now: Instant) -> list[Effect]:
+    def start(self, incarnation_floor: int, now: Instant) -> list[Effect]:
         """After recovery: take an incarnation, say so durably, and mend what the last stop left."""
-        own = self.recovery.finish(is_clean, incarnation_floor)
-        self._own.head = own.head
-        self._author.observe(self.roster.issued_ms << 16)
+        own = self.recovery.finish(incarnation_floor, self.roster.issued_ms, now)
+        self._own.begin(own.head, now)
         for header in own.unsigned:
             self._own.sign_again(header)
         boot = Record(BOOT, encode([self._author.incarnation, now.wall_ms]))
@@ -113,7 +113,7 @@ class Node:
 
     def _close_account(self, now: Instant) -> None:
         """Sign where the readings since the last event went, if any came."""
-        tally = self._tally()
+        tally = self.senses.tally()
         if tally != (self._author.told_tally or Tally(0, 0, 0, 0, 0)):
             self._own.draft(self.roster.version, now, tally)
 
@@ -181,12 +181,12 @@ class Node:
 
     def submit(self, event: Event, now: Instant, *, urgent: bool = False, retention: int = 0) -> list[Effect]:
         """An event made elsewhere than in our senses."""
-        self._own.add(event, now, urgent=urgent, retention=retention, tally=self._tally())
+        self._own.add(event, now, urgent=urgent, retention=retention, tally=self.senses.tally())
         return self._turn(now)
 
     def submit_all(self, events: Iterable[Event], now: Instant, *, retention: int = 0) -> list[Effect]:
         """Many events made elsewhere, for one turn's price."""
-        tally = self._tally()
+        tally = self.senses.tally()
         for event in events:
             self._own.add(event, now, urgent=False, retention=retention, tally=tally)
         return self._turn(now)
@@ -306,13 +306,13 @@ class Node:
 
     def status(self, now: Instant) -> dict[str, Any]:
         """What a person or script asks first."""
-        tally = self._tally()
+        tally = self.senses.tally()
         return {
             "index": self.options.index,
             "incarnation": self._author.incarnation,
             "seq": self._author.seq,
             "epoch": self.roster.version,
-            "time_unsure": not self._author.sure and now.wall_ms < SURE_AFTER_MS,
+            "time_unsure": not self._author.is_sure(now.wall_ms),
             "linked": self._is_linked,
             "vertices": self.graph.vertices,
             "recorded_events": self._own.recorded_events,
@@ -325,6 +325,7 @@ class Node:
             "log_share": round(self._own.log_share, 4),
             "disk_full": self._own.is_disk_full,
             "quarantined": list(self._admission.quarantined),
+            "key_in_use": self._own.key_in_use,
         }
 
     def frontier(self) -> list[tuple[int, int, int, str]]:
@@ -364,24 +365,23 @@ class Node:
         if event is None:
             return None
         urgent, retention = self.senses.is_urgent(event), self.senses.retention(agent)
-        if now.wall_ms < SURE_AFTER_MS:
+        if not self._author.is_sure(now.wall_ms):
             event = event._replace(flags=event.flags | TIME_UNSURE)
-        self._own.add(event, now, urgent=urgent, retention=retention, tally=self._tally())
+        self._own.add(event, now, urgent=urgent, retention=retention, tally=self.senses.tally())
         return None
 
     def _shed(self, agent: str, window: Window) -> None:
         self.senses.shed(agent, window)
         self._author.shed(self.senses.retention(agent))
 
-    def _tally(self) -> Tally:
-        return self.senses.tally()
-
     def _accepted(self, candidates: tuple[Candidate, ...], now: Instant) -> None:
         """Vertices by others are in the graph, in causal order."""
         for candidate in candidates:
             header = candidate.header
             self.on_accepted(header.key)
-            if header.author != self.options.index:
+            if header.author == self.options.index and candidate.place and not candidate.signed:
+                self._own.sign_again(header)  # what it hung above was missing until now
+            elif header.author != self.options.index:
                 self._gossip.accepted(Parent(*header.key, header.id), header.hlc, now)
                 self.peers.heard(header.author, now).vertices += 1
             if not candidate.place:

@@ -13,12 +13,13 @@ from edge.dag.graph import Graph
 from edge.dag.records import SIGNATURE, VERTEX, Record
 from edge.effects import Broadcast, Persist, Recorded, Sign
 from edge.ids import Instant, VertexId, VertexKey
-from edge.limits import LOG_SHED_SHARES, OWN_FLIGHT_MAX
+from edge.limits import HLC_AHEAD_MS_MAX, LOG_SHED_SHARES, OWN_FLIGHT_MAX
 from edge.mesh.gossip import Gossip
 from edge.node.desk import Desk
 from edge.wire import suite
 from edge.wire.event import Event
 from edge.wire.frame import encode_vertex
+from edge.wire.refusal import Refusal
 from edge.wire.vertex import Header, Tally
 
 RETRY_MS = 1_000
@@ -60,6 +61,9 @@ class OwnLine:
         self._retry_ms = 0.0
         self._given = 0
         self.head: VertexKey | None = None
+        self.key_in_use: VertexKey | None = None
+        """A vertex that somebody else signed with our key since we started."""
+        self._born_ms: int | None = None
         self.log_share = 0.0
         self.recorded_events = 0
         self.recorded_vertices = 0
@@ -77,6 +81,26 @@ class OwnLine:
     @property
     def unrecorded_events(self) -> int:
         return sum(len(flight.draft.events) for flight in self._flights if not flight.is_recorded)
+
+    def begin(self, head: VertexKey | None, now: Instant) -> None:
+        """Go on from where recovery says that our line ends."""
+        self.head, self._born_ms = head, now.wall_ms
+
+    def meets(self, header: Header) -> Refusal | None:
+        """Look at a vertex from the mesh whose signature stands: one of ours that we did not write is another device's.
+
+        In our own incarnation it would be a fork, and is refused. In another one it may be a tail that we lost; not if
+        it was made after we started.
+        """
+        if header.author != self._author.options.index or self._graph.holds(header.key, header.id):
+            return None
+        is_ours = header.incarnation == self._author.incarnation
+        began_ms = (self._born_ms or 0) + HLC_AHEAD_MS_MAX
+        if is_ours or header.incarnation > self._author.incarnation or header.hlc >> 16 > began_ms:
+            if self.key_in_use is None:
+                self._desk.report("error", "key-in-use", vertex=tuple(header.key), incarnation=self._author.incarnation)
+            self.key_in_use = header.key
+        return Refusal("key-in-use", str(tuple(header.key))) if is_ours else None
 
     def accepts(self, retention: int) -> bool:
         """Whether an event of this class would be recorded now; the lowest class stops first."""

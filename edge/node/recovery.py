@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from edge.dag.admission import Accepted, Admission, Duplicate
-from edge.dag.author import Author
+from edge.dag.admission import Accepted, Admission
+from edge.dag.author import Author, next_life
 from edge.dag.floor import Floor
 from edge.dag.graph import ID_BYTES, Graph
 from edge.dag.pending import Candidate
 from edge.dag.records import BOOT, ROSTER, SIGNATURE, VERTEX, Record, segment_of
-from edge.ids import Parent, VertexKey
+from edge.ids import Instant, Parent, VertexKey
 from edge.node.custody import Custody
 from edge.wire.cbor import Malformed, decode
 from edge.wire.frame import VertexFrame, decode_vertex
@@ -39,8 +39,6 @@ class Recovery:
         self._own: Parent | None = None
         self._unsigned: dict[bytes, Header] = {}
         self._incarnation = 0
-        self._own_adrift: dict[bytes, None] = {}
-        """Own vertices above a hole in our line, unless what was missing stands further on in the log."""
         self.vertices = 0
         self.unreadable = 0
         self.places: dict[int, int] = {}
@@ -79,11 +77,6 @@ class Recovery:
         return roster if isinstance(roster, Roster) else None
 
     @property
-    def is_empty(self) -> bool:
-        """No log at all: a device's first start, unless its key remembers another."""
-        return not self.highest_incarnation and not self.vertices
-
-    @property
     def detached(self) -> int:
         """Vertices whose chain has a hole: they wait for what peers will send."""
         return len(self._admission.pending)
@@ -93,10 +86,11 @@ class Recovery:
         """The highest of ours that the log knows."""
         return max(self._incarnation, self._graph.highest_incarnation(self._index))
 
-    def finish(self, is_clean: bool, incarnation_floor: int) -> OwnEnd:
-        """Take an incarnation: the same after a clean stop, else one above every one known."""
+    def finish(self, incarnation_floor: int, roster_issued_ms: int, now: Instant) -> OwnEnd:
+        """Begin a life: an incarnation that no earlier one can have had."""
+        self._author.observe(roster_issued_ms << 16)
         highest = max(self.highest_incarnation, incarnation_floor)
-        self._author.incarnation = max(highest + (not is_clean or bool(self._own_adrift)), 1)
+        self._author.incarnation = next_life(highest, max(now.wall_ms, self._author.clock >> 16))
         own = self._own
         if own is not None:
             self._author.seq, self._author.prev = own.seq, own.id
@@ -122,18 +116,13 @@ class Recovery:
             for accepted in answer.candidates:
                 self._own_end(Parent(*accepted.header.key, accepted.header.id))
                 self._custody.recovered(accepted.header)
-        elif not isinstance(answer, Duplicate) and header.author == self._index:
-            self._own_adrift[header.id] = None
         if isinstance(answer, Refusal) and (answer.reason == "pending-full" or header.author == self._index):
             self.pinned_segment = self.pinned_segment or segment_of(place)
         return header
 
     def _own_end(self, vertex: Parent) -> None:
         """Our line goes on from its highest vertex that hangs together; what lies above a hole is a line of its own."""
-        if vertex.author != self._index:
-            return
-        self._own_adrift.pop(vertex.id, None)
-        if self._own is None or vertex.key > self._own.key:
+        if vertex.author == self._index and (self._own is None or vertex.key > self._own.key):
             self._own = vertex
 
     def _boot(self, payload: bytes) -> None:

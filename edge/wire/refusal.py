@@ -93,6 +93,7 @@ ADMISSION_REASONS = (
     "parent-mismatch",
     "fork",
     "quarantined",
+    "key-in-use",  # signed with our key in our own incarnation, and not by us
     "body-missing",
     "range-broken",
     "ahead-of-roster",

@@ -125,7 +125,7 @@ def test_chaos_kills_two_that_go_on_where_they_were(runs: dict[str, Run]) -> Non
     for kill in kills:
         assert {"pid", "time_s", "last_seq_before", "first_after"} <= set(kill)
         incarnation, seq = kill["first_after"]
-        assert incarnation == kill["incarnation"] + 1
+        assert incarnation > kill["incarnation"]
         assert seq == kill["last_seq_before"] + 1 >= 4
 
 

@@ -1,6 +1,5 @@
 """A device whose clock nobody has set: it says so, orders rightly all the same, and records."""
 
-from edge.dag.author import SURE_AFTER_MS
 from edge.dag.records import VERTEX
 from edge.ids import Instant
 from edge.limits import HLC_AHEAD_MS_MAX
@@ -55,11 +54,11 @@ def test_what_its_agents_see_is_marked():
     node = Node(settings, world.roster, world.roster_bytes, Senses([options]), bytes, 0.5)
     a = Machine(world, "a", 0, node)
     world.machines["a"] = a
-    a.do(node.start(True, 0, world.now))
+    a.do(node.start(0, world.now))
     a.do(node.read(Reading("probe", 5, (1.5,)), world.now))
     world.run(1)
-    world.set_ms = SURE_AFTER_MS
-    a.do(node.read(Reading("probe", SURE_AFTER_MS + 5, (2.5,)), world.now))
+    world.set_ms = WALL_MS
+    a.do(node.read(Reading("probe", WALL_MS + 5, (2.5,)), world.now))
     world.run(1)
     first, second = [events[0] for _, events in a.recorded]
     assert first.flags & TIME_UNSURE and not second.flags & TIME_UNSURE

@@ -63,7 +63,7 @@ def test_damage_to_a_peers_record_costs_nothing_of_ours() -> None:
     again = world.boot("a", link=False)
     assert again.node.graph.highest_seq(0) == 20
     again.submit(event(99), urgent=True)
-    assert [key for key, _ in again.recorded] == [(0, 2, 21)]
+    assert [key for key, _ in again.recorded] == [(0, again.node.incarnation, 21)]
     again.do(again.node.linked(True, world.now))
     world.run(20)
     assert again.frontier() == b.frontier()
@@ -81,7 +81,27 @@ def test_an_unsigned_vertex_above_a_hole_does_not_stop_the_start() -> None:
     del a.log[own[1]]
     again = world.boot("a")
     again.submit(event(9), urgent=True)
-    assert [key for key, _ in again.recorded] == [(0, 2, 2)]
+    assert [key for key, _ in again.recorded] == [(0, again.node.incarnation, 2)]
+
+
+def test_an_unsigned_vertex_above_a_hole_is_signed_once_the_hole_is_mended() -> None:
+    world = World(["a", "b", "c"])
+    a, b = world.boot("a"), world.boot("b")
+    for number in range(2):
+        a.submit(event(number), urgent=True)
+        world.run(1)
+    world.fate = lambda sender, to, channel: 0
+    a.submit(event(2), urgent=True)
+    a.kill()
+    assert a.log[-1].type == SIGNATURE
+    del a.log[-1]
+    own = [index for index, record in enumerate(a.log) if record.type == VERTEX]
+    del a.log[own[1]]
+    world.fate = lambda sender, to, channel: 1
+    again = world.boot("a")
+    world.run(20)
+    assert again.frontier() == b.frontier()
+    assert b.node.graph.highest_seq(0) == 3, "recorded and signed: peers get it"
 
 
 def test_somebody_elses_clock_is_not_ours_after_a_restart() -> None:

@@ -1,10 +1,12 @@
 """The node as a whole, without a world: what goes out in which order, and what a restart finds."""
 
+from edge.dag.author import LIFE_MAX, SURE_AFTER_MS, next_life
 from edge.dag.records import SIGNATURE, VERTEX
 from edge.effects import Broadcast, Persist, Sign
 from edge.wire.frame import Channel, decode_vertex
+from edge.wire.hlc import HLC_MAX
 from edge.wire.vertex import Ack, Shed, decode_header
-from tests.builders import World, event
+from tests.builders import Machine, World, event
 
 
 def test_an_event_is_durable_before_it_is_sent() -> None:
@@ -38,18 +40,92 @@ def test_own_vertices_leave_in_the_order_of_their_seq() -> None:
     assert sent == [1, 2]
 
 
-def test_a_clean_stop_keeps_the_incarnation_and_a_crash_takes_the_next() -> None:
+def test_every_start_is_a_life_of_its_own_and_the_line_goes_on() -> None:
     world = World(["a", "b"])
     machine = world.boot("a")
     machine.submit(event(1), urgent=True)
     machine.stop()
     again = world.boot("a")
-    assert again.node.incarnation == 1
+    assert again.node.incarnation > machine.node.incarnation
     again.submit(event(2), urgent=True)
     again.kill()
     third = world.boot("a")
     third.submit(event(3), urgent=True)
-    assert [key for key, _ in third.recorded] == [(0, 2, 3)]
+    assert third.node.incarnation > again.node.incarnation, "within one second, too"
+    assert [key for key, _ in third.recorded] == [(0, third.node.incarnation, 3)]
+    assert len(third.frontier()) == 1
+
+
+def test_a_life_is_named_by_the_second_of_its_start_and_only_ever_rises() -> None:
+    second = 1000
+    assert next_life(0, SURE_AFTER_MS + 77 * second) == 77
+    assert next_life(500, SURE_AFTER_MS + 77 * second) == 501, "the clock went back"
+    assert next_life(0, 0) == 1, "1970"
+    assert next_life(0, HLC_MAX >> 16) == LIFE_MAX
+    assert next_life(LIFE_MAX, HLC_MAX >> 16) == LIFE_MAX + 1
+
+
+def test_a_log_restored_from_an_old_image_goes_on_beside_what_came_after_it() -> None:
+    """The image is older than a clean stop, a restart and a crash that peers know of: still no name is used twice."""
+    world = World(["a", "b"])
+    a, b = world.boot_all()
+    a.submit(event(1), urgent=True)
+    world.run(1)
+    a.stop()
+    image = list(a.log)
+    for number in range(2, 8):
+        a = world.boot("a")
+        a.submit(event(number), urgent=True)
+        world.run(2)
+        a.stop() if number % 2 else a.kill()
+    a.log = image
+    restored = world.boot("a", link=False)
+    restored.submit(event(9), urgent=True)
+    restored.do(restored.node.linked(True, world.now))
+    world.run(30)
+    assert restored.frontier() == b.frontier()
+    assert {key[2] for key, _ in restored.recorded} == {2}
+    assert b.node.counts()["quarantined"] == restored.node.counts()["quarantined"] == 0
+    assert restored.node.graph.highest_seq(0) == 7, "what the image lacked came back"
+    assert restored.node.status(world.now)["key_in_use"] is None
+
+
+def test_a_second_device_with_our_key_is_noticed_and_does_not_stop_us() -> None:
+    """A copied card: both run at once, started within one second, and write under the same names."""
+    world = World(["a", "b"])
+    a = world.boot("a")
+    copy = list(a.log)
+    other = World(["a", "b"])
+    clone = Machine(other, "a", 0, a.node, copy)
+    other.machines["a"] = clone
+    clone = other.boot("a")
+    clone.node._author.incarnation = a.node.incarnation
+    sent: list[bytes] = []
+    other.broadcast = lambda sender, channel, payload: sent.append(payload)  # type: ignore[method-assign]
+    a.submit(event(1), urgent=True)
+    clone.submit(event(2), urgent=True)
+    assert len(sent) == 1
+    a.do(a.node.receive(Channel.VERTEX, sent[0], world.now))
+    assert a.node.status(world.now)["key_in_use"] == (0, a.node.incarnation, 1)
+    assert [report.level for report in a.reports if report.event == "key-in-use"] == ["error"]
+    assert a.node.counts()["refused_key_in_use"] == 1
+    a.submit(event(3), urgent=True)
+    assert [key[2] for key, _ in a.recorded] == [1, 2], "it goes on recording"
+
+
+def test_a_second_device_with_our_key_in_a_life_of_its_own_is_noticed() -> None:
+    world = World(["a", "b"])
+    a = world.boot("a")
+    other = World(["a", "b"])
+    other.ms = world.ms + 5_000
+    clone = other.boot("a")
+    sent: list[bytes] = []
+    other.broadcast = lambda sender, channel, payload: sent.append(payload)  # type: ignore[method-assign]
+    clone.submit(event(2), urgent=True)
+    a.submit(event(1), urgent=True)
+    a.do(a.node.receive(Channel.VERTEX, sent[0], world.now))
+    assert a.node.status(world.now)["key_in_use"] == (0, clone.node.incarnation, 1)
+    assert a.node.counts()["quarantined"] == 0, "two lives are no fork"
 
 
 def test_a_signature_lost_in_a_crash_is_made_again() -> None:
