@@ -4,7 +4,7 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import Any
 
-from edge.cli.options import add_config, add_json, load_config
+from edge.cli.options import add_command, add_config, add_json, at_least, load_config
 from edge.cli.output import Output
 from edge.config import Config
 from edge.errors import PermissionsError, SynedgeError, UnavailableError
@@ -15,11 +15,24 @@ ROWS = 40
 
 def arguments(parser: ArgumentParser) -> None:
     commands = parser.add_subparsers(dest="what", metavar="WHAT", required=True)
-    commands.add_parser("list", help="the configured agents, and what they did if the agent runs")
-    test = commands.add_parser("test", help="run agents on a recording, offline: does my model fire on this?")
+    add_command(
+        commands,
+        "list",
+        "the configured agents, and what they did if the agent runs",
+        "agents list --config pump-7/synedge.toml",
+    )
+    test = add_command(
+        commands,
+        "test",
+        "run agents on a recording, offline: does my model fire on this?",
+        "agents test --input recording.csv",
+        "agents test --input recording.csv.gz --agent bearing --limit 0 --json",
+    )
     test.add_argument("--input", required=True, metavar="FILE", help="CSV with a header line, plain or .gz")
     test.add_argument("--agent", metavar="NAME", help="only this one")
-    test.add_argument("--limit", type=int, default=ROWS, metavar="N", help=f"windows in the table ({ROWS}); 0 for all")
+    test.add_argument(
+        "--limit", type=at_least(0), default=ROWS, metavar="N", help=f"windows in the table ({ROWS}); 0 for all"
+    )
     for child in commands.choices.values():
         add_config(child)
         add_json(child)

@@ -23,7 +23,7 @@ class BenchParser(Parser):
 def arguments(parser: ArgumentParser) -> None:
     commands = parser.add_subparsers(dest="what", metavar="WHAT", parser_class=BenchParser)
     for name, summary in BENCHES.items():
-        child = commands.add_parser(name, help=summary, description=summary)
+        child = commands.add_parser(name, help=summary, description=f"{summary[0].upper()}{summary[1:]}.")
         child.name = name
         add_json(child, is_inherited=True)
     add_json(parser)

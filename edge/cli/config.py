@@ -3,7 +3,7 @@
 from argparse import ArgumentParser, Namespace
 from typing import TYPE_CHECKING
 
-from edge.cli.options import add_config, add_json, load_config
+from edge.cli.options import add_command, add_config, add_json, load_config
 from edge.cli.output import Output
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ def arguments(parser: ArgumentParser) -> None:
         ("check", "exit 0 when the agent could start with it, 78 with the reason when not"),
         ("show", "every key in force with its value, and where it comes from"),
     ):
-        child = commands.add_parser(name, help=summary)
+        child = add_command(commands, name, summary, f"config {name} --config pump-7/synedge.toml")
         add_config(child)
         add_json(child)
 

@@ -2,7 +2,7 @@
 
 from argparse import ArgumentParser, Namespace
 
-from edge.cli.options import add_config, add_json
+from edge.cli.options import add_config, add_example, add_json
 from edge.cli.output import Output
 
 EXIT_FAILED = 1
@@ -13,6 +13,7 @@ def arguments(parser: ArgumentParser) -> None:
     parser.epilog = "Exit code 1 when a check fails; a warning alone is 0."
     add_config(parser)
     add_json(parser)
+    add_example(parser, "doctor --config pump-7/synedge.toml")
 
 
 def run(args: Namespace, out: Output) -> int:

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from edge.cli.logs import Log, open_log
-from edge.cli.options import add_json, add_log
+from edge.cli.options import add_example, add_json, add_log, at_least
 from edge.cli.output import Output, cell
 from edge.dag.reader import follow
 from edge.dag.records import SIGNATURE, VERTEX, Place, Record, segment_name, segment_of
@@ -62,15 +62,18 @@ def arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--agent", help="only of this agent")
     parser.add_argument("--kind", help="only of this kind: class, alarm, clear, value …")
     parser.add_argument("--since", metavar="WHEN", help="10m, 2h, 3d; 2025-06-01, 2025-06-01T12:00; or Unix ms")
-    parser.add_argument("--limit", type=int, default=LIMIT, metavar="N", help=f"the newest N ({LIMIT}); 0 for all")
+    parser.add_argument(
+        "--limit", type=at_least(0), default=LIMIT, metavar="N", help=f"the newest N ({LIMIT}); 0 for all"
+    )
     parser.add_argument("--follow", "-f", action="store_true", help="go on with what comes; with --json one line each")
     parser.add_argument("--log", action="store_true", help="on a gateway: read its log instead of its store")
     add_json(parser)
+    add_example(
+        parser, "events --follow", "events --agent bearing --since 2h --json", "events --data /mnt/card/data --limit 0"
+    )
 
 
 def run(args: Namespace, out: Output) -> int:
-    if args.limit < 0:
-        raise UsageError(f"--limit {args.limit}; allowed: 0 for all, or a number of events")
     since_ms = since(args.since, time.time_ns() // 1_000_000) if args.since else None
     log = open_log(args)
     wanted = Wanted(log.author(args.node) if args.node else None, args.agent, args.kind, since_ms)

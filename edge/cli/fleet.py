@@ -4,7 +4,7 @@ import time
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from edge.cli.options import add_json
+from edge.cli.options import add_command, add_json
 from edge.cli.output import Output
 from edge.cli.place import NodeSettings, Place, lay_out
 from edge.cli.site import Site, check_label, check_name, init_site, locked, open_site, read_public_key
@@ -20,11 +20,19 @@ SECRET = "holds the secret key of {name}: keep it off shared disks, and delete t
 def arguments(parser: ArgumentParser) -> None:
     commands = parser.add_subparsers(dest="what", metavar="WHAT", required=True)
 
-    init = commands.add_parser("init", help="make the authority and an empty roster")
+    init = add_command(
+        commands, "init", "make the authority and an empty roster", 'fleet init --dir fleet --site-name "Mill 3"'
+    )
     init.add_argument("--site-name", default="", help="a name for people")
     init.add_argument("--suite", action="append", choices=list(SUITE_BY_NAME), help="what members may sign with")
 
-    add = commands.add_parser("add", help="take a device in")
+    add = add_command(
+        commands,
+        "add",
+        "take a device in",
+        "fleet add valve-2 --public-key valve-2.pub",
+        "fleet add gate --role gateway --out cards/gate",
+    )
     add.add_argument("name", metavar="NAME", help="the device's name: a-z, 0-9 and '-'")
     way = add.add_mutually_exclusive_group(required=True)
     way.add_argument("--public-key", metavar="FILE", help="node.pub of a device that made its own key")
@@ -32,9 +40,14 @@ def arguments(parser: ArgumentParser) -> None:
     add.add_argument("--role", action="append", choices=list(ROLES), help="device, unless said; may be repeated")
     add.add_argument("--label", default="", help="free text for people")
 
-    commands.add_parser("list", help="who is a member")
+    add_command(commands, "list", "who is a member", "fleet list --dir fleet --json")
 
-    refresh = commands.add_parser("refresh", help="copy the newest roster into devices' directories")
+    refresh = add_command(
+        commands,
+        "refresh",
+        "copy the newest roster into devices' directories",
+        "fleet refresh cards/valve-2 cards/gate",
+    )
     refresh.add_argument("directories", nargs="+", metavar="DEVICE_DIR", help="where a device's synedge.toml is")
 
     for child in commands.choices.values():

@@ -7,7 +7,7 @@ import time
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from edge.cli.options import add_json
+from edge.cli.options import add_example, add_json
 from edge.cli.output import Output
 from edge.cli.place import NodeSettings, Place, lay_out
 from edge.cli.site import check_label, check_name, init_site, locked, open_site
@@ -36,6 +36,7 @@ def arguments(parser: ArgumentParser) -> None:
     )
     parser.add_argument("--force", action="store_true", help="write synedge.toml anew; a key is never overwritten")
     add_json(parser)
+    add_example(parser, "init pump-7 --name pump-7 --new-site", "init --system --name pump-7")
 
 
 def run(args: Namespace, out: Output) -> int:

@@ -26,6 +26,13 @@ COMMANDS = {
     "doctor": "look for what is wrong here, and say how to mend it",
     "version": "version and what it was built with",
 }
+TOP_EPILOG = """\
+examples:
+  synedge demo
+  synedge init pump-7 --name pump-7 --new-site
+  synedge run --config pump-7/synedge.toml
+
+`synedge COMMAND --help` shows the options of a command; --json works on all of them."""
 EXIT_INTERNAL = 70
 EXIT_INTERRUPTED = 130  # 128 + SIGINT
 EXIT_NO_READER = 141  # 128 + SIGPIPE
@@ -117,11 +124,15 @@ def _dispatch(argv: list[str]) -> int:
 
 
 def _top_parser() -> ArgumentParser:
-    parser = ArgumentParser("synedge", description="The edge agent of the Synaptic Neural Mesh.")
+    parser = ArgumentParser(
+        "synedge",
+        description="The edge agent of the Synaptic Neural Mesh.",
+        formatter_class=RawDescriptionHelpFormatter,
+    )
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
     for name, summary in COMMANDS.items():
         commands.add_parser(name, help=summary, add_help=False)
-    parser.epilog = "`synedge COMMAND --help` shows the options of a command; --json works on all of them."
+    parser.epilog = TOP_EPILOG
     return parser
 
 

@@ -3,7 +3,7 @@
 from argparse import SUPPRESS, ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Callable
 from math import inf
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from edge.config import Config
@@ -37,6 +37,13 @@ def add_log(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--data", metavar="DIR", help="instead of a configuration: a node's directory, its data directory or its log"
     )
+
+
+def add_command(commands: Any, name: str, summary: str, *examples: str) -> ArgumentParser:
+    """A sub-command; `commands` is what `add_subparsers` answered."""
+    child: ArgumentParser = commands.add_parser(name, help=summary, description=f"{summary[0].upper()}{summary[1:]}.")
+    add_example(child, *examples)
+    return child
 
 
 def at_least(low: float, *, whole: bool = True) -> Callable[[str], float]:

@@ -2,7 +2,7 @@
 
 from argparse import ArgumentParser, Namespace
 
-from edge.cli.options import add_config, add_json, load_config
+from edge.cli.options import add_config, add_example, add_json, load_config
 from edge.cli.output import Output
 from edge.cli.status import span
 from edge.shell.control import ask
@@ -11,6 +11,7 @@ from edge.shell.control import ask
 def arguments(parser: ArgumentParser) -> None:
     add_config(parser)
     add_json(parser)
+    add_example(parser, "peers --config pump-7/synedge.toml")
 
 
 def run(args: Namespace, out: Output) -> int:

@@ -2,13 +2,14 @@
 
 from argparse import ArgumentParser, Namespace
 
-from edge.cli.options import add_config, add_json, load_config
+from edge.cli.options import add_config, add_example, add_json, load_config
 from edge.cli.output import Output
 
 
 def arguments(parser: ArgumentParser) -> None:
     add_config(parser)
     add_json(parser)
+    add_example(parser, "run --config pump-7/synedge.toml")
 
 
 def run(args: Namespace, out: Output) -> int:

@@ -4,7 +4,7 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from edge.cli.options import add_config, add_json, load_config
+from edge.cli.options import add_config, add_example, add_json, load_config
 from edge.cli.output import Output, bytes_text
 from edge.shell.control import ask
 
@@ -13,6 +13,7 @@ def arguments(parser: ArgumentParser) -> None:
     add_config(parser)
     parser.add_argument("--counts", action="store_true", help="every counter instead")
     add_json(parser)
+    add_example(parser, "status --config pump-7/synedge.toml", "status --counts --json")
 
 
 def run(args: Namespace, out: Output) -> int:

@@ -3,7 +3,7 @@
 from argparse import ArgumentParser, Namespace
 
 from edge import __version__
-from edge.cli.options import add_json
+from edge.cli.options import add_example, add_json
 from edge.cli.output import Output
 
 LIBRARIES = ("paho-mqtt", "zeroconf", "pycryptodome", "iotcore")
@@ -11,6 +11,7 @@ LIBRARIES = ("paho-mqtt", "zeroconf", "pycryptodome", "iotcore")
 
 def arguments(parser: ArgumentParser) -> None:
     add_json(parser)
+    add_example(parser, "version --json")
 
 
 def run(args: Namespace, out: Output) -> int:
