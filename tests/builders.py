@@ -86,6 +86,9 @@ class Machine:
     reports: list[Report] = field(default_factory=list)
     durable: int = 0
     disk_full: bool = False
+    store_full: bool = False
+    waiting: list[Archive] = field(default_factory=list)
+    """For the store to have room."""
     is_up: bool = True
 
     def do(self, effects: list[Effect]) -> None:
@@ -113,11 +116,11 @@ class Machine:
                 return node.signed(ticket, signer(self.name).sign(message, deterministic=True), now)
             case Verify(ticket, number, key, message, signature):
                 return node.verified(ticket, suite.verify(number, key, message, signature), now)
-            case Archive(ticket, vertices):
-                for header, signature, body in vertices:
-                    self.archived[header] = body
-                    self.signatures[header] = signature
-                return node.archived(ticket, now)
+            case Archive():
+                if self.store_full or self.waiting:
+                    self.waiting.append(effect)
+                    return []
+                return self._archive(effect)
             case Broadcast(payload):
                 self.world.broadcast(self, Channel.VERTEX, payload)
             case Announce(channel, payload):
@@ -131,6 +134,19 @@ class Machine:
             case Infer():
                 raise AssertionError("no models here")
         return []
+
+    def _archive(self, effect: Archive) -> list[Effect]:
+        for header, signature, body in effect.vertices:
+            self.archived[header] = body
+            self.signatures[header] = signature
+        return self.node.archived(effect.ticket, self.world.now)
+
+    def store_has_room(self) -> None:
+        self.store_full = False
+        while self.waiting:  # one behind the other, those that come meanwhile at the end
+            effects = self._archive(self.waiting[0])
+            del self.waiting[0]
+            self.do(effects)
 
     def place(self, number: int) -> int:
         """Where the record of this number, from 0, stands in the log."""

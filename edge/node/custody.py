@@ -10,13 +10,18 @@ from functools import partial
 
 from edge.dag.author import Author
 from edge.dag.floor import FloorAck
-from edge.dag.graph import Branch, Graph
-from edge.effects import Archive
+from edge.dag.graph import ID_BYTES, Branch, Graph
+from edge.dag.records import Record
+from edge.effects import Archive, Load
 from edge.ids import Instant, VertexKey
 from edge.limits import ARCHIVE_FLIGHT_MAX
 from edge.node.desk import Desk
+from edge.wire.frame import VertexFrame, decode_vertex
 from edge.wire.roster import Roster
-from edge.wire.vertex import Ack, Header
+from edge.wire.vertex import Ack, Header, decode_header
+
+CATCH_UP_VERTICES = 64
+"""Read from the log at a time for a store that was behind."""
 
 
 def is_gateway(roster: Roster, author: int) -> bool:
@@ -44,6 +49,9 @@ class Custody:
         self._kept: dict[tuple[int, int], int] = {}
         """Gateway: highest seq in our own store."""
         self._due: dict[tuple[int, int], Ack] = {}
+        self._behind: dict[tuple[int, int], int] = {}
+        """Gateway: the first seq of each line that the store had no room for; it is read from the log later."""
+        self._is_reading = False
         self.archived = 0
 
     @property
@@ -111,11 +119,19 @@ class Custody:
                     self._said[line] = max(self._said.get(line, 0), item.seq)
 
     def archive(self, header: Header, signature: bytes | None, body: bytes | None) -> None:
-        """Gateway: put a vertex into the store."""
-        if self._is_gateway:
-            self._archiving += 1
-            ticket = self._desk.ticket(partial(self._archived, header))
-            self._desk.do(Archive(ticket, ((header.raw, signature, body),)))
+        """Gateway: put a vertex into the store; later, if that is behind. A line goes in by its order."""
+        line = (header.author, header.incarnation)
+        if not self._is_gateway:
+            return
+        if self.is_full or line in self._behind:
+            self._behind.setdefault(line, header.seq)
+        else:
+            self._put(header, signature, body)
+
+    def _put(self, header: Header, signature: bytes | None, body: bytes | None) -> None:
+        self._archiving += 1
+        ticket = self._desk.ticket(partial(self._archived, header))
+        self._desk.do(Archive(ticket, ((header.raw, signature, body),)))
 
     def recovered(self, header: Header) -> None:
         """Gateway: a vertex that the log held before this start, with its chain; the store has it before we speak."""
@@ -126,6 +142,8 @@ class Custody:
 
     def settle(self, now: Instant) -> None:
         """Queue what is owed, one acknowledgement a line of history; the newest ones wait while a set is on its way."""
+        if self._behind and not self._is_reading and 2 * self._archiving < ARCHIVE_FLIGHT_MAX:
+            self._catch_up()
         if self._author.queued_items:
             return
         for line, ack in self._due.items():
@@ -133,6 +151,40 @@ class Custody:
             self._said[line] = ack.seq
             self.acknowledged(FloorAck(*ack))
         self._due.clear()
+
+    def _catch_up(self) -> None:
+        """Read from the log the next vertices of a line that the store had no room for."""
+        line, seq = next(iter(self._behind.items()))
+        branch = self._graph.branch(*line)
+        assert branch is not None, "only what is held is archived"
+        places: list[int] = []
+        apart: list[bool] = []
+        for number in range(seq, min(branch.head_seq, seq + CATCH_UP_VERTICES - 1) + 1):
+            place, signature = self._graph.place(VertexKey(*line, number))
+            if not place:
+                break  # the disk has not answered yet
+            apart.append(bool(signature) and signature != place)
+            places += [place, signature] if apart[-1] else [place]
+        if not places:  # the others first
+            self._behind[line] = self._behind.pop(line)
+            return
+        self._is_reading = True
+        self._desk.do(Load(self._desk.ticket(partial(self._read, line, apart)), tuple(places)))
+
+    def _read(self, line: tuple[int, int], apart: list[bool], records: tuple[Record | None, ...], now: Instant) -> None:
+        self._is_reading = False
+        rest = iter(records)
+        for is_apart in apart:
+            record, beside = next(rest), next(rest) if is_apart else None
+            frame = decode_vertex(record.payload) if record is not None else None
+            header = decode_header(frame.header) if isinstance(frame, VertexFrame) else None
+            if isinstance(frame, VertexFrame) and isinstance(header, Header):
+                self._put(header, beside.payload[ID_BYTES:] if beside is not None else frame.signature, frame.body)
+        branch = self._graph.branch(*line)
+        # What is damaged stays out: it comes again from the mesh after the next start.
+        seq = self._behind.pop(line) + len(apart)
+        if branch is not None and seq <= branch.head_seq:
+            self._behind[line] = seq
 
     def _archived(self, header: Header, done: bool, now: Instant) -> None:
         self._archiving -= 1
@@ -155,6 +207,6 @@ class Custody:
     def counts(self) -> dict[str, int]:
         return {
             "archived": self.archived,
-            "archiving": self._archiving,
+            "archiving": self._archiving + len(self._behind),
             "acks_owed": len(self._due) + self._author.queued_items,
         }

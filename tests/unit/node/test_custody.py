@@ -5,10 +5,11 @@ import pytest
 from edge.dag.author import Author, AuthorOptions
 from edge.dag.graph import Graph
 from edge.ids import Instant, VertexId, VertexKey
+from edge.limits import ARCHIVE_FLIGHT_MAX, TICKETS_MAX
 from edge.node.custody import Custody
 from edge.node.desk import Desk
 from edge.wire.roster import Roster
-from edge.wire.vertex import Ack, Header, encode_header
+from edge.wire.vertex import Ack, Header, decode_header, encode_header
 from tests.builders import SUITE, WALL_MS, World, event, roster_of
 
 NOW = Instant(0, WALL_MS)
@@ -106,3 +107,26 @@ def test_nothing_is_acknowledged_that_hangs_above_a_hole():
     world.run(15)
     assert world.is_converged()
     assert a.node.custody.acked_seq == 3
+
+
+def test_a_store_without_room_stops_no_sensing_and_gets_everything_later():
+    world = World(["a", "g"], gateways=("g",))
+    a, g = world.boot_all()
+    g.store_full = True
+    for number in range(ARCHIVE_FLIGHT_MAX + 300):
+        g.submit(event(number), urgent=True)
+    a.submit(event(0), urgent=True)
+    world.run(2)
+    assert g.node.counts()["recorded_events"] == ARCHIVE_FLIGHT_MAX + 300, "nothing of its own is shed"
+    assert g.node.counts()["open_tickets"] < TICKETS_MAX
+    assert len(g.waiting) <= ARCHIVE_FLIGHT_MAX, "what waits in memory is bounded"
+    assert not g.archived and a.node.custody.acked_seq == 0
+    g.store_has_room()
+    world.run(10)
+    stored = [decode_header(raw) for raw in g.archived]
+    own = [header.seq for header in stored if header.author == g.index]
+    assert own == sorted(own), "a line is stored in its order"
+    assert set(own) == set(range(1, g.node.graph.highest_seq(g.index) + 1))
+    assert all(g.signatures[header.raw] for header in stored), "with its signatures"
+    assert a.node.custody.acked_seq == 1
+    assert g.node.counts()["archiving"] == 0
