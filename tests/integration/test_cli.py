@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -9,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from edge.lab.process import wait_until
 
 READINGS = 200
 TIMEOUT_S = 30
@@ -193,3 +196,23 @@ def test_many_additions_at_once_lose_none(tmp_path: Path) -> None:
     listed = told("fleet", "list", "--dir", site)
     assert sorted(member["name"] for member in listed["members"]) == names
     assert listed["roster_version"] == 7 and [member["index"] for member in listed["members"]] == [1, 2, 3, 4, 5, 6]
+
+
+def test_ctrl_c_ends_a_benchmark_with_its_processes_at_once(tmp_path: Path) -> None:
+    """As a terminal does it: the signal goes to the foreground group, and nothing of it is left."""
+    command = [sys.executable, "-m", "edge", "bench", "mesh"]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
+        env={**environment(), "TMPDIR": str(tmp_path)},
+    ) as bench:  # fmt: skip
+        try:
+            children = Path(f"/proc/{bench.pid}/task/{bench.pid}/children")
+            assert wait_until(lambda: len(children.read_text().split()) == 3, TIMEOUT_S)
+            workers = children.read_text().split()
+            os.killpg(bench.pid, signal.SIGINT)
+            out, err = bench.communicate(timeout=10)
+        finally:
+            bench.kill()
+    assert (bench.returncode, out) == (130, "") and "Traceback" not in err
+    assert not [pid for pid in workers if Path(f"/proc/{pid}").exists()]
+    assert list(tmp_path.iterdir()) == []

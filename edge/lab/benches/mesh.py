@@ -83,6 +83,10 @@ def measure(args: Namespace) -> dict[str, Any]:
         processes = min(args.processes, args.authors)
         workers += [Worker(root, names[number::processes], args.sync_delay_ms) for number in range(processes)]
         return _run(args, root, workers, names)
+    except BaseException:
+        for worker in workers:
+            worker.kill()
+        raise
     finally:
         for worker in workers:
             worker.end()
@@ -95,7 +99,8 @@ class Worker:
     def __init__(self, root: Path, names: list[str], sync_delay_ms: float) -> None:
         command = [sys.executable, "-m", "edge.lab.benches.mesh_worker", str(root), str(sync_delay_ms), *names]
         self.names = names
-        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        # A session of its own: Ctrl-C is for the one that waits, which then ends it.
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True)
 
     def send(self, **order: Any) -> None:
         assert self._process.stdin is not None
@@ -112,6 +117,10 @@ class Worker:
     def ask(self, **order: Any) -> Any:
         self.send(**order)
         return self.receive()
+
+    def kill(self) -> None:
+        """Its broker dies with it, and its directory is thrown away."""
+        self._process.kill()
 
     def end(self) -> None:
         """Closing its input ends the process; one that hangs is killed."""
