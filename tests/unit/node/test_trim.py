@@ -40,12 +40,12 @@ def test_the_oldest_segment_with_something_uncovered_is_needed() -> None:
     assert first_needed(branch_of(1, 1, [0, 0]), 0) == NEVER, "what is not on the disk yet is judged by `newest`"
 
 
-def test_so_many_go_that_the_log_is_below_half_and_two_always_stay() -> None:
+def test_so_many_go_that_the_log_is_below_half_and_the_newest_stays() -> None:
     segments = tuple((number, 0.1) for number in range(3, 10))  # 70 %
     assert last_to_drop(segments, NEVER, 9) == 5
     assert last_to_drop(segments, 5, 9) == 4
     assert last_to_drop(segments, 3, 9) == 0
-    assert last_to_drop(segments, NEVER, 5) == 3
+    assert last_to_drop(segments, NEVER, 4) == 3
     assert last_to_drop(((1, 0.9), (2, 0.05), (3, 0.05)), NEVER, 3) == 1
     assert last_to_drop(((1, 0.5), (2, 0.5)), NEVER, 2) == 0
     assert last_to_drop((), NEVER, 0) == 0
