@@ -47,7 +47,8 @@ def test_so_many_go_that_the_log_is_below_half_and_the_newest_stays() -> None:
     assert last_to_drop(segments, 3, 9) == 0
     assert last_to_drop(segments, NEVER, 4) == 3
     assert last_to_drop(((1, 0.9), (2, 0.05), (3, 0.05)), NEVER, 3) == 1
-    assert last_to_drop(((1, 0.5), (2, 0.5)), NEVER, 2) == 0
+    assert last_to_drop(((1, 0.5), (2, 0.5)), NEVER, 2) == 1
+    assert last_to_drop(((1, 1.0),), NEVER, 1) == 0
     assert last_to_drop((), NEVER, 0) == 0
 
 
