@@ -76,6 +76,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; its exit code is of sysexits.h, or 130 and 141 as a shell says for SIGINT and SIGPIPE."""
     argv = list(sys.argv[1:] if argv is None else argv)
     as_json = "--json" in argv
+    _prepare_streams()
     try:
         try:
             return _dispatch(argv)
@@ -148,7 +149,7 @@ def _complain(error: SynedgeError, *, as_json: bool) -> int:
         import json
 
         fault = {"kind": type(error).__name__, "code": error.code, "message": str(error)}
-        print(json.dumps({"error": fault}, ensure_ascii=False), file=sys.stderr)
+        print(json.dumps({"error": fault}), file=sys.stderr)
     else:
         print(f"synedge: {error}", file=sys.stderr)
     return error.code
@@ -162,6 +163,21 @@ def _internal(error: Exception, *, as_json: bool) -> int:
         traceback.print_exception(error)
     fault = SynedgeError(f"internal error, please report it: {type(error).__name__}: {error}")
     return _complain(fault, as_json=as_json)
+
+
+def _prepare_streams() -> None:
+    """Somebody may have closed them (`>&-`), or have a locale that cannot say every letter."""
+    if None in (sys.stdin, sys.stdout, sys.stderr):
+        import os
+
+        while (file := os.open(os.devnull, os.O_RDWR)) <= 2:
+            pass  # or a file that we open later would be taken for one of them
+        os.close(file)
+        sys.stdin = sys.stdin or open(os.devnull)  # noqa: SIM115  (until the process ends)
+        sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: SIM115
+        sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: SIM115
+    if (sys.stdout.encoding or "").lower() != "utf-8" and hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def _forget_stdout() -> None:

@@ -15,6 +15,7 @@ class Output:
 
     def __init__(self, *, as_json: bool) -> None:
         self.as_json = as_json
+        self._is_ascii = (getattr(sys.stdout, "encoding", None) or "utf-8").lower() != "utf-8"
         self.is_coloured = (
             not as_json
             and "NO_COLOR" not in os.environ
@@ -27,13 +28,13 @@ class Output:
         """The one JSON document of a command."""
         import json
 
-        print(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False, default=_plain))
+        print(json.dumps(value, indent=2, ensure_ascii=self._is_ascii, allow_nan=False, default=_plain))
 
     def json_line(self, value: object) -> None:
         """One line of a stream of documents (`--follow --json`), out at once."""
         import json
 
-        print(json.dumps(value, ensure_ascii=False, allow_nan=False, default=_plain), flush=True)
+        print(json.dumps(value, ensure_ascii=self._is_ascii, allow_nan=False, default=_plain), flush=True)
 
     def line(self, text: str = "") -> None:
         print(text)

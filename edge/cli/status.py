@@ -49,8 +49,9 @@ def _lines(status: Mapping[str, Any]) -> Iterator[tuple[str, object]]:
     yield "peers online", status["peers_online"]
     yield "own chain", f"incarnation {status['incarnation']}, seq {status['seq']}, acknowledged {status['acked_seq']}"
     yield "recorded", f"{status['recorded_events']} events; {status['shed_events']} shed"
-    tally = status.get("readings") or {}
-    yield "readings", ", ".join(f"{count} {word}" for word, count in tally.items())
+    tally = dict(status.get("readings") or {})
+    total = tally.pop("readings", 0)
+    yield "readings", f"{total} = " + " + ".join(f"{count} {word}" for word, count in tally.items())
     log = status.get("log") or {}
     if log:
         share = f"{status['log_share']:.1%} of {bytes_text(log['max_bytes'])}"
@@ -78,7 +79,8 @@ def _broker(mqtt: Mapping[str, Any] | None) -> str:
         return "-"
     hosting = f"; hosting {mqtt['hosted']} ({mqtt['engine']})" if mqtt.get("hosting") else ""
     if mqtt.get("connected"):
-        return f"{mqtt['broker']}, {mqtt['discovery']}{hosting}"
+        links = "; ".join(f"{link['broker']}, {link['discovery']}" for link in mqtt["links"])
+        return f"{links}{hosting}"
     return f"not connected: {mqtt.get('reason') or 'looking for one'}{hosting}"
 
 

@@ -19,7 +19,8 @@ STATUS = {
     "seq": 77, "acked_seq": 70, "recorded_events": 1234, "shed_events": 5, "peers_online": 3, "vertices": 400,
     "log_share": 0.0028, "disk_full": True, "time_unsure": True, "quarantined": [4], "gaps": 2, "pending": 1,
     "readings": {"readings": 9, "recorded": 4, "quiet": 3, "shed": 1, "open": 1},
-    "mqtt": {"broker": "127.0.0.1:40001", "connected": True, "discovery": "mdns", "hosting": False},
+    "mqtt": {"connected": True, "hosting": False, "links": [{"broker": "127.0.0.1:40001", "discovery": "mdns"},
+             {"broker": "127.0.0.1:40002", "discovery": "broker"}]},
     "sources": {"accel": {"kind": "mqtt", "state": "failing", "readings": 9, "shed_readings": 1, "detail": "not JSON"}},
 }  # fmt: skip
 PEERS = [
@@ -83,9 +84,9 @@ def test_status_is_what_the_agent_says(config: Path, synedge: Synedge) -> None:
     for said in (
         "pump (Pumpe 7), device, member 1 of site 0123456789abcdef",
         "up 1d 2h",
-        "127.0.0.1:40001, mdns",
+        "127.0.0.1:40001, mdns; 127.0.0.1:40002, broker",
         "incarnation 2, seq 77, acknowledged 70",
-        "0.3% of 536.9 MB",
+        "9 = 4 recorded + 3 quiet + 1 shed + 1 open",
         "9 readings, 4 recorded, 3 quiet, 1 shed, 1 open",
         "disk or the log is full",
         "clock is not sure",

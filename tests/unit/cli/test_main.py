@@ -144,3 +144,26 @@ def test_the_module_runs_as_a_program() -> None:
     command = [sys.executable, "-m", "edge", "version", "--json"]
     ended = subprocess.run(command, capture_output=True, text=True, check=True, timeout=30)
     assert json.loads(ended.stdout)["python"]
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_closed_streams_are_nobodys_trouble(closed: str, tmp_path: Path) -> None:
+    """What is opened later must not be taken for one of them either: `init` writes files."""
+    line = f"exec {sys.executable} -m edge init {tmp_path}/pump --name pump {closed}"
+    ended = subprocess.run(["sh", "-c", line], capture_output=True, text=True, check=False, timeout=30)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert (tmp_path / "pump/synedge.toml").read_text().startswith("# Synedge.")
+
+
+def test_a_locale_without_a_letter_shows_its_code_and_json_stays_json(tmp_path: Path) -> None:
+    (tmp_path / "synedge.toml").write_text('[node]\nname = "x"\nlabel = "21 °C"\n')
+    environment = {"PATH": "/usr/bin", "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+
+    def shown(*more: str) -> str:
+        command = [sys.executable, "-m", "edge", "config", "show", "-c", str(tmp_path / "synedge.toml"), *more]
+        ended = subprocess.run(command, capture_output=True, check=False, timeout=30, env=environment)
+        assert ended.returncode == 0 and not ended.stderr
+        return ended.stdout.decode("ascii")
+
+    assert '"21 \\xb0C"' in shown()
+    assert {row["key"]: row["value"] for row in json.loads(shown("--json"))["values"]}["node.label"] == "21 °C"
