@@ -41,6 +41,10 @@ CANDIDATE_BROKERS_MAX = 16
 FRONTIER_BYTES_MAX = 60 * 1024
 
 # Brokers and links
+LINKS_MAX = 2  # brokers a node keeps a connection to, and a site hosts
+TWINS_MAX = 512  # digests of messages whose second copy may still come by the other link
+HINT_BYTES_MAX = 1024  # what a hosted broker is told of in a retained message
+HINT_ADDRESSES_MAX = 8
 BROKER_PACKET_BYTES_MAX = 4 * 1024 * 1024  # a hosted broker cuts above it: rosters of some 2,000 members still pass
 BROKER_QUEUE_PACKETS_MAX = 512  # per client that reads too slowly; what is dropped is repaired
 BROKER_MEMORY_BYTES_MAX = 256 * 1024 * 1024

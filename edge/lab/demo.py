@@ -194,7 +194,9 @@ class Demo:
             "frontier_equal": len({item.verdict.frontier for item in held.values()}) == 1,
             "latency_ms": report.latencies(self.recorded_at, self.accepted_at, self._late_keys()),
             "kills": self.kills,
-            "discovery": report.tally(d.status["mqtt"]["discovery"] for d in self._expected() if d.status),
+            "discovery": report.tally(
+                link["discovery"] for d in self._expected() if d.status for link in d.status["mqtt"]["links"]
+            ),
             "broker": report.tally(d.status["mqtt"]["engine"] for d in self._expected() if d.status["mqtt"]["hosting"]),
             "backend": sorted({name for d in self._expected() for name in d.status.get("engines", [])}),
             "model": watch.about()["model"],

@@ -1,20 +1,23 @@
-"""The brokers a node knows of: what was configured, what mDNS told, its own; each with what came of trying it."""
+"""The brokers a node knows of: configured, told by mDNS or by a broker, its own; each with what came of trying it."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from math import inf
 from typing import Literal, NamedTuple
 from urllib.parse import unquote, urlsplit
 
 from edge import limits
 
-Origin = Literal["configured", "mdns", "hosted"]
+Origin = Literal["configured", "mdns", "broker", "hosted"]
+Order = tuple[int, int, str]
 
 OWN_KEY = "own"
 BACKOFF_MS = 500
-BACKOFF_MAX_MS = 5_000
-SETTLED_BACKOFF_MAX_MS = 60_000
+BACKOFF_MAX_MS = (5_000, 15_000, 60_000)  # by how many connections there are
 REFUSED_RETRY_MS = 15_000
 LOST_RETRY_MS = 250
+MISSED_MS = 150_000  # how long a broker that we had is looked for with haste: longer than mDNS remembers it
+MISSED_BACKOFF_MAX_MS = 2_000
 STABLE_MS = 5_000
 _PORTS = {"mqtt": 1883, "mqtts": 8883}
 
@@ -26,7 +29,7 @@ class Target(NamedTuple):
     host: str
     port: int
     origin: Origin
-    order: tuple[int, int, str]
+    order: Order
     tls: bool = False
     username: str | None = None
 
@@ -53,12 +56,13 @@ def parse_url(text: str, number: int) -> Target:
 
 
 class Found(NamedTuple):
-    """What an advert claims: a hint until a CONNECT proves it."""
+    """What an advert claims: a hint until a CONNECT proves it. `origin`: who carried it."""
 
     name: str
     host: str
     port: int
     rank: int
+    origin: Literal["mdns", "broker"] = "mdns"
 
 
 @dataclass(slots=True)
@@ -73,16 +77,31 @@ class Candidate:
     proven: bool = False
     gone: bool = False
     """Its advert was taken back; forgotten when its connection ends."""
+    linked_at_ms: float = 0.0
+    missed_until_ms: float = -inf
+    """A connection that had stood was lost: looked for with haste until then."""
+    peer: str = ""
+    """Who answered there last, as the socket says; tells two addresses of one broker."""
 
     def failed(self, now_ms: float, wait_max_ms: float, jitter: float, refused: str) -> None:
         self.failures += 1
         self.refused = refused
+        self.peer = ""
         wait = min(BACKOFF_MS * 2.0 ** min(self.failures - 1, 10), wait_max_ms)
         self.retry_at_ms = now_ms + (REFUSED_RETRY_MS if refused else wait) * jitter
 
-    def accepted(self) -> None:
+    def accepted(self, now_ms: float, peer: str) -> None:
         self.proven = True
         self.refused = ""
+        self.linked_at_ms = now_ms
+        self.peer = peer
+
+    def is_same_broker(self, other: "Candidate") -> bool:
+        """By the socket, or because one host told two addresses of one port."""
+        if self is other or (self.peer and self.peer == other.peer):
+            return True
+        mine, theirs = self.target, other.target
+        return bool(mine.order[2]) and (mine.order[2], mine.port) == (theirs.order[2], theirs.port)
 
 
 class Candidates:
@@ -104,15 +123,16 @@ class Candidates:
         return len(self.configured) + len(self.found) + (self.own is not None)
 
     def add_found(self, found: Found, keep: Callable[[Candidate], bool]) -> None:
-        """`keep` names those that are in use. The same broker at another address is another broker."""
+        """`keep` names those that are in use. A host that tells another port has started another broker."""
         key = f"{found.name}@{found.host}:{found.port}"
-        target = Target(key, found.host, found.port, "mdns", (1, found.rank, found.name))
+        target = Target(key, found.host, found.port, found.origin, (1, found.rank, found.name))
         known = self.found.get(key)
         if known is not None:
-            known.target, known.gone = target, False
+            known.target, known.gone = target._replace(origin=known.target.origin), False
             return
         for other in [one for one in self.found.values() if one.target.order[2] == found.name]:
-            self._forget(other, keep)
+            if other.target.port != found.port:
+                self._forget(other, keep)
         if len(self.found) >= limits.CANDIDATE_BROKERS_MAX and not self._evict(keep):
             return
         self.found[key] = Candidate(target)

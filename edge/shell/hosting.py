@@ -23,6 +23,11 @@ class Hosting:
         self._report = report
         self._broker: HostedBroker | None = None
 
+    @property
+    def pid(self) -> int | None:
+        """Of the broker's process."""
+        return self._broker.pid if self._broker is not None else None
+
     def start(self) -> None:
         assert self._broker is None
         self.number += 1

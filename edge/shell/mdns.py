@@ -4,6 +4,9 @@ An advert is a hint: it may lead to a CONNECT, never to more. Nobody waits for i
 spoken to in a thread of our own. Instance names derive from the node's key, so nothing has to be probed for uniqueness
 (`cooperating_responders`). A broker that listens on loopback is told of on loopback only.
 
+An advert is repeated every few seconds: listeners forget it after its TTL, and zeroconf, having asked when it started,
+would ask again up to an hour later, so that a site cut for minutes would stay in two.
+
 Three traps of hearing soon (RFC 6762): a responder may not repeat itself on multicast within a second (§6), which is
 just when a site starts up; an answer by unicast to port 5353 reaches one of the processes that share it, mostly the
 wrong one (§5.4); and equal multicast questions are dropped as duplicates. So whoever starts also asks from a port of
@@ -35,8 +38,8 @@ _TTL_S = 120
 _ASK_MS = 500
 _RETRY_S = 5.0
 _ASKING_S = 3.0  # how long the questions from a port of our own go on
-_LOOK_S = 5.0  # how soon a new network interface is noticed
-_RANK_MAX = 2 * limits.MEMBERS_MAX
+_LOOK_S = 5.0  # how soon a new network interface is noticed, and how often an advert is repeated
+RANK_MAX = 2 * limits.MEMBERS_MAX
 _VERSION = "1"
 
 
@@ -91,15 +94,22 @@ def read_advert(
     known = [address for address in addresses if address]
     if not _HEX8.fullmatch(node) or not rank.isdigit() or not rank.isascii() or len(rank) > 6 or not port or not known:
         return "malformed"
-    if int(rank) >= _RANK_MAX:
+    if int(rank) >= RANK_MAX:
         return "malformed"
     return BrokerAdvert(known[0], port, options.site, node, int(rank), name)
 
 
-def nearest_first(addresses: Iterable[str], networks: Iterable[str]) -> list[str]:
+def nearest_first(addresses: Iterable[str], own: Iterable[str]) -> list[str]:
     """Addresses in one of our networks (`192.168.1.7/24`) before the others."""
-    near = [ipaddress.ip_network(network, strict=False) for network in networks]
+    near = [ipaddress.ip_network(network, strict=False) for network in own]
     return sorted(addresses, key=lambda address: not any(ipaddress.ip_address(address) in one for one in near))
+
+
+def reachable_at(listen: str, own: Iterable[str]) -> list[str]:
+    """Where others reach a broker that listens there; `own` are our addresses, with or without prefix lengths."""
+    if listen not in ("0.0.0.0", "::", ""):
+        return [listen]
+    return [address for one in own if not is_loopback(address := one.partition("/")[0])] or [LOOPBACK]
 
 
 class Adverts:
@@ -172,15 +182,17 @@ class Adverts:
         self.state = "off"
 
     def _reconcile(self) -> None:
-        networks = _networks()
-        if self._hearing is not None and networks != self._networks and not self._options.interfaces:
-            log.info("mdns interfaces changed networks=%s", ",".join(networks))
+        seen = networks()
+        if self._hearing is not None and seen != self._networks and not self._options.interfaces:
+            log.info("mdns interfaces changed networks=%s", ",".join(seen))
             self._close()
         if self._hearing is None:
-            self._networks = networks
+            self._networks = seen
             self._open()
         if self._told != self._wanted:
             self._tell(self._wanted)
+        elif self._info is not None and self._speaking is not None:
+            self._speaking.send(self._speaking.generate_service_broadcast(self._info, None))
         if self._asking is not None and time.monotonic() >= self._asking_until:
             self._asking.close()
             self._asking = None
@@ -232,15 +244,8 @@ class Adverts:
             server=f"synedge-{name}.local.",
             host_ttl=_TTL_S,
             other_ttl=_TTL_S,
-            parsed_addresses=self._addresses(wanted.listen),
+            parsed_addresses=reachable_at(wanted.listen, self._options.interfaces or self._networks),
         )
-
-    def _addresses(self, listen: str) -> list[str]:
-        """Where others reach a broker that listens there."""
-        if listen not in ("0.0.0.0", "::", ""):
-            return [listen]
-        own = self._options.interfaces or tuple(network.partition("/")[0] for network in self._networks)
-        return [address for address in own if not is_loopback(address)] or [LOOPBACK]
 
     def _close(self) -> None:
         instances = {self._speaking, self._hearing, self._asking} - {None}
@@ -283,7 +288,7 @@ class Adverts:
         return read_advert(instance, info.port, addresses, info.properties, self._options)
 
 
-def _networks() -> tuple[str, ...]:
+def networks() -> tuple[str, ...]:
     """Our IPv4 addresses with their prefix lengths, sorted."""
     import ifaddr
 

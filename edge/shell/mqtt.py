@@ -25,7 +25,9 @@ from edge.shell.topics import (
     RETAINED,
     frame_filters,
     frame_topic,
+    host_topic,
     parse_frame_topic,
+    parse_host_topic,
     prefix_of,
     presence_of,
 )
@@ -37,6 +39,7 @@ NO_SENDER = NO_MEMBER
 _CONNECT_TIMEOUT_S = 3.0
 _UP_TIMEOUT_S = 6.0
 _LEAVE_TIMEOUT_S = 1.0
+_CLAIM_AGAIN_S = 1.0
 _FILTERS_PER_SUBSCRIBE = 8  # what AWS accepts
 _TEXT_BYTES_MAX = limits.BROKER_PACKET_BYTES_MAX - 1024
 # CONNACK 1, 2, 4 and 5 as paho words them: the reason codes of MQTT 5.
@@ -87,6 +90,16 @@ class Watch(NamedTuple):
     callback: Callable[[str, bytes], None]
 
 
+class Ears(NamedTuple):
+    """Who hears what comes in, in the Link's thread; none of them may block."""
+
+    deliver: Callable[[Inbound], None]
+    hint: Callable[[int, bytes], None] = lambda index, payload: None
+    """The broker that a member says it hosts; empty when it does not any more."""
+    is_twin: Callable[[str, bytes], bool] = lambda topic, payload: False
+    """Whether another link has brought this message already."""
+
+
 Counts = dict[str, int]
 COUNTED = (
     "frames_in",
@@ -102,29 +115,36 @@ COUNTED = (
     "dropped_outbox",
     "dropped_unlinked",
     "echoes",
+    "twins",
 )
 
 
 class Link:
     """`on_state(True, "")` at most once; `on_state(False, reason)` exactly once and last. Both come from the Link's
-    thread, as do `deliver` and the watches; none of them may block."""
+    thread, as do the ears and the watches; none of them may block."""
 
     def __init__(
         self,
         options: MqttOptions,
+        ears: Ears,
         *,
-        deliver: Callable[[Inbound], None],
         on_state: Callable[[bool, str], None],
         watches: Iterable[Watch] = (),
     ) -> None:
         self.options = options
+        self.peer = ""
+        """Who answered: address and port, the address left out if it is one of ours."""
         self.refused = False
         """The broker speaks MQTT and said no: credentials, client id or rights are wrong."""
-        self._deliver = deliver
+        self._ears = ears
         self._on_state = on_state
         self._watches = tuple(watches)
         self._prefix = prefix_of(options.site)
         self._presence = presence_of(options.node)
+        self._host = host_topic(self._prefix, options.index)
+        self._claims = {self._presence: b"online", self._host: b""}
+        self._is_contradicted = False
+        self._claim_at = 0.0
         self._counts: Counts = dict.fromkeys(COUNTED, 0)
         self._accepted = False
         self._up = False
@@ -176,6 +196,13 @@ class Link:
             self._client.subscribe(topic_filter, 0)
             self._pump.flush()
 
+    def tell_hosted(self, hint: bytes) -> None:
+        """What we say about a broker of ours, retained; empty for none."""
+        before = self._claims[self._host]
+        self._claims = {**self._claims, self._host: hint}
+        if hint != before:
+            self._send(self._host, hint, True, limits.HINT_BYTES_MAX)
+
     def counts(self) -> Counts:
         """Frames, payload bytes, what the kernel says went over the socket, and what was dropped and why."""
         received, sent = self._pump.socket_bytes()
@@ -213,6 +240,8 @@ class Link:
 
     def _goes_on(self) -> bool:
         """On each turn: leave when asked to, and do not wait for ever, neither to come up nor to go."""
+        if self._is_contradicted and self._up and not self._stopping and time.monotonic() >= self._claim_at:
+            self._claim()
         if self._stopping and not self._leaving:
             self._leaving = True
             self._give_up_at = time.monotonic() + _LEAVE_TIMEOUT_S
@@ -223,6 +252,18 @@ class Link:
             self._reason = self._reason or "no answer"
             return False
         return True
+
+    def _claim(self) -> None:
+        """Say what is ours to say, retained; again when somebody else has said otherwise, once a second at most.
+
+        That is a broker that carries out the will of an earlier connection of ours, or what an earlier life of this
+        node has left there.
+        """
+        self._claim_at = time.monotonic() + _CLAIM_AGAIN_S
+        for topic, payload in self._claims.items():
+            if payload or self._is_contradicted:
+                self._client.publish(topic, payload, 0, True)
+        self._is_contradicted = False
 
     # paho's callbacks
 
@@ -251,8 +292,9 @@ class Link:
             self._reason = _REFUSALS.get(code.value, str(code).lower())
             return
         self._accepted = True
-        client.publish(self._presence, b"online", 0, True)
-        filters = frame_filters(self._prefix, self.options.index, keep_all=self.options.keep_all)
+        self.peer = _peer_of(client.socket())
+        self._claim()
+        filters = [self._presence, *frame_filters(self._prefix, self.options.index, keep_all=self.options.keep_all)]
         filters += dict.fromkeys(watch.topic_filter for watch in self._watches)
         for at in range(0, len(filters), _FILTERS_PER_SUBSCRIBE):
             _, number = client.subscribe([(name, 0) for name in filters[at : at + _FILTERS_PER_SUBSCRIBE]])
@@ -282,30 +324,53 @@ class Link:
         except UnicodeDecodeError:
             self._counts["dropped_malformed"] += 1
             return
+        if self._claims.get(topic, payload) != payload:
+            self._is_contradicted = True
         if topic.startswith(self._prefix):
-            self._take_frame(topic[len(self._prefix) :], payload)
-        elif len(payload) > limits.LINE_BYTES_MAX:
-            self._counts["dropped_oversize"] += 1
+            self._take_frame(topic, payload)
         else:
-            self._counts["texts_in"] += 1
-            for watch in self._watches:
-                if topic_matches_sub(watch.topic_filter, topic):
-                    watch.callback(topic, payload)
+            self._take_text(topic, payload)
 
-    def _take_frame(self, name: str, payload: bytes) -> None:
+    def _take_text(self, topic: str, payload: bytes) -> None:
+        callbacks = [watch.callback for watch in self._watches if topic_matches_sub(watch.topic_filter, topic)]
+        if not callbacks:
+            return  # our own presence
+        if len(payload) > limits.LINE_BYTES_MAX:
+            self._counts["dropped_oversize"] += 1
+        elif not self._is_twin(topic, payload):
+            self._counts["texts_in"] += 1
+            for callback in callbacks:
+                callback(topic, payload)
+
+    def _take_frame(self, topic: str, payload: bytes) -> None:
+        name = topic[len(self._prefix) :]
         place = parse_frame_topic(name)
         if place is None:
-            self._counts["dropped_malformed"] += 1
+            host = parse_host_topic(name)
+            if host is None:
+                self._counts["dropped_malformed"] += 1
+            elif host != self.options.index:
+                self._ears.hint(host, payload)
             return
         owned = place.channel in OWNED
         if owned and place.member == self.options.index:
             self._counts["echoes"] += 1
         elif len(payload) > BYTES_MAX[place.channel]:
             self._counts["dropped_oversize"] += 1
-        else:
+        elif not self._is_twin(topic, payload):
             self._counts["frames_in"] += 1
             self._counts["bytes_in"] += len(payload)
-            self._deliver(Inbound(place.channel, place.member if owned else NO_SENDER, payload))
+            self._ears.deliver(Inbound(place.channel, place.member if owned else NO_SENDER, payload))
+
+    def _is_twin(self, topic: str, payload: bytes) -> bool:
+        is_twin = self._ears.is_twin(topic, payload)
+        self._counts["twins"] += is_twin
+        return is_twin
+
+
+def _peer_of(connection: Any) -> str:
+    here, there = connection.getsockname(), connection.getpeername()
+    return f"{'' if here[0] == there[0] else there[0]}:{there[1]}"
 
 
 def _words_of(error: Exception) -> str:

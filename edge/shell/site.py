@@ -1,7 +1,7 @@
-"""The site as a node reaches it: one connection at a time, to whichever broker is the right one, ours if need be.
+"""The site as a node reaches it: a connection to each of its two brokers, one of them ours if need be.
 
-`BrokerChoice` decides, everything here carries out: a Link per connection, a hosted broker, adverts. One thread owns
-the decisions; links, zeroconf and brokers report to it through one bounded queue.
+`BrokerChoice` decides, everything here carries out: links, a hosted broker, adverts and hints. One thread owns the
+decisions; links, zeroconf and brokers report to it through one bounded queue.
 """
 
 import logging
@@ -15,11 +15,14 @@ from typing import Any
 
 from edge import limits
 from edge.shell.broker import Hosted
+from edge.shell.broker_config import is_loopback
 from edge.shell.candidates import Found, Target
 from edge.shell.choice import Action, Advertise, BrokerChoice, Connect, Drop, Host, Unhost, Withdraw
+from edge.shell.hints import HostHint, own_hint, read_hint
 from edge.shell.hosting import Hosting
+from edge.shell.links import Links, speaker
 from edge.shell.mdns import Adverts, BrokerAdvert
-from edge.shell.mqtt import COUNTED, Inbound, Link, Watch
+from edge.shell.mqtt import Inbound, Link
 from edge.shell.site_options import SiteOptions
 from edge.shell.texts import Say, Texts
 from edge.wire.frame import Channel
@@ -33,15 +36,14 @@ _AUTH_WORDS = ("bad user name or password", "not authorised", "subscription not 
 
 
 class SiteLink:
-    """`on_state(True, address)` with every new connection, also when moving from one broker to another without a gap
-    (the new one knows nothing of ours yet); `on_state(False, reason)` when there is none. Callbacks come from threads
-    of ours and must not block. ValueError if an option makes no sense."""
+    """`on_state(True, address)` with every new connection, also beside another one (the broker knows nothing of ours
+    yet); `on_state(False, reason)` when there is none. Callbacks come from threads of ours and must not block.
+    ValueError if an option makes no sense."""
 
     def __init__(
         self, options: SiteOptions, *, deliver: Callable[[Inbound], None], on_state: Callable[[bool, str], None]
     ) -> None:
         self._options = options
-        self._deliver = deliver
         self._on_state = on_state
         self._hosting = Hosting(
             options.broker(), lambda number, outcome: self._post(partial(self._broker_changed, number, outcome))
@@ -57,17 +59,21 @@ class SiteLink:
             now_ms=_now_ms(),
             hears=options.discover and not options.urls,
         )
+        self._links = Links(
+            options.mqtt,
+            deliver=deliver,
+            changed=lambda link, up, reason: self._post(partial(self._link_changed, link, up, reason)),
+            hinted=lambda link, index, payload: self._post_hint(partial(self._hinted, link, index, payload)),
+        )
         self._events: queue.Queue[Callable[[], list[Action]]] = queue.Queue(limits.LINK_EVENTS_MAX)
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="site-link", daemon=True)
-        self._lock = threading.Lock()  # around the set of links and watches
-        self._link: Link | None = None
-        self._links: dict[Link, Target] = {}
         self._attempts: list[Link] = []
-        self._watches: tuple[Watch, ...] = ()
         self._texts = Texts()
         self._hearing = False
-        self._counts = dict.fromkeys((*COUNTED, "connections", "drops", "hints_dropped"), 0)
+        self._told: HostHint | None = None
+        self._hints: dict[int, str] = {}  # which host each member told of last
+        self._counts = dict.fromkeys(("connections", "drops", "hints_dropped", "hints_malformed"), 0)
         self._since_ms: int | None = None
         self._reason = "no broker found yet"
         self._refusals: dict[str, str] = {}  # what a person must mend comes before what may pass
@@ -87,13 +93,8 @@ class SiteLink:
             self._thread.join(timeout_s)
 
     def publish(self, channel: Channel, index: int, payload: bytes) -> bool:
-        """As Link.publish. False without a connection; repair mends it."""
-        link = self._link
-        if link is None:
-            with self._lock:
-                self._counts["dropped_unlinked"] += 1
-            return False
-        return link.publish(channel, index, payload)
+        """As Link.publish, on every link or on the one that leads to `index`. False without any; repair mends it."""
+        return self._links.publish(channel, index, payload)
 
     def publish_text(self, topic: str, text: str, *, retain: bool = False) -> bool:
         """Text for people. Retained text is said again to every new broker; other text waits, bounded, for the next
@@ -102,52 +103,38 @@ class SiteLink:
 
     def watch(self, topic_filter: str, callback: Callable[[str, bytes], None]) -> None:
         """Subscribe for as long as this lives; not for frames. ValueError beyond WATCHES_MAX."""
-        with self._lock:
-            if len(self._watches) >= limits.WATCHES_MAX:
-                raise ValueError(f"more than {limits.WATCHES_MAX} topic filters are watched")
-            self._watches = (*self._watches, Watch(topic_filter, callback))
-            for link in self._links:
-                link.watch(topic_filter, callback)
+        self._links.watch(topic_filter, callback)
 
     def set_rank(self, rank: int) -> None:
         """Our position among the members that may host has changed."""
         self._post_hint(lambda: self._choice.rank_changed(rank, _now_ms()))
 
     def status(self) -> dict[str, Any]:
-        link = self._link
-        target = self._target_of(link)
+        targets = self._links.targets()
+        best = targets[0] if targets else None
         hosted = self._hosting.hosted
         return {
-            "broker": target.address if target is not None else None,
-            "connected": target is not None,
-            "discovery": target.origin if target is not None else None,
-            "since": self._since_ms if target is not None else None,
+            "broker": best.address if best is not None else None,
+            "connected": best is not None,
+            "discovery": best.origin if best is not None else None,
+            "links": [{"broker": target.address, "discovery": target.origin} for target in targets],
+            "since": self._since_ms if best is not None else None,
             "drops": self._counts["drops"],
-            "reason": None if target is not None else next(iter(self._refusals.values()), self._reason),
+            "reason": None if best is not None else next(iter(self._refusals.values()), self._reason),
             "hosting": hosted is not None,
             "engine": hosted.engine if hosted is not None else None,
             "hosted": f"{hosted.host}:{hosted.port}" if hosted is not None else None,
+            "hosted_pid": self._hosting.pid,
             "mdns": self._adverts.state,
         }
 
     def counts(self) -> dict[str, int]:
         """Sums over all connections so far."""
-        with self._lock:
-            total = dict(self._counts)
-            links = list(self._links)
-        for link in links:
-            for name, value in link.counts().items():
-                total[name] += value
-        total["texts_dropped"] = self._texts.dropped
+        total = {**self._links.counts(), **self._counts, "texts_dropped": self._texts.dropped}
         return {**total, **self._adverts.counts(), **self._choice.counts()}
 
     def _speaker(self) -> Say | None:
-        link = self._link
-        return partial(_say, link) if link is not None else None
-
-    def _target_of(self, link: Link | None) -> Target | None:
-        with self._lock:
-            return self._links.get(link) if link is not None else None
+        return self._links.publish_text if self._links.used else None
 
     # The thread
 
@@ -186,9 +173,9 @@ class SiteLink:
     def _do(self, action: Action) -> None:
         match action:
             case Connect(target):
-                self._connect(target)
-            case Drop():
-                pass  # done where it was decided
+                self._attempts.append(self._links.connect(target))
+            case Drop(key):
+                self._drop(key)
             case Host():
                 self._hosting.start()
             case Unhost():
@@ -196,8 +183,11 @@ class SiteLink:
             case Advertise(port, rank):
                 self._hear()
                 self._adverts.advertise_broker(port, rank=rank, listen=self._options.listen)
+                options = self._options
+                self._tell(own_hint(options.node_id[:16], rank, port, options.listen, options.interfaces))
             case Withdraw():
                 self._adverts.withdraw()
+                self._tell(None)
 
     def _hear(self) -> None:
         if self._options.discover and self._adverts.state == "off":
@@ -206,10 +196,7 @@ class SiteLink:
 
     def _leave(self) -> None:
         self._adverts.stop(0)
-        with self._lock:
-            links = list(self._links)
-        for link in links:
-            link.stop(0)
+        links = self._links.stop()
         deadline = time.monotonic() + _LEAVE_S
         for link in links:
             link.stop(max(0.01, deadline - time.monotonic()))
@@ -217,66 +204,56 @@ class SiteLink:
         if broker is not None:
             broker.stop()
         self._adverts.stop(_LEAVE_S)
-        self._link = None
 
     # Connections
 
-    def _connect(self, target: Target) -> None:
-        holder: list[Link] = []
-        with self._lock:
-            link = Link(
-                self._options.mqtt(target),
-                deliver=self._deliver,
-                on_state=lambda up, reason: self._post(partial(self._link_changed, holder[0], up, reason)),
-                watches=self._watches,
-            )
-            holder.append(link)
-            self._links[link] = target
-        self._attempts.append(link)
-        link.start()
-
     def _link_changed(self, link: Link, up: bool, reason: str) -> list[Action]:
-        target = self._links[link]
+        target = self._links.target(link)
         return self._link_up(link, target) if up else self._link_down(link, target, reason)
 
     def _link_up(self, link: Link, target: Target) -> list[Action]:
         if link not in self._attempts:
             return []
         self._attempts.remove(link)
-        actions = self._choice.linked(target.key, _now_ms())
+        actions = self._choice.linked(target.key, _now_ms(), link.peer)
         if Drop(target.key) in actions:
             link.stop(0)
             return actions
-        old, self._link = self._link, link
-        self._since_ms = int(time.time() * 1000)
+        if not self._links.used:
+            self._since_ms = int(time.time() * 1000)
+        self._links.use(link)
         self._counts["connections"] += 1
         self._refusals, self._said = {}, set()
         log.info("site linked broker=%s discovery=%s", target.address, target.origin)
-        self._texts.say_again(partial(_say, link))
+        self._tell_on(link, target)
+        self._texts.say_again(speaker(link))
         self._on_state(True, target.address)
-        if old is not None:
-            old.stop(0)
         return actions
 
     def _link_down(self, link: Link, target: Target, reason: str) -> list[Action]:
-        with self._lock:
-            del self._links[link]
-            for name, value in link.counts().items():
-                self._counts[name] += value
-        if link is self._link:
-            self._link = None
+        self._links.ended(link)
+        if self._links.disuse(link):
             self._counts["drops"] += 1
-            self._said = set()
-            self._explain(f"broker {target.address}: {reason}")
-            self._on_state(False, self._reason)
+            if self._links.used:
+                log.warning("site link lost broker=%s reason=%r; another one stands", target.address, reason)
+            else:
+                self._said = set()
+                self._explain(f"broker {target.address}: {reason}")
+                self._on_state(False, self._reason)
         elif link in self._attempts:
             self._attempts.remove(link)
             self._explain_failure(link, target, reason)
         else:
             return []  # one that was left for a better one
-        if target.origin == "configured":
+        if target.origin == "configured" and not self._links.used:
             self._hear()
         return self._choice.unlinked(target.key, _now_ms(), refused=reason if link.refused else "")
+
+    def _drop(self, key: str) -> None:
+        for link in self._links.used:
+            if self._links.target(link).key == key:
+                self._links.disuse(link)
+                link.stop(0)
 
     def _explain_failure(self, link: Link, target: Target, reason: str) -> None:
         refusals = {key: said for key, said in self._refusals.items() if key != target.key}
@@ -292,16 +269,41 @@ class SiteLink:
         """Say each reason once per time without a connection; what a better broker lacks is nobody's alarm."""
         if reason not in self._said and len(self._said) < limits.CANDIDATE_BROKERS_MAX:
             self._said.add(reason)
-            log.log(logging.DEBUG if self._link is not None else logging.WARNING, "site unreachable reason=%r", reason)
+            log.log(logging.DEBUG if self._links.used else logging.WARNING, "site unreachable reason=%r", reason)
         self._reason = reason
 
-    # Adverts
+    # Adverts and hints
 
     def _advert_found(self, advert: BrokerAdvert) -> list[Action]:
         return self._choice.found(Found(advert.name, advert.host, advert.port, advert.rank), _now_ms())
 
     def _advert_lost(self, name: str) -> list[Action]:
         return self._choice.lost(name, _now_ms())
+
+    def _hinted(self, link: Link, index: int, payload: bytes) -> list[Action]:
+        if not payload:
+            name = self._hints.pop(index, None)
+            return self._choice.lost(name, _now_ms()) if name is not None else []
+        hint = read_hint(payload, is_local=is_loopback(link.options.host))
+        if hint is None:
+            self._counts["hints_malformed"] += 1
+            return []
+        self._hints.pop(index, None)
+        self._hints[index] = hint.name
+        if len(self._hints) > limits.CANDIDATE_BROKERS_MAX:
+            del self._hints[next(iter(self._hints))]
+        return self._choice.found(hint.found(), _now_ms())
+
+    def _tell(self, hint: HostHint | None) -> None:
+        self._told = hint
+        for link in self._links.used:
+            self._tell_on(link, self._links.target(link))
+
+    def _tell_on(self, link: Link, target: Target) -> None:
+        """A broker that only this machine reaches is told of on this machine's brokers."""
+        hint = self._told
+        is_told = hint is not None and (not hint.is_private or is_loopback(target.host))
+        link.tell_hosted(hint.encode() if hint is not None and is_told else b"")
 
     # Our own broker
 
@@ -314,10 +316,6 @@ class SiteLink:
         self._hosting.forget()
         self._explain(outcome)
         return self._choice.unhosted(_now_ms())
-
-
-def _say(link: Link, topic: str, text: str, retain: bool) -> bool:
-    return link.publish_text(topic, text, retain=retain)
 
 
 def _now_ms() -> float:

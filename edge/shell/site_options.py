@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from typing import Literal
+from zlib import crc32
 
 from edge.shell.broker_config import BrokerOptions
 from edge.shell.candidates import Target, parse_url
@@ -52,13 +53,14 @@ class SiteOptions:
 
     def choice(self) -> ChoiceOptions:
         urls = tuple(parse_url(url, number) for number, url in enumerate(self.urls))
-        return ChoiceOptions(name=self.node_id[:16], rank=self.rank, urls=urls, host=self.host)
+        return ChoiceOptions(name=self.node_id[:16], rank=self.rank, urls=urls, host=self.host, listen=self.listen)
 
     def mqtt(self, target: Target) -> MqttOptions:
         return MqttOptions(
             host=target.host,
             port=target.port,
-            client_id=f"synedge-{self.site[:8]}-{self.node}",
+            # One for each broker: two addresses of one cluster must not take the session from each other.
+            client_id=f"synedge-{self.site[:8]}-{self.node}-{crc32(target.key.encode()):08x}",
             site=self.site,
             index=self.index,
             node=self.node,

@@ -1,4 +1,4 @@
-"""The topics frames travel on: `synedge/1/<site>/<channel>[/<index>]`, and a node's presence."""
+"""The topics frames travel on: `synedge/1/<site>/<channel>[/<index>]`; which broker a node hosts, and its presence."""
 
 from typing import NamedTuple
 
@@ -16,6 +16,9 @@ RETAINED = (Channel.FRONTIER, Channel.ROSTER)
 OWNED = (Channel.VERTEX, Channel.FRONTIER)
 """Channels whose topic names the sender; on rq and rs it names the receiver, r has no index."""
 NO_MEMBER = -1
+ADDRESSED = (Channel.REQUEST, Channel.REPLY)
+"""Channels that concern one member."""
+_HOST = "h"
 _CHANNELS = {str(channel): channel for channel in Channel}
 
 
@@ -34,13 +37,18 @@ def presence_of(node: str) -> str:
     return f"synedge/n/{node}/presence"
 
 
+def host_topic(prefix: str, index: int) -> str:
+    """Where a member tells of the broker it hosts."""
+    return f"{prefix}{_HOST}/{index}"
+
+
 def frame_topic(prefix: str, channel: Channel, index: int) -> str:
     return f"{prefix}{channel}" if channel is Channel.ROSTER else f"{prefix}{channel}/{index}"
 
 
 def frame_filters(prefix: str, own: int, *, keep_all: bool) -> list[str]:
     """What a node subscribes to: hints, what is asked of it and answered to it, and every vertex if it keeps them."""
-    names = ["f/+", f"rq/{own}", f"rs/{own}", "r"]
+    names = ["f/+", f"rq/{own}", f"rs/{own}", "r", f"{_HOST}/+"]
     if keep_all:
         names.append("v/+")
     return [prefix + name for name in names]
@@ -52,9 +60,18 @@ def parse_frame_topic(name: str) -> Place | None:
     channel = _CHANNELS.get(word)
     if channel is Channel.ROSTER:
         return Place(channel, NO_MEMBER) if not slash else None
-    if channel is None or not digits.isascii() or not digits.isdigit() or len(digits) > 10:
+    index = _index(digits)
+    return Place(channel, index) if channel is not None and index is not None else None
+
+
+def parse_host_topic(name: str) -> int | None:
+    """The member whose broker a topic, after the prefix, is about; None if it is about something else."""
+    word, _, digits = name.partition("/")
+    return _index(digits) if word == _HOST else None
+
+
+def _index(digits: str) -> int | None:
+    if not digits.isascii() or not digits.isdigit() or len(digits) > 10:
         return None
     index = int(digits)
-    if index > limits.INDEX_MAX or str(index) != digits:
-        return None
-    return Place(channel, index)
+    return index if index <= limits.INDEX_MAX and str(index) == digits else None

@@ -16,7 +16,7 @@ from typing import Any
 
 from edge.shell.broker import HostedBroker
 from edge.shell.broker_config import BrokerOptions
-from edge.shell.mqtt import Inbound, Link, MqttOptions
+from edge.shell.mqtt import Ears, Inbound, Link, MqttOptions
 from edge.wire.frame import Channel
 
 SITE = "00" * 8
@@ -31,7 +31,7 @@ def options(port: int, index: int) -> MqttOptions:
 
 def send(port: int, rate: float, size: int, seconds: float) -> None:
     up = threading.Event()
-    link = Link(options(port, 1), deliver=lambda frame: None, on_state=lambda is_up, reason: up.set())
+    link = Link(options(port, 1), Ears(lambda frame: None), on_state=lambda is_up, reason: up.set())
     link.start()
     up.wait(10)
     padding = bytes(size - 8)
@@ -59,7 +59,7 @@ def measure(engine: Any, rate: float, size: int, seconds: float) -> dict[str, An
         else:
             spent.append(now - sent)
 
-    link = Link(options(hosted.port, 2), deliver=deliver, on_state=lambda is_up, reason: up.set())
+    link = Link(options(hosted.port, 2), Ears(deliver), on_state=lambda is_up, reason: up.set())
     link.start()
     up.wait(10)
     command = [sys.executable, "-m", "tests.bench.link_latency", "--send-to", str(hosted.port)]

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from edge.shell.mqtt import Inbound, Link, MqttOptions
+from edge.shell.mqtt import Ears, Inbound, Link, MqttOptions
 
 DEADLINE_S = 15.0
 SITE = "0123456789abcdef"
@@ -44,6 +44,7 @@ class Client:
     def __init__(self, port: int, index: int, **options: Any) -> None:
         self.frames = Recorder()
         self.states = Recorder()
+        self.hints = Recorder()
         self.name = f"node-{index}"
         settings: dict[str, Any] = {
             "host": "127.0.0.1",
@@ -56,7 +57,7 @@ class Client:
         }
         self.link = Link(
             MqttOptions(**{**settings, **options}),
-            deliver=self._deliver,
+            Ears(self._deliver, hint=lambda index, payload: self.hints.add((index, payload))),
             on_state=lambda up, why: self.states.add((up, why)),
         )
 

@@ -102,8 +102,9 @@ def test_all_hold_the_same(runs: dict[str, Run]) -> None:
     total = sum(row["vertices"] for row in answer["nodes"])
     assert {row["held"] for row in answer["nodes"]} == {total} == {answer["gateway"]["vertices"]}
     assert answer["signatures_verified"] == total * len(answer["nodes"])
-    assert answer["discovery"] == {"hosted": 1, "mdns": NODES}
-    assert sum(answer["broker"].values()) == 1
+    assert answer["discovery"]["mdns"] >= 1
+    assert sum(answer["discovery"].values()) == 2 * (NODES + 1), "two connections each"
+    assert answer["discovery"]["hosted"] == sum(answer["broker"].values()) == 2
     assert answer["accuracy"]["n"] == answer["recorded_events"]
     low, high = answer["accuracy"]["ci95"]
     assert low <= answer["accuracy"]["value"] <= high

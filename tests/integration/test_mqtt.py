@@ -13,7 +13,7 @@ from edge import limits
 from edge.shell import pump
 from edge.shell.broker import HostedBroker
 from edge.shell.broker_config import BrokerOptions
-from edge.shell.mqtt import NO_SENDER, Inbound
+from edge.shell.mqtt import NO_SENDER, Ears, Inbound
 from edge.wire.frame import Channel
 from tests.integration.links import DEADLINE_S, SITE, Client, Recorder, linked
 
@@ -137,7 +137,7 @@ def test_publish_does_not_wait_for_a_loop_that_is_busy(port):
             busy.set()
             go_on.wait(DEADLINE_S)
 
-        one.link._deliver = deliver
+        one.link._ears = Ears(deliver)
         one.up()
         try:
             two.link.publish(Channel.VERTEX, 2, b"keeps it busy")
@@ -207,6 +207,46 @@ def test_presence_says_who_is_there_and_who_is_not(port):
         three.link._client.socket().shutdown(socket.SHUT_RDWR)
         presence.wait(lambda said: said[-1:] == [b"offline"], "offline, said by its will")
         three.why_down()
+
+
+def test_presence_ends_with_the_last_link(port):
+    """Two connections of one node that end at one broker, as at two addresses of a cluster."""
+    presence = Recorder()
+    with linked(port, 1) as (watcher,):
+        watcher.link.watch("synedge/n/node-2/presence", lambda topic, payload: presence.add(payload))
+        first, second = Client(port, 2, client_id="first").up(), Client(port, 2, client_id="second").up()
+        presence.wait(lambda said: said == [b"online"] * 2, "online, by both")
+        first.link._client.socket().shutdown(socket.SHUT_RDWR)
+        presence.wait(lambda said: said[2:] == [b"offline", b"online"], "the will of one, and the word of the other")
+        second.link.stop()
+        presence.wait(lambda said: said[4:] == [b"offline"], "offline, for both are gone")
+        first.why_down()
+
+
+# Brokers of members
+
+
+def test_a_hosted_broker_is_told_of_and_taken_back(port):
+    with linked(port, 1, 2) as (one, two):
+        one.link.tell_hosted(b"here")
+        two.hints.wait(lambda heard: heard == [(1, b"here")], "the hint")
+        with linked(port, 3) as (late,):
+            late.hints.wait(lambda heard: heard == [(1, b"here")], "retained")
+        one.link.tell_hosted(b"")
+        two.hints.wait(lambda heard: heard[1:] == [(1, b"")], "taken back")
+        with linked(port, 4) as (later,):
+            two.link.publish(Channel.REQUEST, 4, b"x")
+            later.frames.wait_count(1, "what came after it")
+            assert later.hints.items() == []
+        assert one.hints.items() == [], "nobody is told of himself"
+
+
+def test_what_an_earlier_life_hosted_is_taken_back(port):
+    with linked(port, 1) as (one,):
+        one.link._send(f"synedge/1/{SITE}/h/2", b"long gone", True, 64)
+        one.hints.wait(lambda heard: heard == [(2, b"long gone")], "the stale hint")
+        with linked(port, 2):
+            one.hints.wait(lambda heard: heard[1:] == [(2, b"")], "taken back")
 
 
 # Bounds

@@ -15,7 +15,7 @@ import pytest
 from edge.shell import mqtt as mqtt_module
 from edge.shell.broker import HostedBroker
 from edge.shell.broker_config import BrokerOptions
-from edge.shell.mqtt import Inbound
+from edge.shell.mqtt import Ears, Inbound
 from edge.wire.frame import Channel
 from tests.integration.links import DEADLINE_S, Client, linked
 
@@ -143,7 +143,7 @@ def test_a_callback_of_ours_that_fails_ends_the_link_and_says_so(port, caplog):
         def deliver(frame: Inbound) -> None:
             raise RuntimeError("our own bug")
 
-        two.link._deliver = deliver
+        two.link._ears = Ears(deliver)
         two.up()
         one.link.publish(Channel.VERTEX, 1, b"x")
         assert two.why_down() == "internal error"

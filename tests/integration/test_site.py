@@ -1,4 +1,4 @@
-"""Sites of real processes that know no address: they find each other, and go on when brokers die."""
+"""Sites of real processes that know no address: they find each other, keep two brokers, and go on when one dies."""
 
 import os
 import secrets
@@ -12,7 +12,6 @@ import pytest
 
 from edge.shell.broker import HostedBroker
 from edge.shell.broker_config import BrokerOptions
-from edge.shell.site import SiteLink, SiteOptions
 from tests.integration.links import DEADLINE_S, Recorder, line_in, linked
 from tests.integration.site_process import SiteProcess
 
@@ -42,15 +41,19 @@ def broker() -> Iterator[tuple[HostedBroker, int]]:
     hosted.stop()
 
 
-def meet(*members: SiteProcess) -> str:
-    """Wait until all are at one broker; its address as the last of them sees it. Its host may know it by another."""
+def ports(member: SiteProcess) -> list[str]:
+    """Of the brokers it is connected to, best first."""
+    return [link["broker"].rpartition(":")[2] for link in member.status()["links"]]
+
+
+def meet(*members: SiteProcess, brokers: int = 2) -> list[str]:
+    """Wait until all are at the same brokers; their ports. Their hosts may know them by another address."""
     deadline = time.monotonic() + DEADLINE_S
     while True:
-        addresses = [str(member.status()["broker"]) for member in members]
-        ports = {address.rpartition(":")[2] for address in addresses}
-        if len(ports) == 1 and "None" not in addresses:
-            return addresses[-1]
-        assert time.monotonic() < deadline, f"they do not meet: {addresses}"
+        found = [ports(member) for member in members]
+        if all(one == found[0] and len(one) == brokers for one in found):
+            return found[0]
+        assert time.monotonic() < deadline, f"they do not meet: {found}"
         time.sleep(0.02)
 
 
@@ -59,12 +62,13 @@ def hosts(*members: SiteProcess) -> list[int]:
 
 
 def led_by_the_first(start: Start, *indices: int, **options: Any) -> list[SiteProcess]:
-    """Members at one broker, which the first of them hosts."""
+    """Members at the two brokers that the first two of them host."""
     first = start(indices[0], **options)
     first.wait("up")
-    members = [first, *(start(index, **options) for index in indices[1:])]
+    second = start(indices[1], **options)
+    wait_hosts(list(indices[:2]), first, second)
+    members = [first, second, *(start(index, **options) for index in indices[2:])]
     meet(*members)
-    wait_hosts([indices[0]], *members)
     return members
 
 
@@ -85,89 +89,114 @@ def exchange(sender: SiteProcess, *receivers: SiteProcess, size: int = 0) -> Non
         assert frame["size"] == size + 8
 
 
-def broker_pid(member: SiteProcess) -> int:
-    """The broker among the children of a member."""
-    for task in os.listdir(f"/proc/{member.pid}/task"):
-        with open(f"/proc/{member.pid}/task/{task}/children") as children:
-            for pid in children.read().split():
-                return int(pid)
-    raise AssertionError("no broker")
+def gone(port: str) -> bool:
+    with socket.socket() as attempt:
+        return attempt.connect_ex(("127.0.0.1", int(port))) != 0
 
 
-def test_two_processes_find_each_other_survive_the_end_of_the_host_and_a_third_joins(start):
-    members = [start(0), start(1)]
-    address = meet(*members)
-    assert address.startswith("127.0.0.1:")
-    (hosting,) = hosts(*members)  # usually 0, unless 1 was ready much earlier
-    host, other = members[hosting], members[1 - hosting]
-    assert [host.status()["discovery"], other.status()["discovery"]] == ["hosted", "mdns"]
-    assert host.status()["engine"] == "mosquitto"
-    exchange(host, other, size=60_000)
-    exchange(other, host)
+def lasts(member: SiteProcess, mark: int) -> bool:
+    """Whether it was connected all the time since."""
+    return not member.seen("down", mark)
 
-    dying = broker_pid(host)
-    mark = other.mark()
-    host.kill()
-    other.wait("down", mark)
-    other.wait("up", mark)
-    assert other.status()["hosting"]
+
+def test_two_processes_find_each_other_survive_the_end_of_a_host_and_a_third_joins(start):
+    one, two = start(0), start(1)
+    first, _ = meet(one, two)
+    wait_hosts([0, 1], one, two)
+    assert [host.status()["discovery"] for host in (one, two)] == ["hosted", "mdns"]
+    assert {link["discovery"] for link in one.status()["links"]} in ({"hosted", "mdns"}, {"hosted", "broker"})
+    assert one.status()["engine"] == "mosquitto"
+    exchange(one, two, size=60_000)
+    exchange(two, one)
+
+    dying = one.status()["hosted_pid"]
+    mark = two.mark()
+    one.kill()
     third = start(2)
-    assert meet(other, third) != address
-    exchange(third, other)
-    assert other.status()["drops"] == 1
+    meet(two, third)
+    wait_hosts([1, 2], two, third)
+    exchange(third, two)
+    assert lasts(two, mark), "it had the other broker"
+    assert two.status()["drops"] == 1
+    assert first not in ports(two)
+    assert gone(first)
     assert not os.path.exists(f"/proc/{dying}") or line_in(f"/proc/{dying}/status", "State").startswith("Z")
 
     mark = third.mark()
-    other.leave()
-    third.wait("up", mark)
-    assert third.status()["hosting"], "a clean leave hands over just as well"
+    two.leave()
+    meet(third, brokers=1)
+    assert lasts(third, mark), "a clean leave hands over just as well"
     third.leave()
 
 
 def test_a_broker_that_was_killed_alone_is_replaced(start):
     zero, one = led_by_the_first(start, 0, 1)
+    before = ports(zero)
     marks = zero.mark(), one.mark()
-    os.kill(broker_pid(zero), signal.SIGKILL)
+    os.kill(zero.status()["hosted_pid"], signal.SIGKILL)
     zero.wait("up", marks[0])
-    one.wait("up", marks[1])
+    wait_hosts([0, 1], zero, one)
     meet(zero, one)
+    assert lasts(zero, marks[0])
+    assert lasts(one, marks[1])
+    assert len({*before, *ports(zero)}) == 3
     exchange(one, zero)
 
 
-def test_a_frozen_host_is_noticed_and_replaced(start):
+def test_a_frozen_host_costs_nothing_and_is_replaced(start):
     zero, one, two = led_by_the_first(start, 0, 1, 2, keepalive_s=1)
-    frozen = broker_pid(zero)
+    frozen = zero.status()["hosted_pid"]
     marks = one.mark(), two.mark()
     os.kill(zero.pid, signal.SIGSTOP)
     os.kill(frozen, signal.SIGSTOP)
     try:
-        one.wait("down", marks[0])
-        two.wait("down", marks[1])
-        meet(one, two)
         exchange(one, two)
+        wait_hosts([1, 2], one, two)
+        meet(one, two)
+        exchange(two, one)
+        assert lasts(one, marks[0])
+        assert lasts(two, marks[1])
     finally:
         os.kill(zero.pid, signal.SIGCONT)
         os.kill(frozen, signal.SIGCONT)
+    wait_hosts([0, 1], zero, one, two)
     meet(zero, one, two)
-    wait_hosts([0], zero, one, two)
     exchange(zero, one, two)
 
 
-def test_two_hosts_that_meet_become_one_and_clients_follow(start):
-    """Started apart (each hears nobody at first), they host both; then they hear each other."""
-    high, client = led_by_the_first(start, 5, 7)
+def test_a_third_host_retires_and_its_clients_follow_without_a_gap(start):
+    five, seven, client = led_by_the_first(start, 5, 7, 9)
+    marks = five.mark(), seven.mark(), client.mark()
     low = start(1, host="always")
-    low.wait("up")
-    meet(high, client, low)
-    wait_hosts([1], low, high, client)
-    exchange(client, low, high)
-    low_counts = low.counts()
-    assert low_counts["drops"] == 0
+    wait_hosts([1, 5], low, five, seven, client)
+    meet(low, five, seven, client)
+    exchange(client, low, five, seven)
+    assert all(lasts(member, mark) for member, mark in zip((five, seven, client), marks, strict=True))
+    assert low.status()["drops"] == 0
+
+
+def test_the_second_copy_is_dropped_and_a_request_goes_over_one_link(start):
+    zero, one = led_by_the_first(start, 0, 1)
+    exchange(one, zero)
+    exchange(zero, one)
+    before = zero.counts(), one.counts()
+    mark = one.mark()
+    for number in range(20):
+        zero.tell(do="publish", channel="v", index=0, head=f"{number:016x}")
+        zero.tell(do="publish", channel="rq", index=1, head=f"{number:016x}")
+    one.wait("frame", mark, channel="v", head=f"{19:016x}")
+    one.wait("frame", mark, channel="rq", head=f"{19:016x}")
+    heads = [(event["channel"], event["head"]) for event in one.seen("frame", mark)]
+    assert sorted(heads) == sorted((channel, f"{number:016x}") for channel in ("v", "rq") for number in range(20))
+    assert zero.counts()["frames_out"] - before[0]["frames_out"] == 3 * 20
+    deadline = time.monotonic() + DEADLINE_S
+    while one.counts()["twins"] - before[1]["twins"] < 20:
+        assert time.monotonic() < deadline, "the second copies"
 
 
 def test_another_site_is_not_joined(start):
     ours, theirs = start(0), start(1, site="0e" * 8)
-    assert meet(ours) != meet(theirs)
+    assert meet(ours, brokers=1) != meet(theirs, brokers=1)
     assert hosts(ours, theirs) == [0, 1]
     deadline = time.monotonic() + DEADLINE_S
     while ours.counts()["adverts_foreign"] < 1:
@@ -178,12 +207,42 @@ def test_another_site_is_not_joined(start):
 def test_a_configured_broker_is_used_and_nothing_is_hosted_or_told(start, broker):
     _, port = broker
     url = f"mqtt://127.0.0.1:{port}"
-    zero, one = start(0, urls=[url]), start(1, urls=["mqtt://127.0.0.1:1", url], host="always")
-    assert meet(zero, one) == f"127.0.0.1:{port}"
+    zero, one = start(0, urls=[url]), start(1, urls=["mqtt://127.0.0.1:1", url, f"mqtt://localhost:{port}"])
+    assert meet(zero, one, brokers=1) == [str(port)]
     assert one.status()["discovery"] == "configured"
     exchange(zero, one)
     assert hosts(zero, one) == []
     assert zero.status()["mdns"] == "off"
+
+
+def test_a_list_of_brokers_is_enough_and_the_hosts_on_it_know_themselves(start):
+    """The same configuration everywhere, no mDNS; two of the members host."""
+    with socket.create_server(("127.0.0.1", 0)) as one, socket.create_server(("127.0.0.1", 0)) as two:
+        chosen = [one.getsockname()[1], two.getsockname()[1]]
+    urls = [f"mqtt://127.0.0.1:{port}" for port in chosen]
+    members = [start(n, urls=urls, discover=False, host="always", port=port) for n, port in enumerate(chosen)]
+    members.append(start(2, urls=urls, discover=False))
+    assert sorted(meet(*members)) == sorted(map(str, chosen))
+    exchange(members[2], *members[:2])
+    exchange(members[0], *members[1:])
+    assert hosts(*members) == [0, 1]
+
+
+def test_a_broker_tells_of_the_other_one(start):
+    """No mDNS, and a list of one: the second is learnt from the first, also by those who were there before it."""
+    first = start(0, discover=False, host="always")
+    first.wait("up")
+    urls = [f"mqtt://127.0.0.1:{meet(first, brokers=1)[0]}"]
+    early = start(2, urls=urls, discover=False)
+    early.wait("up")
+    second = start(1, urls=urls, discover=False, host="always")
+    late = start(3, urls=urls, discover=False)
+    meet(first, second, early, late)
+    assert {link["discovery"] for link in late.status()["links"]} == {"configured", "broker"}
+    mark = late.mark()
+    first.kill()
+    exchange(early, late, second)
+    assert lasts(late, mark)
 
 
 def test_a_configured_broker_that_comes_back_is_found_again(start):
@@ -224,11 +283,14 @@ def test_a_wrong_password_is_said_clearly_and_answered_with_nothing_else(start):
 
 def test_a_site_with_a_password_lets_in_who_knows_it(start):
     zero, one = start(0, username="ana", password="geheim"), start(1, username="ana", password="geheim")
-    address = meet(zero, one)
+    refusals = [
+        f"broker 127.0.0.1:{port} refused: not authorised; set [mqtt] username and password_file"
+        for port in meet(zero, one)
+    ]
     exchange(zero, one)
     two = start(2)
     deadline = time.monotonic() + DEADLINE_S
-    while two.status()["reason"] != f"broker {address} refused: not authorised; set [mqtt] username and password_file":
+    while two.status()["reason"] not in refusals:
         assert time.monotonic() < deadline, two.status()
         time.sleep(0.02)
     assert not two.status()["hosting"], "it does not open a rival to a broker that refuses it"
@@ -238,14 +300,11 @@ def test_people_s_texts_and_watches_survive_a_change_of_brokers(start):
     zero, one = led_by_the_first(start, 0, 1)
     one.tell(do="watch", filter="commands/#")
     one.tell(do="text", topic="synedge/n/node-1/state", text="kept", retain=True)
-    one.tell(do="text", topic="synedge/n/node-1/event", text="gone by", retain=False)
     mark = one.mark()
-    zero.kill()
-    one.wait("down", mark)
-    one.tell(do="text", topic="synedge/n/node-1/event", text="waited", retain=False)
+    os.kill(zero.status()["hosted_pid"], signal.SIGKILL)
     one.wait("up", mark)
-    port = int(meet(one).rpartition(":")[2])
-    with linked(port, 900) as (reader,):
+    (new,) = [port for port in meet(zero, one) if not one.status()["hosted"].endswith(port)]
+    with linked(int(new), 900) as (reader,):
         said = Recorder()
         reader.link.watch("synedge/n/#", lambda topic, payload: said.add((topic, payload)))
         said.wait(lambda texts: ("synedge/n/node-1/state", b"kept") in texts, "the retained text, said again")
@@ -256,73 +315,14 @@ def test_people_s_texts_and_watches_survive_a_change_of_brokers(start):
         said.wait(lambda texts: ("synedge/n/node-1/presence", b"offline") in texts, "a clean leave")
 
 
-def test_what_waited_is_said_to_the_new_broker():
-    """The same, seen by somebody who was there first."""
-    hosted = HostedBroker(BrokerOptions(engine="mosquitto"))
-    port = hosted.start().port
-    states = Recorder()
-    options = SiteOptions(
-        site="ab" * 8, index=1, node="n", node_id="11" * 32, keep_all=True, urls=(f"mqtt://127.0.0.1:{port}",)
-    )
-    link = SiteLink(options, deliver=lambda frame: None, on_state=lambda up, reason: states.add(up))
-    try:
-        assert link.publish_text("synedge/n/n/event", "waited")
-        with linked(port, 900) as (reader,):
-            said = Recorder()
-            reader.link.watch("synedge/n/#", lambda topic, payload: said.add((topic, payload)))
-            link.start()
-            said.wait(
-                lambda texts: ("synedge/n/n/event", b"waited") in texts, "what was said before there was a broker"
-            )
-    finally:
-        link.stop()
-        hosted.stop()
-    assert states.items() == [True]
-
-
-def test_without_any_engine_it_says_so_and_goes_on(monkeypatch):
-    from edge.shell import broker_child
-
-    monkeypatch.setattr(broker_child.shutil, "which", lambda *args, **kwargs: None)
-    options = SiteOptions(
-        site=secrets.token_hex(8),
-        index=1,
-        node="n",
-        node_id="11" * 32,
-        keep_all=True,
-        discover=False,
-        engine="mosquitto",
-    )
-    link = SiteLink(options, deliver=lambda frame: None, on_state=lambda up, reason: None)
-    link.start()
-    deadline = time.monotonic() + DEADLINE_S
-    while link.status()["reason"] != "no broker could be hosted on 127.0.0.1 (mosquitto: not installed)":
-        assert time.monotonic() < deadline, link.status()
-        time.sleep(0.02)
-    link.stop()
-
-
-def test_start_and_stop_return_whatever_the_network_does():
-    with socket.create_server(("127.0.0.1", 0)) as silent:
-        options = SiteOptions(
-            site=secrets.token_hex(8),
-            index=1,
-            node="n",
-            node_id="11" * 32,
-            keep_all=True,
-            urls=(f"mqtt://127.0.0.1:{silent.getsockname()[1]}",),
-            discover=False,
-        )
-        link = SiteLink(options, deliver=lambda frame: None, on_state=lambda up, reason: None)
-        link.start()
-        assert link.status()["connected"] is False
-        silent.accept()[0].close()
-        link.stop()
-        assert not link._thread.is_alive()
-
-
-@pytest.mark.parametrize("url", ["broker", "mqtt://a:b@host"])
-def test_options_that_make_no_sense_are_refused(url):
-    options = SiteOptions(site="ab" * 8, index=1, node="n", node_id="11" * 32, keep_all=True, urls=(url,))
-    with pytest.raises(ValueError, match=r"mqtt://|password"):
-        SiteLink(options, deliver=lambda frame: None, on_state=lambda up, reason: None)
+def test_a_text_on_both_brokers_is_heard_once(start):
+    zero, one = led_by_the_first(start, 0, 1)
+    one.tell(do="watch", filter="synedge/n/#")
+    mark = one.mark()
+    for number in range(10):
+        zero.tell(do="text", topic="synedge/n/node-0/event", text=str(number % 2), retain=False)
+    zero.tell(do="text", topic="synedge/n/node-0/event", text="last", retain=False)
+    one.wait("text", mark, text="last")
+    exchange(zero, one)
+    said = [event["text"] for event in one.seen("text", mark) if event["topic"].endswith("/event")]
+    assert sorted(said) == sorted([*("01" * 5), "last"])

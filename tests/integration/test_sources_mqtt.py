@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from edge.shell.mqtt import Link, MqttOptions
+from edge.shell.mqtt import Ears, Link, MqttOptions
 from edge.shell.sources import open_source
 from tests.unit.shell.sources_sink import WAIT_S, Sink
 
@@ -44,7 +44,7 @@ def link(port: int) -> Iterator[Link]:
     options = MqttOptions(
         host="127.0.0.1", port=port, client_id="test", site="00" * 8, index=1, node="pump-7", keep_all=False
     )
-    link = Link(options, deliver=lambda _: None, on_state=lambda is_up, _: up.set() if is_up else None)
+    link = Link(options, Ears(lambda _: None), on_state=lambda is_up, _: up.set() if is_up else None)
     link.start()
     assert up.wait(WAIT_S)
     yield link

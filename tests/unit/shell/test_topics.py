@@ -3,7 +3,16 @@
 import pytest
 
 from edge import limits
-from edge.shell.topics import NO_MEMBER, Place, frame_filters, frame_topic, parse_frame_topic, prefix_of
+from edge.shell.topics import (
+    NO_MEMBER,
+    Place,
+    frame_filters,
+    frame_topic,
+    host_topic,
+    parse_frame_topic,
+    parse_host_topic,
+    prefix_of,
+)
 from edge.wire.frame import Channel
 
 PREFIX = prefix_of("0123456789abcdef")
@@ -45,4 +54,11 @@ def test_other_names_are_none_of_ours(name):
 def test_a_node_that_keeps_only_its_own_does_not_receive_vertices():
     assert f"{PREFIX}v/+" in frame_filters(PREFIX, 3, keep_all=True)
     own = frame_filters(PREFIX, 3, keep_all=False)
-    assert own == [f"{PREFIX}f/+", f"{PREFIX}rq/3", f"{PREFIX}rs/3", f"{PREFIX}r"]
+    assert own == [f"{PREFIX}f/+", f"{PREFIX}rq/3", f"{PREFIX}rs/3", f"{PREFIX}r", f"{PREFIX}h/+"]
+
+
+def test_the_topic_of_a_host_reads_back_and_is_no_frame():
+    name = host_topic(PREFIX, 7).removeprefix(PREFIX)
+    assert parse_host_topic(name) == 7
+    assert parse_frame_topic(name) is None
+    assert [parse_host_topic(other) for other in ("h", "h/", "h/01", "h/x", "h/4294967296", "v/7")] == [None] * 6
