@@ -32,7 +32,7 @@ EARLY_FRAMES_MAX = 256  # vertices of an epoch newer than our roster
 EARLY_BYTES_MAX = 1024 * 1024  # the same, as bytes: nobody has checked their signatures
 ARCHIVE_FLIGHT_MAX = 512  # vertices on their way into a gateway's store
 ARCHIVE_QUEUE_BYTES = 16 * 1024 * 1024  # the same vertices, as bytes
-EVIDENCE_MAX = 64
+EVIDENCE_MAX = 64  # authors of whose forks the proof is kept
 INBOX_FRAMES_MAX = 4096
 INBOX_BYTES_MAX = 8 * 1024 * 1024
 OUTBOX_BYTES_MAX = 4 * 1024 * 1024
@@ -63,6 +63,7 @@ REPAIR_REQUESTS_MAX = 4
 REPAIR_SERVE_MAX = 16
 SERVE_VERTICES_MAX = 4096  # named for one answer, however much is asked for
 CHUNK_BYTES = 60 * 1024
+EVIDENCE_BYTES_MAX = CHUNK_BYTES  # one proof: the headers of both sides, each up to a signature
 
 # The log
 SEGMENT_BYTES = 8 * 1024 * 1024

@@ -6,11 +6,11 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator
 
 from edge.cli.logs import Log, damage, open_log, records
-from edge.cli.options import add_json, add_log
+from edge.cli.options import add_command, add_json, add_log
 from edge.cli.output import Output
 from edge.cli.stores import StoreVerdict, verify_store
 from edge.dag.records import GAP, SIGNATURE, VERTEX, Damage, Record
-from edge.dag.verify import Fault, Tip, Verdict, verify_log
+from edge.dag.verify import Fault, Verdict, verify_log
 from edge.wire.cbor import Malformed, decode
 from edge.wire.event import event_json
 from edge.wire.frame import VertexFrame, decode_vertex
@@ -23,12 +23,17 @@ REASONS_MAX = 1000
 
 def arguments(parser: ArgumentParser) -> None:
     commands = parser.add_subparsers(dest="what", metavar="WHAT", required=True)
-    commands.add_parser("heads", help="the newest vertex of each author")
-    commands.add_parser(
+    add_command(commands, "heads", "the newest vertex of each author", "dag heads")
+    add_command(
+        commands,
         "verify",
-        help="check every signature, chain and Merkle root, of a gateway's store too; exit 1 if one does not hold",
+        "check every signature, chain and Merkle root, of a gateway's store too; exit 1 if one does not hold",
+        "dag verify",
+        "dag verify --data /mnt/card/data --json",
     )
-    export = commands.add_parser("export", help="every vertex, for other tools")
+    export = add_command(
+        commands, "export", "every vertex, for other tools", "dag export --format cose --output log.cose"
+    )
     export.add_argument(
         "--format",
         choices=("json", "cose"),
@@ -63,15 +68,22 @@ def run(args: Namespace, out: Output) -> int:
 
 
 def _heads(log: Log, verdict: Verdict, out: Output) -> int:
-    rows = [_tip(log, tip) for tip in verdict.frontier]
+    rows = _tips(log, verdict)
     if out.as_json:
         out.document({"vertices": verdict.vertices, "events": verdict.events, "heads": rows})
     elif not rows:
         out.line("no vertices yet")
     else:
         out.table(
-            ("node", "author", "incarnation", "seq", "id"),
-            [(row["node"], row["author"], row["incarnation"], row["seq"], str(row["id"])[:16]) for row in rows],
+            ("node", "author", "incarnation", "seq", "id", ""),
+            [
+                (
+                    *(row[name] for name in ("node", "author", "incarnation", "seq")),
+                    str(row["id"])[:16],
+                    "forked" if row["forked"] else "",
+                )
+                for row in rows
+            ],
         )
     return 0
 
@@ -91,14 +103,15 @@ def _verdict(
     if out.as_json:
         document = {
             "ok": not bad,
-            **{key: getattr(verdict, key) for key in Verdict._fields if key not in ("faults", "frontier")},
+            **{key: getattr(verdict, key) for key in Verdict._fields if key not in ("faults", "frontier", "forks")},
+            "forks": [{"node": log.node_name(key.author), **key._asdict()} for key in verdict.forks],
             "bad": bad,
             "reasons": reasons[:REASONS_MAX],
             "reasons_left_off": max(0, bad - REASONS_MAX),
             **facts,
             "log": str(log.directory),
             "store": _store_facts(log, store),
-            "frontier": [_tip(log, tip) for tip in verdict.frontier],
+            "frontier": _tips(log, verdict),
         }
         out.document(document)
         return EXIT_BAD if bad else 0
@@ -134,6 +147,7 @@ def _notes(verdict: Verdict, store: StoreVerdict | None, facts: dict[str, object
         (verdict.unsigned, "own vertices not signed yet; the agent signs them when it starts"),
         (verdict.bodies_missing, "vertices of peers without their body"),
         (verdict.parents_missing, "parents that are not in this log"),
+        (len(verdict.forks), "authors who signed two vertices under one name, with proof"),
         (verdict.dropped, "lines whose oldest part was dropped once a gateway had it"),
         (facts["quarantined"], "damaged ranges, reported and set aside before"),
         (facts["torn_bytes"], "bytes of a torn end, which the agent cuts off when it starts"),
@@ -159,8 +173,12 @@ def _damage_reason(number: int, item: Damage) -> dict[str, object]:
     return {"in": "log", "reason": "damage", "detail": where, "node": None, "vertex": None, "id": None}
 
 
-def _tip(log: Log, tip: Tip) -> dict[str, object]:
-    return {"node": log.node_name(tip.author), **tip._asdict(), "id": tip.id.hex()}
+def _tips(log: Log, verdict: Verdict) -> list[dict[str, object]]:
+    forked = {key.author: None for key in verdict.forks}
+    return [
+        {"node": log.node_name(tip.author), **tip._asdict(), "id": tip.id.hex(), "forked": tip.author in forked}
+        for tip in verdict.frontier
+    ]
 
 
 def _gaps(found: Iterator[Record]) -> dict[tuple[int, int, int], None]:

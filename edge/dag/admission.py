@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
+from edge.dag.evidence import Side
 from edge.dag.graph import Graph
 from edge.dag.pending import Candidate, Missing, Pending
 from edge.ids import VertexKey
@@ -40,15 +42,11 @@ class Early(NamedTuple):
 Answer = Accepted | Duplicate | Parked | Refusal
 
 
-class Evidence(NamedTuple):
-    """Two signed headers under one key: proof against their author."""
+class Conflict(NamedTuple):
+    """A second vertex under a name that is held: what proves that its author signed it, too."""
 
     key: VertexKey
-    held: bytes
-    """The id held."""
-    other: bytes
-    """The other header, as received."""
-    signature: bytes | None
+    other: Side
 
 
 class Admission:
@@ -59,7 +57,8 @@ class Admission:
         self.pending = pending
         self.roster = roster
         self.quarantined: dict[int, None] = {}
-        self.evidence: list[Evidence] = []
+        self.conflicts: dict[int, Conflict] = {}
+        """By author, the first of each."""
 
     def is_gateway(self, author: int) -> bool:
         """Whether a member keeps everything, by our newest roster."""
@@ -85,13 +84,13 @@ class Admission:
             return Refusal("quarantined", str(header.author))
         return member
 
-    def settle(self, candidate: Candidate, *, on_disk: bool = False) -> Answer:
-        """Put a vertex whose signature stands (its own, or one above it on its chain) where it belongs."""
+    def settle(self, candidate: Candidate, above: Sequence[Candidate] = (), *, on_disk: bool = False) -> Answer:
+        """Put a vertex whose signature stands (its own, or that of the last of those `above` it) where it belongs."""
         # Two signed headers prove a fork whatever their bodies are.
         refused = None if on_disk or self._forks(candidate.header) else self._check_body(candidate)
         if refused:
             return refused
-        answer = self._place(candidate)
+        answer = self._place(candidate, above)
         accepted: list[Candidate] = []
         unfit: list[Refusal] = []
         if isinstance(answer, Accepted):
@@ -124,14 +123,14 @@ class Admission:
             return Refusal("body-missing")
         return check_body(header.body, body)
 
-    def _place(self, candidate: Candidate) -> Answer:
+    def _place(self, candidate: Candidate, above: Sequence[Candidate] = ()) -> Answer:
         header = candidate.header
         key = header.key
         held = self.graph.id_at(key)
         if held == header.id or self.graph.is_below(key):
             return Duplicate()
         if held is not None:
-            return self._fork(candidate, held)
+            return self._fork(candidate, above or self.pending.above(candidate.header))
         prev = None
         if header.prev is not None:
             prev = self.graph.find(header.author, header.seq - 1, header.prev)
@@ -172,10 +171,15 @@ class Admission:
             return Parked(missing)
         return Parked(missing) if self.pending.park(candidate, missing) else Refusal("pending-full")
 
-    def _fork(self, candidate: Candidate, held: bytes) -> Refusal:
-        """Two signed headers under one key: the author is quarantined, the proof kept."""
+    def _fork(self, candidate: Candidate, above: Sequence[Candidate]) -> Refusal:
+        """Two signed headers under one key: the author is quarantined, and its second side kept for the proof."""
         header = candidate.header
-        if len(self.evidence) < EVIDENCE_MAX:
-            self.evidence.append(Evidence(header.key, held, header.raw, candidate.signature))
         self.quarantined[header.author] = None
+        chain = (candidate, *above)
+        signed = next((at for at, one in enumerate(chain) if one.signature is not None), None)
+        if signed is not None and len(self.conflicts) < EVIDENCE_MAX:
+            signature = chain[signed].signature
+            assert signature is not None
+            side = Side(tuple(one.header.raw for one in chain[: signed + 1]), signature)
+            self.conflicts.setdefault(header.author, Conflict(header.key, side))
         return Refusal("fork", f"{tuple(header.key)}")

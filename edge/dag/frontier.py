@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
+from edge.dag.evidence import Evidence
 from edge.dag.graph import Graph
 from edge.ids import VertexKey
 from edge.limits import BRANCHES_PER_AUTHOR_MAX
@@ -16,10 +18,14 @@ def tag_of(id: bytes) -> int:
     return int.from_bytes(id[:2], "big")
 
 
-def frontier(graph: Graph) -> tuple[FrontierEntry, ...]:
-    """Entries for every line of history, by (author, incarnation)."""
+def frontier(graph: Graph, forks: Mapping[int, Evidence] = MappingProxyType({})) -> tuple[FrontierEntry, ...]:
+    """Entries for every line of history, by (author, incarnation); a forked author is shown by its two vertices."""
     entries: list[FrontierEntry] = []
-    for author in graph.authors():
+    for author in dict.fromkeys(sorted((*graph.authors(), *forks))):
+        if author in forks:
+            key, ids, _ = forks[author]
+            entries.extend(FrontierEntry(*key, tag) for tag in dict.fromkeys(sorted(map(tag_of, ids))))
+            continue
         tips = sorted(graph.tips(author), key=lambda tip: tip.key)[-BRANCHES_PER_AUTHOR_MAX:]
         entries.extend(FrontierEntry(author, tip.key.incarnation, tip.key.seq, tag_of(tip.id)) for tip in tips)
     return tuple(entries)

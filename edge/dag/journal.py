@@ -18,6 +18,7 @@ from edge.dag.reader import read_record
 from edge.dag.records import (
     BOOT,
     CLEAN,
+    EVIDENCE,
     GAP,
     HEADER_BYTES,
     ROSTER,
@@ -39,6 +40,7 @@ from edge.wire.cbor import encode
 __all__ = [
     "BOOT",
     "CLEAN",
+    "EVIDENCE",
     "GAP",
     "ROSTER",
     "SIGNATURE",

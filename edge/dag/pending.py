@@ -93,6 +93,18 @@ class Pending:
         """Whether `missing` names a vertex of this author with this seq."""
         return any(id not in self._parked for id in self._places.get((author, seq), ()))
 
+    def above(self, header: Header) -> list[Candidate]:
+        """What waits on top of this vertex on its chain, up to the first with a signature."""
+        chain: list[Candidate] = []
+        while not chain or chain[-1].signature is None:
+            waiting = [self._parked[id] for id in self._waiting.get(header.id, ())]
+            following = [candidate for candidate in waiting if candidate.header.prev == header.id]
+            if not following:
+                break
+            chain.append(following[0])
+            header = following[0].header
+        return chain
+
     def places(self) -> list[int]:
         """Where in the log those lie that are on the disk already."""
         return [candidate.place for candidate in self._parked.values() if candidate.place]

@@ -27,6 +27,8 @@ ROSTER = 5
 """COSE_Sign1 bytes."""
 GAP = 6
 """CBOR [segment, start, end]: what recovery quarantined, so that it is reported once."""
+EVIDENCE = 7
+"""Two signed vertices under one name (edge/dag/evidence.py)."""
 
 TYPE_MAX = 31
 """Room for later types: an older agent carries their records along instead of calling them damage."""

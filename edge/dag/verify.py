@@ -8,10 +8,12 @@ admission or the graph: it is a second opinion on what they let in.
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
+from edge.dag.evidence import Evidence, decode_evidence, judge
 from edge.dag.floor import Floor, Floors
-from edge.dag.records import ROSTER, SIGNATURE, VERTEX, Record
+from edge.dag.records import EVIDENCE, ROSTER, SIGNATURE, VERTEX, Record
 from edge.ids import Parent, VertexId, VertexKey
 from edge.wire.frame import VertexFrame, decode_vertex
+from edge.wire.refusal import Refusal
 from edge.wire.roster import Member, Roster, open_roster
 from edge.wire.suite import PURPOSE_VERTEX, sig_structure, verify
 from edge.wire.vertex import Header, check_body, decode_header
@@ -54,6 +56,8 @@ class Verdict(NamedTuple):
     dropped: int
     """Lines that begin above a floor: what lay below was dropped after a gateway had acknowledged it."""
     roster_version: int
+    forks: tuple[VertexKey, ...]
+    """Names of which the log holds proof that their author signed two vertices under them."""
     faults: tuple[Fault, ...]
     frontier: tuple[Tip, ...]
 
@@ -92,6 +96,7 @@ class Verifier:
         self._faults: list[Fault] = []
         self._events = self._signatures = 0
         self._floors = Floors(Floor())
+        self._evidence: list[bytes] = []
 
     def take(self, record: Record) -> None:
         if record.type == VERTEX:
@@ -100,6 +105,8 @@ class Verifier:
             self._signature(record.payload[:ID_BYTES], record.payload[ID_BYTES:])
         elif record.type == ROSTER:
             self._newer_roster(record.payload)
+        elif record.type == EVIDENCE:
+            self._evidence.append(record.payload)
 
     def verdict(self, floor: Floor | None = None) -> Verdict:
         """On everything taken. `floor` is to be read after the last record: it is written before anything goes."""
@@ -117,6 +124,7 @@ class Verifier:
             self._link(vertex)
             missing += self._parents_missing(vertex)
         unsigned = self._cover(ordered)
+        forks = self._forks()
         return Verdict(
             vertices=len(ordered),
             events=self._events,
@@ -126,6 +134,7 @@ class Verifier:
             parents_missing=missing,
             roster_version=self.roster.version,
             dropped=len(self._floors.lines),
+            forks=forks,
             faults=tuple(self._faults),
             frontier=self._frontier(ordered),
         )
@@ -279,6 +288,19 @@ class Verifier:
                 faults.append(Fault("signature-missing", "none at or above it", vertex.key, vertex.id))
         self._faults += reversed(faults)
         return unsigned
+
+    def _forks(self) -> tuple[VertexKey, ...]:
+        """Each proof by itself: it holds both headers, and needs nothing else of the log."""
+        proven: dict[VertexKey, None] = {}
+        for raw in self._evidence:
+            evidence = decode_evidence(raw)
+            fault = evidence if isinstance(evidence, Refusal) else judge(evidence, self.roster)
+            if isinstance(evidence, Evidence) and fault is None:
+                proven[evidence.key] = None
+            elif fault is not None:
+                key = evidence.key if isinstance(evidence, Evidence) else None
+                self._fault(fault.reason, "proof of a fork", key, None)
+        return tuple(sorted(proven))
 
     def _fault(self, reason: str, detail: str, key: VertexKey | None, id_: VertexId | None) -> None:
         self._faults.append(Fault(reason, detail, key, id_))

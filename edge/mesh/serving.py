@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from edge.ids import VertexKey
 from edge.limits import CHUNK_BYTES, REPAIR_RANGES_MAX
@@ -14,18 +14,32 @@ LOAD_VERTICES = 16
 RANGE_OVERHEAD_BYTES = 24
 
 
+def size_of(given: Range) -> int:
+    """Bytes that a range takes up in a chunk."""
+    bodies = sum(len(body or b"") + 8 for body in given.bodies)
+    return sum(map(len, given.headers)) + bodies + len(given.signature) + RANGE_OVERHEAD_BYTES
+
+
 class Serving:
     """One request being answered. Stateless for the asker: any chunk may be lost and asked again."""
 
-    def __init__(self, to: int, correlation: int, budget_bytes: int, lines: Iterable[list[VertexKey]]) -> None:
+    def __init__(
+        self,
+        to: int,
+        correlation: int,
+        budget_bytes: int,
+        lines: Iterable[list[VertexKey]],
+        proofs: Sequence[Range] = (),
+    ) -> None:
+        """`proofs` are at hand and said first; they fit into one chunk."""
         self.to = to
         self.correlation = correlation
-        self._budget_bytes = budget_bytes
+        self._ranges: list[Range] = list(proofs)
+        self._ranges_bytes = sum(map(size_of, proofs))
+        self._budget_bytes = budget_bytes - self._ranges_bytes
         self._lines = deque(line for line in lines if line)
         self._at = 0
         self._line: list[tuple[VertexFrame, bytes | None]] = []
-        self._ranges: list[Range] = []
-        self._ranges_bytes = 0
         self.is_done = not self._lines
 
     def next_keys(self) -> list[VertexKey]:

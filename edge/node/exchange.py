@@ -10,15 +10,17 @@ from edge.dag.graph import ID_BYTES
 from edge.dag.records import Record
 from edge.effects import Announce, Fetch, Load, Send
 from edge.ids import Instant, VertexKey
-from edge.limits import BRANCHES_PER_AUTHOR_MAX, REPAIR_FLIGHT_BYTES, REPAIR_SERVE_MAX, SERVE_VERTICES_MAX
+from edge.limits import BRANCHES_PER_AUTHOR_MAX, CHUNK_BYTES, REPAIR_FLIGHT_BYTES, REPAIR_SERVE_MAX, SERVE_VERTICES_MAX
 from edge.mesh.gossip import Gossip
 from edge.mesh.peers import Peers
 from edge.mesh.repair import ANY_INCARNATION, Line, Repair
-from edge.mesh.serving import Serving
+from edge.mesh.serving import Serving, size_of
 from edge.node.desk import Desk
+from edge.node.forks import Forks
 from edge.wire.frame import (
     Channel,
     FrontierFrame,
+    Range,
     ReplyFrame,
     RequestFrame,
     VertexFrame,
@@ -45,6 +47,7 @@ class Exchange:
         desk: Desk,
         index: int,
         admission: Admission,
+        forks: Forks,
         peers: Peers,
         gossip: Gossip,
         keep_all: bool,
@@ -54,6 +57,7 @@ class Exchange:
         self._graph = admission.graph
         self._pending = admission.pending
         self._quarantined = admission.quarantined
+        self._forks = forks
         self._peers = peers
         self._gossip = gossip
         self._keep_all = keep_all
@@ -68,7 +72,7 @@ class Exchange:
         """Say our frontier if it is due."""
         if self._gossip.frontier_due() > now.mono_ms:
             return
-        entries = frontier.frontier(self._graph)
+        entries = frontier.frontier(self._graph, self._forks.proofs)
         frame = FrontierFrame(roster.site, roster.version, self._index, entries)
         self._desk.do(Announce(Channel.FRONTIER, encode_frontier(frame)))
         self._gossip.said(now)
@@ -131,11 +135,15 @@ class Exchange:
             return None
         lines: list[list[VertexKey]] = []
         room = SERVE_VERTICES_MAX
+        proofs: list[Range] = []
         for want in frame.wants:
+            both = self._forks.ranges(want)
+            if sum(map(size_of, (*proofs, *both))) <= CHUNK_BYTES:
+                proofs += both
             lines += self._lines(want, room)
             room = SERVE_VERTICES_MAX - sum(map(len, lines))
         budget_bytes = min(frame.budget_bytes, REPAIR_FLIGHT_BYTES)
-        self._servings[name] = Serving(frame.sender, frame.correlation, budget_bytes, lines)
+        self._servings[name] = Serving(frame.sender, frame.correlation, budget_bytes, lines, proofs)
         self._load(name, roster)
         return None
 

@@ -7,16 +7,18 @@ from collections.abc import Callable
 from functools import partial
 
 from edge.dag.admission import Accepted, Admission, Answer, Duplicate, Early, Parked
+from edge.dag.evidence import chained
 from edge.dag.pending import Candidate
 from edge.effects import Verify
 from edge.ids import Instant, VertexId
 from edge.limits import CHECKING_BYTES_MAX, EARLY_BYTES_MAX, EARLY_FRAMES_MAX, TICKETS_MAX
 from edge.mesh.repair import Repair
+from edge.node.custody import Custody
 from edge.node.desk import Desk
+from edge.node.forks import Forks
 from edge.wire import suite
 from edge.wire.frame import Range, ReplyFrame, decode_vertex
 from edge.wire.refusal import Refusal
-from edge.wire.roster import Roster
 from edge.wire.vertex import Header, decode_header
 
 
@@ -28,14 +30,12 @@ class Intake:
         desk: Desk,
         admission: Admission,
         repair: Repair,
+        forks: Forks,
+        custody: Custody,
         accepted: Callable[[tuple[Candidate, ...], Instant], None],
-        heard: Callable[[Header, Roster], None],
         met: Callable[[Header], Refusal | None],
     ) -> None:
-        """`heard` is told of each vertex whose signature stands, whether or not there is a place for it yet.
-
-        `met` has a veto on each before it gets one.
-        """
+        """`met` has a veto on each vertex whose signature stands, before it gets a place."""
         self._desk = desk
         self._admission = admission
         self._repair = repair
@@ -43,7 +43,8 @@ class Intake:
         self._checking: dict[VertexId, int] = {}
         self._checking_bytes = 0
         """Of vertices whose signature is being checked: anyone on the broker can send those."""
-        self._heard = heard
+        self._forks = forks
+        self._custody = custody
         self._met = met
         self._early: deque[bytes] = deque()
         self._early_bytes = 0
@@ -93,18 +94,10 @@ class Intake:
 
     def _chain(self, given: Range) -> tuple[Candidate, ...] | Refusal:
         """The unheld part of a range, if its headers really chain; one bad link refuses it whole."""
-        candidates: list[Candidate] = []
-        previous: Header | None = None
-        for raw, body in zip(given.headers, given.bodies, strict=True):
-            header = decode_header(raw)
-            if isinstance(header, Refusal):
-                return header
-            if previous is not None and (
-                header.prev != previous.id or header.author != previous.author or header.seq != previous.seq + 1
-            ):
-                return Refusal("range-broken", str(tuple(header.key)))
-            previous = header
-            candidates.append(Candidate(header, None, body))
+        headers = chained(given.headers)
+        if isinstance(headers, Refusal):
+            return headers
+        candidates = [Candidate(header, None, body) for header, body in zip(headers, given.bodies, strict=True)]
         fresh = [candidate for candidate in candidates if not self._admission.knows(candidate.header)]
         if not fresh:
             self.duplicates += 1
@@ -159,22 +152,23 @@ class Intake:
         self._checking_bytes -= self._checking.pop(header.id, 0)
         if not ok:
             self.signatures_bad += 1
-            return self._refuse(Refusal("signature-bad", str(tuple(header.key))))
+            self._refuse(Refusal("signature-bad", str(tuple(header.key))))
+            return
         self.signatures_verified += 1
-        for candidate in candidates:
-            self._heard(candidate.header, self._admission.roster)
+        for candidate in candidates:  # whether or not there is a place for it yet
+            self._custody.heard(candidate.header, self._admission.roster)
         if self.is_full and self._admission.is_gateway(header.author):
             # Its acknowledgements are what makes room again; the vertex itself has none yet.
             self.dropped_full += 1
-            return None
+            return
         for index, candidate in enumerate(candidates):
-            answer = self._met(candidate.header) or self._admission.settle(candidate)
+            answer = self._met(candidate.header) or self._admission.settle(candidate, candidates[index + 1 :])
             self._settled(answer, now)
             if isinstance(answer, Parked) and index == 0:
                 self._repair.unknown_prev(header.author, header.incarnation)
             if isinstance(answer, Refusal):
-                return None
-        return None
+                break
+        self._forks.look(now)
 
     def _settled(self, answer: Answer, now: Instant) -> None:
         if isinstance(answer, Accepted):

@@ -20,6 +20,7 @@ from edge.mesh.peers import Peers
 from edge.node.custody import Custody
 from edge.node.desk import Desk
 from edge.node.exchange import Exchange
+from edge.node.forks import Forks
 from edge.node.intake import Intake
 from edge.node.membership import Membership
 from edge.node.ownline import OwnLine
@@ -72,17 +73,17 @@ class Node:
         self._pending = Pending()
         self._admission = Admission(self.graph, self._pending, roster)
         mine = (self._desk, options.index)
-        author = AuthorOptions(options.suite, roster.site, options.index, options.commit_window_ms)
-        self._author = Author(author, salts)
+        self._author = Author(AuthorOptions(options.suite, roster.site, options.index, options.commit_window_ms), salts)
         self.custody = Custody(*mine, self.graph, self._author, options.is_gateway)
-        self._exchange = Exchange(*mine, self._admission, self.peers, self._gossip, options.keep_all)
         self._own = OwnLine(self._desk, self._author, self.graph, self._gossip, self._sent)
-        told = (self._accepted, self.custody.heard, self._own.meets)
+        self._forks = Forks(self._desk, self._admission, self._own.persist)
+        self._exchange = Exchange(*mine, self._admission, self._forks, self.peers, self._gossip, options.keep_all)
+        told = (self._forks, self.custody, self._accepted, self._own.meets)
         self._intake = Intake(self._desk, self._admission, self._exchange.repair, *told)
         self.membership = Membership(self._desk, options.authority, self._admission, roster_bytes, self._own.keep)
-        self.recovery = Recovery(options.index, self.graph, self._admission, self._author, self.custody)
+        self.recovery = Recovery(options.index, self._admission, self._author, self.custody, self._forks)
         self._own.places = self.recovery.places
-        self._trimmer = Trimmer(self._desk, self.graph, self._pending, self._author, self.custody, self.recovery)
+        self._trimmer = Trimmer(self._desk, self._admission, self._author, self.custody, self.recovery, self._forks)
         self.on_accepted: Callable[[VertexKey], None] = lambda key: None
         """Told of each vertex by others that enters the graph; for measuring, never for deciding."""
         self.is_booting = True
@@ -275,6 +276,7 @@ class Node:
                 self._desk.report(level, change.kind, name=change.name, text=change.text)
             if self._is_linked:
                 self.membership.tick(now)
+            self._forks.look(now)
         return self._turn(now)
 
     def deadline(self) -> float:

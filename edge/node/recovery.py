@@ -7,11 +7,12 @@ from typing import NamedTuple
 from edge.dag.admission import Accepted, Admission
 from edge.dag.author import Author, next_life
 from edge.dag.floor import Floor
-from edge.dag.graph import ID_BYTES, Graph
+from edge.dag.graph import ID_BYTES
 from edge.dag.pending import Candidate
-from edge.dag.records import BOOT, ROSTER, SIGNATURE, VERTEX, Record, segment_of
+from edge.dag.records import BOOT, EVIDENCE, ROSTER, SIGNATURE, VERTEX, Record, segment_of
 from edge.ids import Instant, Parent, VertexKey
 from edge.node.custody import Custody
+from edge.node.forks import Forks
 from edge.wire.cbor import Malformed, decode
 from edge.wire.frame import VertexFrame, decode_vertex
 from edge.wire.refusal import Refusal
@@ -30,9 +31,10 @@ class OwnEnd(NamedTuple):
 class Recovery:
     """Takes every record of the log in order, then `finish`."""
 
-    def __init__(self, index: int, graph: Graph, admission: Admission, author: Author, custody: Custody) -> None:
+    def __init__(self, index: int, admission: Admission, author: Author, custody: Custody, forks: Forks) -> None:
         self._index = index
-        self._graph = graph
+        self._graph = admission.graph
+        self._forks = forks
         self._admission = admission
         self._author = author
         self._custody = custody
@@ -66,6 +68,8 @@ class Recovery:
             header = self._unsigned.pop(record.payload[:ID_BYTES], None)
             if header is not None and self._graph.holds(header.key, header.id):
                 self._graph.set_signed(header.key, place)
+        elif record.type == EVIDENCE:
+            self._forks.recovered(place, record)
         elif record.type == BOOT:
             self._boot(record.payload)
         return None

@@ -1,7 +1,8 @@
 """Making room in the log: the oldest segments go once gateways have acknowledged everything that is in them.
 
 Covered is a vertex that a gateway has acknowledged at or above on its chain, across incarnations; that a gateway wrote
-itself; or, on a gateway, that its own store has. Nothing else is ever dropped, however full the log is.
+itself; or, on a gateway, that its own store has. Of others whose fork is proven everything may go but the proof.
+Nothing else is ever dropped, however full the log is.
 """
 
 from __future__ import annotations
@@ -9,16 +10,17 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import partial
 
+from edge.dag.admission import Admission
 from edge.dag.author import Author
 from edge.dag.floor import Floor, FloorLine, encode_floor
 from edge.dag.graph import Branch, Graph
-from edge.dag.pending import Pending
 from edge.dag.records import BOOT, ROSTER, Record, place_of, segment_of
 from edge.effects import Trim
 from edge.ids import Instant
 from edge.limits import FLOOR_BYTES_MAX, FRAME_BYTES_MAX, LOG_SEGMENTS_MIN, LOG_TRIM_SHARE, LOG_TRIMMED_SHARE
 from edge.node.custody import Custody
 from edge.node.desk import Desk
+from edge.node.forks import Forks
 from edge.node.recovery import Recovery
 from edge.wire.cbor import encode
 from edge.wire.roster import Roster
@@ -85,11 +87,12 @@ class Trimmer:
     """Asks for room when the log's share says so, one trim at a time."""
 
     def __init__(
-        self, desk: Desk, graph: Graph, pending: Pending, author: Author, custody: Custody, recovery: Recovery
+        self, desk: Desk, admission: Admission, author: Author, custody: Custody, recovery: Recovery, forks: Forks
     ) -> None:
         self._desk = desk
-        self._graph = graph
-        self._pending = pending
+        self._graph = admission.graph
+        self._pending = admission.pending
+        self._forks = forks
         self._author = author
         self._custody = custody
         self._recovery = recovery
@@ -113,8 +116,10 @@ class Trimmer:
         if len(floor) > FLOOR_BYTES_MAX:
             return self._desk.report("error", "log-floor-too-large", bytes=len(floor))
         records = self._outliving(last, roster_bytes, now)
+        proofs = self._forks.outliving(last)
+        ticket = self._desk.ticket(partial(self._trimmed, lines, records, tuple(proofs)))
+        records += tuple(proofs.values())
         self._is_busy = True
-        ticket = self._desk.ticket(partial(self._trimmed, lines, records))
         self._desk.do(Trim(ticket, floor, records, last + 1))
 
     def _needed(self, roster: Roster) -> int:
@@ -126,8 +131,11 @@ class Trimmer:
         for author in self._graph.authors():
             branches = self._graph.branches(author)
             covered = coverage(branches, lambda branch: self._custody.covered_seq(branch, roster))
+            # Of a proven fork a gateway keeps one side: the other would hold our log for ever. The proof itself stays.
+            is_forked = author in self._forks.proofs and author != self._author.options.index
             for branch in branches:
-                needed.append(first_needed(branch, covered[branch.incarnation]))
+                if not is_forked:
+                    needed.append(first_needed(branch, covered[branch.incarnation]))
                 newest = max(newest, segment_of(max(branch.places)))
         # What the disk has not answered for yet lies above everything it has: its segments are not ours to drop.
         return min((*needed, newest), default=0)
@@ -143,7 +151,12 @@ class Trimmer:
         return tuple(records)
 
     def _trimmed(
-        self, lines: list[FloorLine], records: tuple[Record, ...], places: tuple[int, ...] | None, now: Instant
+        self,
+        lines: list[FloorLine],
+        records: tuple[Record, ...],
+        forked: tuple[int, ...],
+        places: tuple[int, ...] | None,
+        now: Instant,
     ) -> None:
         self._is_busy = False
         if places is None:
@@ -151,8 +164,10 @@ class Trimmer:
             return self._desk.report("warning", "log-trim-refused")
         self._not_before_ms = float("-inf")
         self.trims += 1
-        for record, place in zip(records, places, strict=True):
+        for record, place in zip(records, places, strict=False):
             self._recovery.places[record.type] = place
+        for author, place in zip(forked, places[len(records) :], strict=True):
+            self._forks.moved(author, place)
         before = self._graph.vertices
         for line in lines:
             self._graph.forget(line)

@@ -92,6 +92,8 @@ ADMISSION_REASONS = (
     "seq-gap",
     "parent-mismatch",
     "fork",
+    "evidence-too-large",
+    "evidence-shape",  # not two chains that begin under one name with two ids
     "quarantined",
     "key-in-use",  # signed with our key in our own incarnation, and not by us
     "body-missing",

@@ -35,6 +35,7 @@ from edge.wire.suite import (
 )
 from edge.wire.vertex import Ack, Header, Shed, Tally, encode_body, encode_header
 from tests.reference import cbor as slow
+from tests.reference.vertex import vertex_id
 
 FOLDER = Path(__file__).parent / "vectors"
 WALL_MS = 1_760_000_000_000
@@ -242,6 +243,41 @@ def frame_files() -> dict[str, Vectors]:
     }
 
 
+def evidence_file() -> Vectors:
+    """A signed second vertex under a name whose first has its signature one above it."""
+    signer = Signer(1, seed("thief"))
+
+    def vertex(seq: int, prev: Header | None, ms: int) -> Header:
+        return encode_header(
+            suite=1, site=SITE, epoch=1, author=3, incarnation=1, seq=seq,
+            prev=prev and prev.id, parents=(), hlc=ms << 16, body=None,
+        )  # fmt: skip
+
+    def side(*chain: Header) -> list[Any]:
+        message = sig_structure(1, PURPOSE_VERTEX, chain[-1].raw)
+        return [[one.raw for one in chain], signer.sign(message, deterministic=True)]
+
+    root = vertex(1, None, WALL_MS)
+    one, other = vertex(2, root, WALL_MS + 1), vertex(2, root, WALL_MS + 2)
+    above = vertex(3, one, WALL_MS + 3)
+    sides = sorted((side(one, above), side(other)), key=lambda value: vertex_id(value[0][0]))
+    both = slow.encode(sides)
+    vectors = file(
+        "evidence",
+        {"one signed above, one itself": {"bytes": both.hex()}},
+        {
+            "the higher id first": (slow.encode(sides[::-1]), "evidence-shape"),
+            "one side twice": (slow.encode([sides[0], sides[0]]), "evidence-shape"),
+            "two names": (slow.encode([side(root), side(one)]), "evidence-shape"),
+            "no chain": (slow.encode([side(other, above), side(one)]), "range-broken"),
+            "one side": (slow.encode(sides[:1]), "evidence-shape"),
+            "an empty signature": (slow.encode([sides[0], [sides[1][0], b""]]), "signature-size"),
+        },
+    )
+    vectors["public_key"] = signer.public_key.hex()
+    return vectors
+
+
 def roster() -> Roster:
     def member(index: int, name: str, suite: int, *roles: str) -> Member:
         return Member(index, name, f"Label of {name}", suite, public_from_seed(suite, seed(name)), roles)
@@ -301,6 +337,7 @@ def build() -> dict[str, str]:
     from tests.fuzz.targets import TARGETS
 
     files = {"headers": header_file(), "events": event_file(), "bodies": body_file(), "roster": roster_file()}
+    files["evidence"] = evidence_file()
     files |= {f"frames-{name}": vectors for name, vectors in frame_files().items()}
     for vectors in files.values():
         for vector in vectors["accepted"]:

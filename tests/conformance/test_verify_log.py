@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from edge.dag.journal import BOOT, CLEAN, ROSTER, SIGNATURE, VERTEX, Journal
+from edge.dag.evidence import Side, make_evidence
+from edge.dag.journal import BOOT, CLEAN, EVIDENCE, ROSTER, SIGNATURE, VERTEX, Journal, Record
+from edge.dag.verify import verify_log
 from edge.ids import Parent
 from edge.shell.disk import DirectoryDisk
 from edge.wire.event import Event
@@ -23,7 +25,8 @@ AUTHORITY = Signer(3, b"a" * 32)
 SITE = site_id(AUTHORITY.public_key)
 SIGNERS = [Signer(1, bytes([i]) * 32) for i in range(2)]
 MEMBERS = tuple(Member(i, f"n{i}", "", 1, signer.public_key, ("device",)) for i, signer in enumerate(SIGNERS))
-SIGNED_ROSTER = sign_roster(Roster(SITE, 1, 0, (1,), MEMBERS), AUTHORITY)
+ROSTER_NOW = Roster(SITE, 1, 0, (1,), MEMBERS)
+SIGNED_ROSTER = sign_roster(ROSTER_NOW, AUTHORITY)
 
 Row = tuple[Header, bytes | None, bytes | None]
 
@@ -59,7 +62,7 @@ def history() -> list[Row]:
     return rows
 
 
-def write(directory: Path, rows: list[Row], signatures_apart: bool = False) -> Path:
+def write(directory: Path, rows: list[Row], signatures_apart: bool = False, proof: bytes | None = None) -> Path:
     node = directory / "node"
     (node / "data" / "log").mkdir(parents=True)
     (node / "authority.pub").write_bytes(AUTHORITY.public_key)
@@ -73,6 +76,8 @@ def write(directory: Path, rows: list[Row], signatures_apart: bool = False) -> P
         journal.append(VERTEX, encode_vertex(header.raw, None if signatures_apart else signature, body))
         if signatures_apart and signature:
             journal.append(SIGNATURE, header.id + signature)
+    if proof is not None:
+        journal.append(EVIDENCE, proof)
     journal.append(CLEAN, b"")
     journal.commit()
     disk.close()
@@ -146,6 +151,24 @@ def test_a_fork_is_named(tmp_path: Path) -> None:
     rows = history()
     again = make(1, 6, rows[9][0], incarnation=2)
     assert faults(tmp_path, [*rows, again]) == ["1/2/6: fork"]
+
+
+def test_the_proof_of_a_fork_is_verified_by_itself(tmp_path: Path) -> None:
+    rows = history()
+    again = make(1, 6, rows[9][0], incarnation=2)
+    sides = [Side((row[0].raw,), row[1] or b"") for row in (rows[11], again)]
+    for number, signature in enumerate((sides[1].signature, bytes(2420))):
+        proof = make_evidence(sides[0], sides[1]._replace(signature=signature))
+        assert isinstance(proof, bytes)
+        node = write(tmp_path / str(number), rows, proof=proof)
+        result = verify_directory(node)
+        floor = verify_log([Record(EVIDENCE, proof)], ROSTER_NOW, AUTHORITY.public_key)[0]
+        if number == 0:
+            assert (result["forks"], result["bad"]) == ([(1, 2, 6)], 0)
+            assert (floor.forks, floor.faults) == (((1, 2, 6),), ())
+        else:
+            assert (result["forks"], result["faults"]) == ([], ["evidence: signature"])
+            assert (floor.forks, [fault.reason for fault in floor.faults]) == ((), ["signature-bad"])
 
 
 def test_a_stranger_is_named(tmp_path: Path) -> None:

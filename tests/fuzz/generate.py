@@ -7,6 +7,7 @@ from typing import Any
 
 from tests.reference.cbor import encode
 from tests.reference.frames import PUBLIC_BYTES
+from tests.reference.vertex import vertex_id
 
 Tree = Any
 INDEX_EDGES = (1, 2, 23, 24, 255, 256, 65535, 65536, 2**32 - 1)
@@ -131,6 +132,22 @@ def reply(rng: Random) -> Tree:
     return [rng.randbytes(8), index(rng), number(rng), rng.random() < 0.5, ranges]
 
 
+def evidence(rng: Random) -> Tree:
+    name = [rng.choice((300, 2**32 - 1)), index(rng, 1), rng.choice((1, number(rng, 2)))]
+    sides = []
+    for _ in range(2):
+        first = header(rng)
+        first[3:6] = name
+        first[6] = None if name[2] == 1 else rng.randbytes(32)
+        chain = [encode(first)]
+        for above in range(rng.choice((0, 0, 1, 3))):
+            following = header(rng)
+            following[3:7] = [name[0], index(rng, 1), min(name[2] + 1 + above, 2**53 - 1), vertex_id(chain[-1])]
+            chain.append(encode(following))
+        sides.append([chain, part(rng, 4627)])
+    return sorted(sides, key=lambda side: vertex_id(side[0][0]))
+
+
 def roster(rng: Random) -> Tree:
     members = []
     for place in sorted(rng.sample(range(40), rng.choice((0, 1, 2)))):
@@ -148,5 +165,6 @@ TREES: dict[str, Callable[[Random], Tree]] = {
     "frontier": frontier,
     "request": request,
     "reply": reply,
+    "evidence": evidence,
     "roster": roster,
 }

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from hashlib import sha256
 from typing import Any, NamedTuple
 
+from edge.dag import evidence
 from edge.wire import event, frame, roster, vertex
 from edge.wire.cbor import decode
 from edge.wire.refusal import Refusal
@@ -90,6 +91,16 @@ def reply(raw: bytes) -> Accepted | Refusal:
     return Accepted(got._asdict() | {"ranges": ranges}, frame.encode_reply(got))
 
 
+def fork(raw: bytes) -> Accepted | Refusal:
+    got = evidence.decode_evidence(raw)
+    if isinstance(got, Refusal):
+        return got
+    again = evidence.make_evidence(*reversed(got.sides))
+    assert isinstance(again, bytes)
+    sides = [(list(side.headers), side.signature) for side in got.sides]
+    return Accepted({"key": tuple(got.key), "ids": got.ids, "sides": sides}, again)
+
+
 def one_roster(raw: bytes) -> Accepted | Refusal:
     got = roster.decode_roster(raw)
     if isinstance(got, Refusal):
@@ -128,5 +139,6 @@ TARGETS = {
     "frontier": Target(frontier, frames.decode_frontier),
     "request": Target(request, frames.decode_request),
     "reply": Target(reply, frames.decode_reply),
+    "evidence": Target(fork, frames.decode_evidence),
     "roster": Target(one_roster, frames.decode_roster),
 }

@@ -3,7 +3,16 @@
 from typing import Any
 
 from tests.reference.cbor import decode, require
-from tests.reference.vertex import INDEX_MAX, NUMBER_MAX, is_array, is_bytes, is_clean, is_int, is_name
+from tests.reference.vertex import (
+    INDEX_MAX,
+    NUMBER_MAX,
+    decode_header,
+    is_array,
+    is_bytes,
+    is_clean,
+    is_int,
+    is_name,
+)
 
 PUBLIC_BYTES = {1: 1312, 2: 1952, 3: 2592}
 
@@ -89,6 +98,32 @@ def decode_reply(raw: bytes) -> dict[str, Any]:
                 check_part(body, 0, 48 * 1024, "body")
         check_part(signature, 1, 4627, "signature")
     return {"site": site, "sender": sender, "correlation": correlation, "is_last": is_last, "ranges": ranges}
+
+
+def decode_evidence(raw: bytes) -> dict[str, Any]:
+    require(len(raw) <= 60 * 1024, "evidence too large")
+    fields = decode(raw, 3)
+    require(is_array(fields, 2, 2), "two sides")
+    firsts = []
+    for side in fields:
+        require(is_array(side, 2, 2), "side")
+        headers, signature = side
+        require(type(headers) is list and len(headers) >= 1, "headers")
+        check_part(signature, 1, 4627, "signature")
+        last = None
+        for header in headers:
+            check_part(header, 0, 4096, "header")
+            decoded = decode_header(header)
+            if last is not None:
+                require(decoded["prev"] == last["id"] and decoded["author"] == last["author"], "chain")
+                require(decoded["seq"] == last["seq"] + 1, "chain")
+            else:
+                firsts.append(decoded)
+            last = decoded
+    names = [[first[part] for part in ("author", "incarnation", "seq")] for first in firsts]
+    ids = [first["id"] for first in firsts]
+    require(names[0] == names[1] and ids[0] < ids[1], "two vertices of one name")
+    return {"key": tuple(names[0]), "ids": tuple(ids), "sides": [tuple(side) for side in fields]}
 
 
 def decode_roster(raw: bytes) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from tests.reference.cbor import Refused
 from tests.reference.log import Damage, read_log
 from tests.reference.signatures import open_sign1, sig_structure, site_id, verify
 
-VERTEX, SIGNATURE, ROSTER = 1, 2, 5
+VERTEX, SIGNATURE, ROSTER, EVIDENCE = 1, 2, 5, 7
 AUTHORITY_SUITE = 3
 
 
@@ -29,6 +29,7 @@ class Audit:
         self.raw: dict[bytes, bytes] = {}
         self.signatures: dict[bytes, list[bytes]] = {}
         self.events: dict[bytes, int] = {}
+        self.forks: dict[int, tuple[int, ...]] = {}
         self.floor: dict[tuple[int, int], list[Any]] = {}
         self.faults: list[str] = []
 
@@ -72,6 +73,21 @@ class Audit:
             self.events[header["id"]] = len(vertex.check_body(header, body))
         except Refused as why:
             self.blame(header["id"], f"body: {why}")
+
+    def add_evidence(self, data: bytes) -> None:
+        """A proof that stands by itself: both headers, each under a signature at or above it on its chain."""
+        try:
+            proof = frames.decode_evidence(data)
+            for headers, signature in proof["sides"]:
+                last = vertex.decode_header(headers[-1])
+                member = self.member(last)
+                message = sig_structure(last["suite"], b"synedge/1/vertex", headers[-1])
+                if member is None or not verify(last["suite"], member["public_key"], message, signature):
+                    raise Refused("signature")
+        except Refused as why:
+            self.faults.append(f"evidence: {why}")
+            return
+        self.forks[proof["key"][0]] = proof["key"]
 
     def add_floor(self, data: bytes) -> None:
         """[1, clock, lines, acks]; line = [author, incarnation, seq, id, first_seq, base_incarnation]."""
@@ -160,7 +176,8 @@ class Audit:
             for author, incarnation, seq, parent in header["parents"]:
                 if names.get((author, incarnation, seq)) == parent:
                     continue
-                if not self.is_dropped(author, incarnation, seq, parent):
+                # Of an author whose fork is proven only one side is taken.
+                if not self.is_dropped(author, incarnation, seq, parent) and author not in self.forks:
                     self.blame(id, f"parent {author}/{incarnation}/{seq} is not in this log")
 
     def frontier(self) -> list[list[Any]]:
@@ -205,6 +222,8 @@ def verify_directory(path: str | Path, *, authority: Path | None = None, roster:
             audit.signatures.setdefault(record.payload[:32], []).append(record.payload[32:])
         elif record.type == ROSTER:
             audit.add_roster(record.payload)
+        elif record.type == EVIDENCE:
+            audit.add_evidence(record.payload)
     if (log.parent / "floor.cbor").is_file():  # read last: it is written before anything is dropped
         audit.add_floor((log.parent / "floor.cbor").read_bytes())
     audit.check_coverage()
@@ -216,6 +235,7 @@ def verify_directory(path: str | Path, *, authority: Path | None = None, roster:
         "bad": len(audit.faults),
         "frontier": audit.frontier(),
         "dropped": len(audit.floor),
+        "forks": sorted(audit.forks.values()),
         "faults": audit.faults,
         "damaged": damages,
         "bodies_missing": len(bodies - audit.events.keys()),

@@ -3,10 +3,12 @@
 import pytest
 
 from edge.dag.admission import Accepted, Admission, Duplicate, Early, Parked
-from edge.dag.pending import Missing
+from edge.dag.graph import Graph
+from edge.dag.pending import Missing, Pending
 from edge.limits import BRANCHES_PER_AUTHOR_MAX, EVIDENCE_MAX, PENDING_PER_AUTHOR_MAX
 from edge.wire.refusal import Refusal
 from edge.wire.roster import Member
+from tests.builders import roster_of
 from tests.unit.dag.chains import ROSTER, admission, chain, vertex
 
 
@@ -71,9 +73,8 @@ def test_two_vertices_under_one_key_are_evidence_and_end_the_trust():
     desk = admission(*line)
     other = vertex(1, 2, line[0].header, mark=1)
     assert reason(desk.settle(other)) == "fork"
-    (proof,) = desk.evidence
-    assert (proof.key, proof.held, proof.other) == (line[1].header.key, line[1].header.id, other.header.raw)
-    assert proof.signature == other.signature
+    (proof,) = desk.conflicts.values()
+    assert proof == (line[1].header.key, ((other.header.raw,), other.signature))
     assert reason(desk.screen(chain(1, 1, after=line[-1].header)[0].header)) == "quarantined"
     assert isinstance(desk.screen(vertex(2, 1).header), Member), "nobody else is to blame"
     assert desk.graph.id_at(line[1].header.key) == line[1].header.id, "what is held stays"
@@ -88,16 +89,40 @@ def test_a_fork_among_what_waited_is_found_too():
     answer = desk.settle(line[0])
     assert ids(answer) == [line[0].header.id, line[1].header.id]
     assert isinstance(answer, Accepted) and [refusal.reason for refusal in answer.refused] == ["fork"]
-    assert list(desk.quarantined) == [1] and len(desk.evidence) == 1
+    assert list(desk.quarantined) == [1] and len(desk.conflicts) == 1
+
+
+def test_a_fork_whose_signature_stands_above_it_keeps_all_up_to_there():
+    line = chain(1, 3)
+    other = [vertex(1, 2, line[0].header, mark=1)._replace(signature=None)]
+    other.append(vertex(1, 3, other[0].header, mark=1)._replace(signature=None))
+    other.append(vertex(1, 4, other[1].header, mark=1))
+    desk = admission(*line)
+    assert reason(desk.settle(other[0], other[1:])) == "fork"
+    raws = tuple(candidate.header.raw for candidate in other)
+    assert desk.conflicts[1] == (line[1].header.key, (raws, other[2].signature))
+    late = admission()
+    for candidate in (*line[1:], *other):
+        assert isinstance(late.settle(candidate), Parked)
+    answer = late.settle(line[0])
+    assert isinstance(answer, Accepted) and [refusal.reason for refusal in answer.refused] == ["fork"]
+    assert late.conflicts == desk.conflicts, "also where both waited for the same vertex"
+
+
+def test_the_other_side_of_a_fork_needs_no_body():
+    held = vertex(1, 1, pad=200)
+    desk = admission(held)
+    assert reason(desk.settle(vertex(1, 1, mark=1, pad=200)._replace(body=None))) == "fork"
+    assert 1 in desk.conflicts
 
 
 def test_evidence_is_bounded():
-    desk = admission()
-    for number in range(EVIDENCE_MAX + 5):
-        author = number % 8
-        desk.settle(vertex(author, 1, incarnation=1))
-        desk.settle(vertex(author, 1, mark=number + 1))
-    assert len(desk.evidence) == EVIDENCE_MAX
+    desk = Admission(Graph(), Pending(), roster_of([f"n{number}" for number in range(EVIDENCE_MAX + 5)])[0])
+    for author in range(EVIDENCE_MAX + 5):
+        desk.settle(vertex(author, 1))
+        desk.settle(vertex(author, 1, mark=1))
+    assert len(desk.conflicts) == EVIDENCE_MAX
+    assert len(desk.quarantined) == EVIDENCE_MAX + 5
 
 
 def test_lines_in_different_incarnations_are_no_crime_but_there_are_few():
@@ -110,7 +135,7 @@ def test_lines_in_different_incarnations_are_no_crime_but_there_are_few():
     assert reason(desk.settle(vertex(1, 6, line[4].header, incarnation=9))) == "too-many-branches"
     last = vertex(1, 7, line[5].header, incarnation=9)
     assert ids(desk.settle(last)) == [last.header.id], "one that continues a line makes no more of them"
-    assert not desk.quarantined and not desk.evidence
+    assert not desk.quarantined and not desk.conflicts
 
 
 def test_an_incarnation_has_one_line():

@@ -1,9 +1,13 @@
 """Two signed vertices under one name: found wherever they lie, proven, kept, and known again after a restart."""
 
+from edge.dag.evidence import Evidence, decode_evidence, judge
+from edge.dag.records import EVIDENCE
+from edge.dag.verify import verify_log
+from edge.effects import Announce
 from edge.wire import suite
-from edge.wire.frame import Channel, encode_vertex
+from edge.wire.frame import Channel, decode_frontier, encode_vertex
 from edge.wire.vertex import Header, encode_header
-from tests.builders import SUITE, WALL_MS, Machine, World, signer
+from tests.builders import AUTHORITY, SUITE, WALL_MS, Machine, World, event, signer
 
 THIEF = 2
 """The member whose key somebody uses twice."""
@@ -67,3 +71,101 @@ def test_branches_of_unequal_length_are_noticed_by_both() -> None:
     tell(b, common + branch(world, 4, 2, common[-1]))
     world.run(30)
     assert quarantined(world) == [[THIEF], [THIEF]]
+
+
+def forked_site() -> World:
+    """Two nodes that have proven a fork, one side each."""
+    world = site("a", "b")
+    a, b = world.up()
+    common = branch(world, 3, 0)
+    tell(a, common + branch(world, 4, 1, common[-1]))
+    tell(b, common + branch(world, 4, 2, common[-1]))
+    world.run(15)
+    return world
+
+
+def proofs(machine: Machine) -> list[Evidence]:
+    found = [decode_evidence(record.payload) for record in machine.log if record.type == EVIDENCE]
+    assert all(isinstance(one, Evidence) for one in found)
+    return found  # type: ignore[return-value]
+
+
+def test_the_proof_is_kept_and_needs_nothing_but_the_roster() -> None:
+    world = forked_site()
+    for machine in world.up():
+        (proof,) = proofs(machine)
+        assert judge(proof, world.roster) is None
+        assert proof.key == (THIEF, 1, 7)
+        for at in range(2):
+            side = proof.sides[at]
+            forged = side._replace(signature=bytes([side.signature[0] ^ 1]) + side.signature[1:])
+            sides = (forged, proof.sides[1]) if at == 0 else (proof.sides[0], forged)
+            assert judge(proof._replace(sides=sides), world.roster) is not None
+        verdict = verify_log(machine.log, world.roster, AUTHORITY.public_key, own=machine.index)[0]
+        assert verdict.forks == (proof.key,) and verdict.faults == ()
+
+
+def test_after_a_restart_the_author_is_still_quarantined() -> None:
+    world = forked_site()
+    a, b = world.up()
+    a.stop()
+    b.kill()
+    world.fate = lambda sender, to, channel: 0
+    again = world.boot("a")
+    assert again.node.status(world.now)["quarantined"] == [THIEF]
+    tell(again, branch(world, 1, 9))
+    assert again.node.counts()["refused_quarantined"] == 1
+
+
+def test_a_frontier_shows_the_fork_and_hands_on_the_proof() -> None:
+    world = World(["a", "b", "thief", "late"])
+    world.boot("a"), world.boot("b")
+    a, b = world.up()
+    common = branch(world, 3, 0)
+    tell(a, common + branch(world, 4, 1, common[-1]))
+    tell(b, common + branch(world, 4, 2, common[-1]))
+    world.run(15)
+    b.is_up = False
+    (frame,) = [
+        decode_frontier(effect.payload)
+        for effect in a.node.linked(True, world.now)
+        if isinstance(effect, Announce) and effect.channel is Channel.FRONTIER
+    ]
+    told = [entry for entry in frame.entries if entry.author == THIEF]
+    assert [entry[:3] for entry in told] == [(THIEF, 1, 7)] * 2 and told[0].tag != told[1].tag
+    late = world.boot("late")
+    world.run(30)
+    assert late.node.status(world.now)["quarantined"] == [THIEF]
+    assert len(proofs(late)) == 1
+
+
+def test_our_side_is_proven_by_a_signature_above_it() -> None:
+    """What came as a range has one signature, over its last vertex."""
+    world = World(["a", "b", "thief"])
+    a = world.boot("a")
+    common = branch(world, 3, 0)
+    tell(a, common + branch(world, 40, 1, common[-1]))
+    b = world.boot("b")
+    world.run(5)
+    assert b.node.graph.highest_seq(THIEF) == 43
+    tell(b, branch(world, 1, 2, common[-1]))
+    (proof,) = proofs(b)
+    assert judge(proof, world.roster) is None
+    assert sorted(len(side.headers) for side in proof.sides) == [1, 40]
+
+
+def test_a_proof_outlives_the_segment_it_lies_in() -> None:
+    world = World(["a", "b", "thief", "gw"], ("gw",))
+    world.segment_records, world.log_records = 10, 200
+    a, b, _ = (world.boot(name) for name in ("a", "b", "gw"))
+    common = branch(world, 3, 0)
+    tell(a, common + branch(world, 4, 1, common[-1]))
+    tell(b, branch(world, 7, 2))
+    world.run(15)
+    for number in range(400):
+        b.submit(event(number), urgent=True)
+        world.run(0.1)
+    assert a.dropped > 100
+    assert len(proofs(a)) == 1
+    a.stop()
+    assert world.boot("a").node.status(world.now)["quarantined"] == [THIEF]
