@@ -16,7 +16,7 @@ from edge.answers import operations
 from edge.config import Config
 from edge.dag.journal import Journal, JournalOptions
 from edge.errors import ConfigError, DataError, DiskFullError, StorageError, TryLaterError
-from edge.identity import identify, site_options
+from edge.identity import host_rank, identify, site_options
 from edge.node import Node, NodeOptions
 from edge.sense.options import AgentOptions, agent_options
 from edge.sense.senses import Senses
@@ -235,6 +235,9 @@ class Agent:
             site.watch(STATUS_TOPIC, lambda _, payload: self.loop.inbox.task(lambda: heard(payload, now())))
         for source in self.sources:
             source.start(self.loop.inbox.reading, site.watch)
+        membership, node_id = self.node.membership, self.identity.member.node_id
+        membership.on_adopted = lambda roster: site.set_rank(host_rank(roster, node_id))
+        membership.on_adopted(membership.roster)  # the log may know a newer one than the file
         site.start()
 
     def run(self) -> int:

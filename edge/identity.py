@@ -73,7 +73,7 @@ def site_options(config: Config, identity: Identity) -> SiteOptions:
         node=config.node.name,
         node_id=identity.member.node_id.hex(),
         keep_all=config.node.keep == "all",
-        rank=host_rank(identity),
+        rank=host_rank(identity.roster, identity.member.node_id),
         urls=mqtt.urls,
         username=mqtt.username,
         password=password,
@@ -89,10 +89,10 @@ def site_options(config: Config, identity: Identity) -> SiteOptions:
     )
 
 
-def host_rank(identity: Identity) -> int:
-    """Our place in the order of hosts: gateways first, since they are always on, then by node id."""
-    order = sorted(identity.roster.members, key=lambda member: ("gateway" not in member.roles, member.node_id))
-    return order.index(identity.member)
+def host_rank(roster: Roster, node_id: bytes) -> int:
+    """A member's place in the order of hosts: gateways first, since they are always on, then by node id."""
+    order = sorted(("gateway" not in member.roles, member.node_id) for member in roster.members)
+    return [other for _, other in order].index(node_id)
 
 
 def _text(path: Path | None) -> str | None:

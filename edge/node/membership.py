@@ -36,6 +36,8 @@ class Membership:
         self._admission = admission
         self.data = data
         """The roster as the authority signed it."""
+        self.on_adopted: Callable[[Roster], None] = lambda roster: None
+        """Told of each roster that we go by from now on."""
         self._persist = persist
         self._said_ms = float("-inf")
         self._wait_ms = float("inf")
@@ -44,6 +46,7 @@ class Membership:
         """Go by another roster, the newest of the log or of the mesh."""
         self.roster = self._admission.roster = roster
         self.data = data
+        self.on_adopted(roster)
 
     def receive(self, data: bytes, now: Instant) -> Refusal | None:
         """A roster by whoever: None if it is ours, or now is; what is refused changes nothing."""

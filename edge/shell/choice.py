@@ -214,7 +214,8 @@ class BrokerChoice:
         return 1_000.0 if self._links else 250.0
 
     def counts(self) -> dict[str, int]:
-        return {"brokers_known": len(self._known), "brokers_evicted": self._known.evicted}
+        known = self._known
+        return {"brokers_known": len(known), "brokers_evicted": known.evicted, "host_rank": self._options.rank}
 
     # The rules
 

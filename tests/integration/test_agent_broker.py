@@ -1,9 +1,12 @@
 """A broker that is not there or wants a password: the reason stands in `status`, recording goes on, nothing is lost."""
 
 import socket
+import time
 from pathlib import Path
 
-from tests.integration.agents import Node, at, broker, field
+from edge.wire import suite
+from edge.wire.suite import SUITE_BY_NAME
+from tests.integration.agents import SUITE, Node, at, broker, field, until
 from tests.integration.test_people_topics import Subscriber
 
 CREDENTIALS = 'username = "ana"\npassword_file = "password"\n'
@@ -103,3 +106,23 @@ def test_an_agent_that_left_the_configuration_leaves_the_broker_at_the_next_star
         removal, final = (text for topic, text in after if topic == discovery)
         assert '"agent_level":{"platform":"sensor"}' in removal and "agent_level" not in final
         assert one.down() == 0
+
+
+def test_a_roster_that_grows_changes_the_order_of_hosts(tmp_path: Path) -> None:
+    """Gateways come first in it: with a new one everybody else is one further down."""
+    with broker() as port, field(tmp_path, "one", "two") as site:
+        one, two = site["one"], site["two"]
+        for node in site:
+            node.configure(at(port))
+        one.up()
+        one.waits_for(lambda status: status["mqtt"]["connected"], "is linked")
+        rank = one.counts()["host_rank"]
+        number = SUITE_BY_NAME[SUITE].number
+        key = suite.Signer(number, bytes(32)).public_key
+        site.site.add("gate", number, key, roles=("gateway",), label="", now_ms=time.time_ns() // 1_000_000)
+        (two.directory / site.site.roster_file.name).write_bytes(site.site.roster_file.read_bytes())
+        two.up()
+        until(lambda: one.counts()["host_rank"] == rank + 1, "the new rank", one)
+        assert one.down() == 0
+        one.up()
+        assert one.counts()["host_rank"] == rank + 1, "its log knows more than its file"
