@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from edge.cli.main import COMMANDS, main
+from edge.cli.main import COMMANDS, Parser, main
 from tests.house.source import ROOT, floors, modules
 from tests.house.test_tidy import relative, sources
 
@@ -110,13 +110,26 @@ def words_of(line: str) -> list[list[str]]:
     return [words for words in stripped if words]
 
 
-def options_of(name: str) -> str:
-    """The whole help of a command with its sub-commands, for looking up options."""
-    from edge.cli.main import Parser
-    from edge.lab.bench import BENCHES, benchmark
-
+def parser_of(name: str) -> Parser:
     parser = Parser(f"synedge {name}", COMMANDS[name])
     import_module(f"edge.cli.{name}").arguments(parser)
+    return parser
+
+
+def whole_commands() -> list[str]:
+    """Every command with every sub-command: `config show`."""
+    found = []
+    for name in COMMANDS:
+        choices = [action.choices for action in parser_of(name)._actions if action.dest == "what"]
+        found += [f"{name} {child}" for child in choices[0]] if choices else [name]
+    return found
+
+
+def options_of(name: str) -> str:
+    """The whole help of a command with its sub-commands, for looking up options."""
+    from edge.lab.bench import BENCHES, benchmark
+
+    parser = parser_of(name)
     text, queue = "", [parser]
     for bench in BENCHES if name == "bench" else ():  # they learn their options when they are chosen
         queue.append(Parser(bench))
@@ -174,6 +187,19 @@ def test_readme_examples_of_configuration_load(tmp_path):
 def test_every_command_has_a_module_and_help(name, capsys):
     assert main([name, "--help"]) == 0
     assert f"usage: synedge {name}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("command", ["", *COMMANDS, *whole_commands()])
+def test_a_help_ends_with_examples_that_can_be_typed(command, capsys):
+    """Sub-commands have their own; a command that only has sub-commands shows those."""
+    assert main([*command.split(), "--help"]) == 0
+    examples = re.findall(r"^  synedge (.+)$", capsys.readouterr().out, re.M)
+    assert examples or command in {"agents", "config", "dag", "fleet"}
+    for example in examples:
+        assert example.startswith(command)
+        name, *words = shlex.split(example)
+        if "--help" not in words:
+            parser_of(name).parse(words)  # raises UsageError
 
 
 def test_every_bound_is_used():
