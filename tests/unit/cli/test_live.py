@@ -87,7 +87,7 @@ def test_status_is_what_the_agent_says(config: Path, synedge: Synedge) -> None:
         "127.0.0.1:40001, mdns; 127.0.0.1:40002, broker",
         "incarnation 2, seq 77, acknowledged 70",
         "9 = 4 recorded + 3 quiet + 1 shed + 1 open",
-        "9 readings, 4 recorded, 3 quiet, 1 shed, 1 open",
+        "0.3% of 536.9 MB",
         "disk or the log is full",
         "clock is not sure",
         "forked authors",
