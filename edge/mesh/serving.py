@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 from edge.ids import VertexKey
 from edge.limits import CHUNK_BYTES, REPAIR_RANGES_MAX
@@ -20,6 +21,14 @@ def size_of(given: Range) -> int:
     return sum(map(len, given.headers)) + bodies + len(given.signature) + RANGE_OVERHEAD_BYTES
 
 
+class Stretch(NamedTuple):
+    """What to serve of one line, oldest first: it ends at the first signature at or above `through_seq`."""
+
+    keys: list[VertexKey]
+    through_seq: int = 0
+    """0: all of the keys."""
+
+
 class Serving:
     """One request being answered. Stateless for the asker: any chunk may be lost and asked again."""
 
@@ -28,7 +37,7 @@ class Serving:
         to: int,
         correlation: int,
         budget_bytes: int,
-        lines: Iterable[list[VertexKey]],
+        lines: Iterable[Stretch],
         proofs: Sequence[Range] = (),
     ) -> None:
         """`proofs` are at hand and said first; they fit into one chunk."""
@@ -37,7 +46,7 @@ class Serving:
         self._ranges: list[Range] = list(proofs)
         self._ranges_bytes = sum(map(size_of, proofs))
         self._budget_bytes = budget_bytes - self._ranges_bytes
-        self._lines = deque(line for line in lines if line)
+        self._lines = deque(line for line in lines if line.keys)
         self._at = 0
         self._line: list[tuple[VertexFrame, bytes | None]] = []
         self.is_done = not self._lines
@@ -47,7 +56,7 @@ class Serving:
         if self._budget_bytes <= 0 or not self._lines:
             self.is_done = True
             return []
-        keys = self._lines[0][self._at : self._at + LOAD_VERTICES]
+        keys = self._lines[0].keys[self._at : self._at + LOAD_VERTICES]
         self._at += len(keys)
         return keys
 
@@ -56,9 +65,16 @@ class Serving:
 
         Answers the chunks that are full now.
         """
+        keys, through_seq = self._lines[0]
+        first = (self._at - 1) // LOAD_VERTICES * LOAD_VERTICES
+        is_last = not complete or self._at >= len(keys)
+        for index, (_, signature) in enumerate(vertices):
+            if through_seq and signature is not None and keys[first + index].seq >= through_seq:
+                vertices, is_last = vertices[: index + 1], True
+                break
         self._line += vertices
         chunks = self._cut(ended=False)
-        if not complete or self._at >= len(self._lines[0]):
+        if is_last:
             chunks += self._cut(ended=True)
             self._line.clear()
             self._lines.popleft()

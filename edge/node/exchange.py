@@ -14,7 +14,7 @@ from edge.limits import BRANCHES_PER_AUTHOR_MAX, CHUNK_BYTES, REPAIR_FLIGHT_BYTE
 from edge.mesh.gossip import Gossip
 from edge.mesh.peers import Peers
 from edge.mesh.repair import ANY_INCARNATION, Line, Repair
-from edge.mesh.serving import Serving, size_of
+from edge.mesh.serving import LOAD_VERTICES, Serving, Stretch, size_of
 from edge.node.desk import Desk
 from edge.node.forks import Forks
 from edge.wire.frame import (
@@ -37,6 +37,8 @@ from edge.wire.roster import Roster
 
 ASK_MS = 50.0
 """Gaps are gone through this often at most, however fast frames come in."""
+SIGNED_WITHIN = 1024
+"""A vertex came in a range of one frame: no more than so many lie between it and the signature that covers it."""
 
 
 class Exchange:
@@ -133,7 +135,7 @@ class Exchange:
         if len(self._servings) >= REPAIR_SERVE_MAX or any(sender == frame.sender for sender, _ in self._servings):
             self.serve_refused += 1
             return None
-        lines: list[list[VertexKey]] = []
+        lines: list[Stretch] = []
         room = SERVE_VERTICES_MAX
         proofs: list[Range] = []
         for want in frame.wants:
@@ -141,7 +143,7 @@ class Exchange:
             if sum(map(size_of, (*proofs, *both))) <= CHUNK_BYTES:
                 proofs += both
             lines += self._lines(want, room)
-            room = SERVE_VERTICES_MAX - sum(map(len, lines))
+            room = SERVE_VERTICES_MAX - sum(len(line.keys) for line in lines)
         budget_bytes = min(frame.budget_bytes, REPAIR_FLIGHT_BYTES)
         self._servings[name] = Serving(frame.sender, frame.correlation, budget_bytes, lines, proofs)
         self._load(name, roster)
@@ -164,7 +166,7 @@ class Exchange:
             return min(self._graph.highest_seq(author), through_seq - 1)
         return branch.head_seq if branch.head_seq < through_seq else None
 
-    def _lines(self, want: Want, room: int) -> list[list[VertexKey]]:
+    def _lines(self, want: Want, room: int) -> list[Stretch]:
         """The chains to serve for a want, each oldest first; where lines share a stem it is served once.
 
         At most `room` keys: whoever lacks more asks again.
@@ -174,13 +176,28 @@ class Exchange:
             branch = self._graph.branch(want.author, want.incarnation)
             tips = [branch.head] if branch else []
         served: dict[VertexKey, None] = {}
-        lines: list[list[VertexKey]] = []
+        lines: list[Stretch] = []
         for tip in tips[:BRANCHES_PER_AUTHOR_MAX]:
-            # A gateway has what it dropped from its log in its store; a device answers from what it still holds.
-            path = self._graph.path(tip, want.after_seq, room, dropped=self._is_gateway(self._index))
-            lines.append([key for key in path if key not in served][: room - len(served)])
-            served |= dict.fromkeys(lines[-1])
+            path = self._path(tip, want, room)
+            lines.append(Stretch([key for key in path if key not in served][: room - len(served)], want.through_seq))
+            served |= dict.fromkeys(lines[-1].keys)
         return lines
+
+    def _path(self, tip: VertexKey, want: Want, room: int) -> list[VertexKey]:
+        """The keys of a line above `after_seq`, up to the first that is signed at or above `through_seq`."""
+        # A gateway has what it dropped from its log in its store; a device answers from what it still holds.
+        dropped = self._is_gateway(self._index)
+        if not want.through_seq:
+            return self._graph.path(tip, want.after_seq, room, dropped=dropped)
+        keys: list[VertexKey] = []
+        for beyond in (LOAD_VERTICES, SIGNED_WITHIN):
+            count = min(room, want.through_seq - want.after_seq + beyond)
+            keys = self._graph.path(tip, want.after_seq, count, dropped=dropped)
+            first = max(0, want.through_seq - keys[0].seq) if keys else 0
+            for index in range(first, len(keys)):
+                if self._graph.place(keys[index])[1]:
+                    return keys[: index + 1]
+        return keys
 
     def _load(self, name: tuple[int, int], roster: Roster) -> None:
         serving = self._servings[name]

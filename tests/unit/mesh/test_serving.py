@@ -2,14 +2,14 @@
 
 from edge.ids import VertexKey
 from edge.limits import CHUNK_BYTES, FRAME_BYTES_MAX, REPAIR_FLIGHT_BYTES, REPAIR_RANGES_MAX
-from edge.mesh.serving import LOAD_VERTICES, Serving
+from edge.mesh.serving import LOAD_VERTICES, Serving, Stretch
 from edge.wire.frame import Range, ReplyFrame, VertexFrame, encode_reply
 
 SIGNATURE = bytes(2420)
 
 
-def line(author: int, length: int) -> list[VertexKey]:
-    return [VertexKey(author, 1, seq) for seq in range(1, length + 1)]
+def line(author: int, length: int, through: int = 0) -> Stretch:
+    return Stretch([VertexKey(author, 1, seq) for seq in range(1, length + 1)], through)
 
 
 def held(key: VertexKey, body_bytes: int, signed: bool = True) -> tuple[VertexFrame, bytes | None]:
@@ -89,3 +89,16 @@ def test_a_budget_of_nothing_is_answered_with_nothing():
     serving = Serving(2, 9, 0, [line(1, 5)])
     assert serving.next_keys() == []
     assert serving.is_done and serving.rest() == ()
+
+
+def test_it_ends_at_the_first_signature_at_or_above_what_was_asked_for():
+    def seqs_of(through: int, every: int) -> list[int]:
+        serving = Serving(2, 9, 10**6, [line(1, 100, through), line(2, 3)])
+        chunks = chunks_of(serving, 200, is_signed=lambda key: key.seq % every == 0 or key.author == 2)
+        assert seqs(chunks, author=2) == [1, 2, 3]
+        return seqs(chunks)
+
+    assert seqs_of(20, 1) == list(range(1, 21))
+    assert seqs_of(20, 7) == list(range(1, 22))
+    assert seqs_of(33, 40) == list(range(1, 41))
+    assert seqs_of(1, 1) == [1]

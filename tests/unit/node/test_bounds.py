@@ -332,7 +332,21 @@ def test_an_answer_is_made_from_few_names_however_long_the_history():
         graph.insert(key, seq.to_bytes(32, "big"), before, place=0)
         before = key
     lines = world.machines["a"].node._exchange._lines(Want(1, 0, 0, 0), SERVE_VERTICES_MAX)
-    assert sum(map(len, lines)) == SERVE_VERTICES_MAX
+    assert sum(len(line.keys) for line in lines) == SERVE_VERTICES_MAX
+
+
+def test_an_answer_stops_where_the_request_does():
+    world = pair()
+    a = world.machines["a"]
+    for number in range(300):
+        a.submit(event(number), urgent=True)
+    world.network.clear()
+    wants = (Want(0, 0, 10, 20), Want(0, a.node.incarnation, 250, 260))
+    frame = RequestFrame(world.roster.site, 1, 1, REPAIR_FLIGHT_BYTES, wants)
+    a.do(a.node.receive(Channel.REQUEST, encode_request(frame), world.now))
+    replies = [decode_reply(payload) for _, channel, payload in world.network if channel is Channel.REPLY]
+    served = [decode_header(raw).seq for reply in replies for given in reply.ranges for raw in given.headers]
+    assert served == [*range(11, 21), *range(251, 261)]
 
 
 def test_a_frontier_that_lies_makes_few_requests_and_no_state():
