@@ -168,6 +168,8 @@ class Admission:
 
     def _park(self, candidate: Candidate, missing: Missing) -> Parked | Refusal:
         if candidate.header.id in self.pending:
+            if candidate.signature is not None:
+                self.pending.sign(candidate.header.id, candidate.signature)
             return Parked(missing)
         return Parked(missing) if self.pending.park(candidate, missing) else Refusal("pending-full")
 

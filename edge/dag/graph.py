@@ -10,7 +10,7 @@ index by (author, incarnation, seq) answers every question and the cost of a que
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from edge.dag.floor import FloorLine
 from edge.ids import VertexId, VertexKey
@@ -195,6 +195,21 @@ class Graph:
         if index < 0:
             return 0, 0
         return branch.places[index], branch.signed[index]
+
+    def lacks_signature(self, key: VertexKey, id: VertexId) -> bool:
+        """Whether this vertex lies in the log and no signature over it: one above it covers it, or will."""
+        return self.holds(key, id) and self.place(key)[0] > 0 and not self.place(key)[1]
+
+    def set_signatures(self, places: Mapping[VertexId, Place]) -> None:
+        """Signatures by the id of the vertex they stand over, where one of those is held without; one look at each."""
+        if not places:
+            return
+        for chain in self._chains.values():
+            for branch in chain.values():
+                for index, signed in enumerate(branch.signed):
+                    if not signed and branch.places[index]:
+                        id = bytes(branch.ids[index * ID_BYTES : (index + 1) * ID_BYTES])
+                        branch.signed[index] = places.get(id, 0)
 
     def tips(self, author: int) -> list[Tip]:
         """Ends of the author's history: heads that no later incarnation continues."""

@@ -62,6 +62,13 @@ class Pending:
         self.size_bytes += candidate.size_bytes
         return True
 
+    def sign(self, id: VertexId, signature: bytes) -> None:
+        """A signature over a parked vertex that came without one."""
+        candidate = self._parked[id]
+        if candidate.signature is None:
+            self._parked[id] = candidate._replace(signature=signature)
+            self.size_bytes += len(signature)
+
     def arrived(self, id: VertexId) -> list[Candidate]:
         """Candidates that waited for this vertex, in the order they came; they may still lack something else."""
         missing = self._missing.pop(id, None)

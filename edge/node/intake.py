@@ -10,7 +10,7 @@ from edge.dag.admission import Accepted, Admission, Answer, Duplicate, Early, Pa
 from edge.dag.evidence import chained
 from edge.dag.pending import Candidate
 from edge.effects import Verify
-from edge.ids import Instant, VertexId
+from edge.ids import Instant, VertexId, VertexKey
 from edge.limits import CHECKING_BYTES_MAX, EARLY_BYTES_MAX, EARLY_FRAMES_MAX, TICKETS_MAX
 from edge.mesh.repair import Repair
 from edge.node.custody import Custody
@@ -34,8 +34,13 @@ class Intake:
         custody: Custody,
         accepted: Callable[[tuple[Candidate, ...], Instant], None],
         met: Callable[[Header], Refusal | None],
+        signed: Callable[[VertexKey, VertexId, bytes], None],
     ) -> None:
-        """`met` has a veto on each vertex whose signature stands, before it gets a place."""
+        """`met` has a veto on each vertex whose signature stands, before it gets a place.
+
+        `signed(key, id, signature)` keeps a signature over a vertex that is in the log without one: whoever asks for
+        a part of its line gets that only up to a signature.
+        """
         self._desk = desk
         self._admission = admission
         self._repair = repair
@@ -46,6 +51,7 @@ class Intake:
         self._forks = forks
         self._custody = custody
         self._met = met
+        self._signed = signed
         self._early: deque[bytes] = deque()
         self._early_bytes = 0
         self.is_full = False
@@ -69,7 +75,7 @@ class Intake:
             return self._refuse(header)
         if frame.signature is None:
             return self._refuse(Refusal("signature-missing"))
-        if self._admission.knows(header):
+        if self._admission.knows(header) and not self._lacks_signature(header):
             self.duplicates += 1
         elif self._screen(header, payload):
             self._check((Candidate(header, frame.signature, frame.body),), frame.signature)
@@ -99,16 +105,19 @@ class Intake:
             return headers
         candidates = [Candidate(header, None, body) for header, body in zip(headers, given.bodies, strict=True)]
         fresh = [candidate for candidate in candidates if not self._admission.knows(candidate.header)]
-        if not fresh:
+        last = candidates[-1]
+        if not fresh and not self._lacks_signature(last.header):
             self.duplicates += 1
             return ()
-        last = candidates[-1]
         if not self._screen(last.header, None):
             return ()
-        if fresh[-1] is last:
+        if fresh and fresh[-1] is last:
             fresh.pop()
         # The last one stays even if it is parked: its signature is what covers the others.
         return (*fresh, last._replace(signature=given.signature))
+
+    def _lacks_signature(self, header: Header) -> bool:
+        return self._admission.graph.lacks_signature(header.key, header.id)
 
     def _screen(self, header: Header, payload: bytes | None) -> bool:
         if header.id in self._checking:
@@ -164,6 +173,8 @@ class Intake:
         for index, candidate in enumerate(candidates):
             answer = self._met(candidate.header) or self._admission.settle(candidate, candidates[index + 1 :])
             self._settled(answer, now)
+            if isinstance(answer, Duplicate) and candidate.signature and self._lacks_signature(candidate.header):
+                self._signed(candidate.header.key, candidate.header.id, candidate.signature)
             if isinstance(answer, Parked) and index == 0:
                 self._repair.unknown_prev(header.author, header.incarnation)
             if isinstance(answer, Refusal):

@@ -78,7 +78,7 @@ class Node:
         self._own = OwnLine(self._desk, self._author, self.graph, self._gossip, self._sent)
         self._forks = Forks(self._desk, self._admission, self._own.persist)
         self._exchange = Exchange(*mine, self._admission, self._forks, self.peers, self._gossip, options.keep_all)
-        told = (self._forks, self.custody, self._accepted, self._own.meets)
+        told = (self._forks, self.custody, self._accepted, self._own.meets, self._own.keep_signature)
         self._intake = Intake(self._desk, self._admission, self._exchange.repair, *told)
         self.membership = Membership(self._desk, options.authority, self._admission, roster_bytes, self._own.keep)
         self.recovery = Recovery(options.index, self._admission, self._author, self.custody, self._forks)

@@ -196,7 +196,7 @@ class OwnLine:
         self._desk.do(Sign(self._desk.ticket(partial(self._signed_again, header)), message))
 
     def _signed_again(self, header: Header, signature: bytes, now: Instant) -> None:
-        self._keep_signature(header.key, header.id, signature)
+        self.keep_signature(header.key, header.id, signature)
 
     def _stored(self, flight: _Flight, places: tuple[int, ...], now: Instant) -> None:
         """Durable; recorded once everything below it is too: a disk that is filling up may refuse a large one first."""
@@ -234,10 +234,12 @@ class OwnLine:
             draft, signature = flight.draft, flight.signature
             assert signature is not None
             self._desk.do(Broadcast(encode_vertex(draft.header.raw, signature, draft.body)))
-            self._keep_signature(draft.header.key, draft.header.id, signature)
+            self.keep_signature(draft.header.key, draft.header.id, signature)
             self._sent(draft, signature, now)
 
-    def _keep_signature(self, key: VertexKey, id: VertexId, signature: bytes) -> None:
+    def keep_signature(self, key: VertexKey, id: VertexId, signature: bytes) -> None:
+        """Put the signature over a vertex of the log beside it."""
+
         def stored(places: tuple[int, ...], now: Instant) -> None:
             if self._graph.holds(key, id):  # not one that recovery found above a hole
                 self._graph.set_signed(key, places[0])

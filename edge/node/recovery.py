@@ -40,6 +40,8 @@ class Recovery:
         self._custody = custody
         self._own: Parent | None = None
         self._unsigned: dict[bytes, Header] = {}
+        self._signatures: dict[bytes, int] = {}
+        """Where signatures lie that came after a peer's vertex, by its id: few, since most come with it."""
         self._incarnation = 0
         self.vertices = 0
         self.unreadable = 0
@@ -66,7 +68,9 @@ class Recovery:
             return self._vertex(place, record.payload)
         if record.type == SIGNATURE:
             header = self._unsigned.pop(record.payload[:ID_BYTES], None)
-            if header is not None and self._graph.holds(header.key, header.id):
+            if header is None:
+                self._signatures[record.payload[:ID_BYTES]] = place
+            elif self._graph.holds(header.key, header.id):
                 self._graph.set_signed(header.key, place)
         elif record.type == EVIDENCE:
             self._forks.recovered(place, record)
@@ -92,6 +96,8 @@ class Recovery:
 
     def finish(self, incarnation_floor: int, roster_issued_ms: int, now: Instant) -> OwnEnd:
         """Begin a life: an incarnation that no earlier one can have had."""
+        self._graph.set_signatures(self._signatures)
+        self._signatures.clear()
         self._author.observe(roster_issued_ms << 16)
         highest = max(self.highest_incarnation, incarnation_floor)
         self._author.incarnation = next_life(highest, max(now.wall_ms, self._author.clock >> 16))

@@ -3,10 +3,12 @@
 from edge.dag.author import LIFE_MAX, SURE_AFTER_MS, next_life
 from edge.dag.records import SIGNATURE, VERTEX
 from edge.effects import Broadcast, Persist, Sign
-from edge.wire.frame import Channel, decode_vertex
+from edge.ids import VertexKey
+from edge.wire.frame import Channel, decode_vertex, encode_vertex
 from edge.wire.hlc import HLC_MAX
+from edge.wire.suite import PURPOSE_VERTEX, sig_structure
 from edge.wire.vertex import Ack, Shed, decode_header
-from tests.builders import Machine, World, event
+from tests.builders import SUITE, Machine, World, event, signer
 
 
 def test_an_event_is_durable_before_it_is_sent() -> None:
@@ -224,3 +226,29 @@ def test_vertices_of_two_others_are_named_as_parents() -> None:
         ]
         own = [header for header in headers if header.author == machine.index]
         assert len([header for header in own if len(header.parents) == 2]) >= 10
+
+
+def test_a_signature_that_we_lacked_is_kept() -> None:
+    """What came in a range has one over its last vertex; each later one makes it servable in parts."""
+    world = World(["a", "b"])
+    a = world.boot("a")
+    for number in range(5):
+        a.submit(event(number), urgent=True)
+    b = world.boot("b")
+    live = [payload for _, channel, payload in world.network if channel is Channel.VERTEX]
+    assert live == []
+    world.run(5)
+    keys = [VertexKey(0, a.node.incarnation, seq) for seq in range(1, 6)]
+    assert [bool(b.node.graph.place(key)[1]) for key in keys] == [False] * 4 + [True]
+    frame = decode_vertex(a.log[a.node.graph.place(keys[1])[0] - (1 << 32) - 1].payload)
+    message = sig_structure(SUITE, PURPOSE_VERTEX, frame.header)
+    again = encode_vertex(frame.header, signer("a").sign(message), frame.body)
+    forged = encode_vertex(frame.header, bytes(2420), frame.body)
+    verified = b.node.counts()["signatures_verified"]
+    for payload in (forged, again, again, again):
+        b.do(b.node.receive(Channel.VERTEX, payload, world.now))
+    assert b.node.counts()["signatures_verified"] == verified + 1
+    assert [bool(b.node.graph.place(key)[1]) for key in keys] == [False, True, False, False, True]
+    b.stop()
+    b = world.boot("b")
+    assert [bool(b.node.graph.place(key)[1]) for key in keys] == [False, True, False, False, True]
