@@ -44,10 +44,10 @@ def run(args: Namespace, out: Output) -> int:
 
 def _list(args: Namespace, out: Output) -> int:
     config = load_config(args)
-    live = _live(config)
+    live, silence = _live(config)
     rows = [_row(config, index, live) for index in range(len(config.agents))]
     if out.as_json:
-        out.document({"running": live is not None, "agents": rows})
+        out.document({"running": live is not None, "silence": silence or None, "agents": rows})
     elif not rows:
         out.line(f"no [[agent]] in {config.origin}")
     else:
@@ -62,17 +62,17 @@ def _list(args: Namespace, out: Output) -> int:
             ],
         )
         if live is None:
-            out.line("the agent does not run; events and engines are known while it does")
+            out.line(f"no events and engines: {silence}")
     return 0
 
 
-def _live(config: Config) -> dict[str, Any] | None:
-    """What the running agent says, None when there is none (or none of ours)."""
+def _live(config: Config) -> tuple[dict[str, Any] | None, str]:
+    """What the running agent says, or None and why it says nothing."""
     try:
         answer = ask(config.node.control_socket, "agents")
-    except (UnavailableError, PermissionsError):
-        return None
-    return answer if isinstance(answer, dict) else None
+    except (UnavailableError, PermissionsError) as error:
+        return None, str(error)
+    return (answer, "") if isinstance(answer, dict) else (None, "the agent's answer is not understood")
 
 
 def _row(config: Config, index: int, live: dict[str, Any] | None) -> dict[str, Any]:

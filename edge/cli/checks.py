@@ -65,6 +65,9 @@ def _guarded(name: str, look: Callable[[], Iterator[Check]]) -> list[Check]:
         return list(look())
     except SynedgeError as error:
         return [Check(name, "fail", str(error), "see the message")]
+    except PermissionError as error:
+        said = f"{error.filename}: may not be read by user {os.geteuid()}"
+        return [Check(name, "fail", said, "use sudo or the agent's own user")]
     except Exception as error:  # a doctor that falls over helps nobody
         return [Check(name, "fail", f"{type(error).__name__}: {error}", "this check itself failed; please report it")]
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 def arguments(parser: ArgumentParser) -> None:
     commands = parser.add_subparsers(dest="what", metavar="WHAT", required=True)
     for name, summary in (
-        ("check", "exit 0 when the agent could start with it, 78 with the reason when not"),
+        ("check", "exit 0 when the file is right and what it names is there, 78 with the reason when not"),
         ("show", "every key in force with its value, and where it comes from"),
     ):
         child = add_command(commands, name, summary, f"config {name} --config pump-7/synedge.toml")

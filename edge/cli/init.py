@@ -47,6 +47,7 @@ def run(args: Namespace, out: Output) -> int:
     made = [str(path) for path in place.made]
     if args.new_site:
         made += _new_site(place, args.role)
+    seed = directory / "fleet" / "keys" / "authority.seed"
     if args.system:
         _give_away(place)
     facts = {
@@ -58,6 +59,7 @@ def run(args: Namespace, out: Output) -> int:
         "key": str(place.config.node.key_file),
         "public_key": str(place.public_file),
         "suite": place.config.site.suite,
+        "authority_seed": str(seed) if args.new_site else None,
         "next": _next(place),
     }
     if out.as_json:
@@ -65,6 +67,8 @@ def run(args: Namespace, out: Output) -> int:
         return 0
     out.line("unchanged" if not made else f"made: {', '.join(made)}")
     out.pairs((key, facts[key]) for key in ("name", "node_id", "config", "key", "public_key"))
+    if args.new_site:
+        out.line(f"{seed} makes members of this site: back it up, and show it to nobody")
     out.line(f"next: {facts['next']}")
     return 0
 

@@ -84,7 +84,7 @@ def open_log(args: Namespace, *, newest_roster: bool = True) -> Log:
         raise ConfigError(f"{authority_file}: {len(authority)} bytes; an authority's key has {AUTHORITY_BYTES}")
     roster = open_roster(read_bounded(roster_file, ROSTER_BYTES_MAX), authority)
     if isinstance(roster, Refusal):
-        raise ConfigError(f"{roster_file}: {roster}")
+        raise ConfigError(f"{roster_file}: no roster that {authority_file} has signed: {roster}")
     if newest_roster:
         roster = _newest_roster(directory, authority, roster)
     member = roster.by_name.get(name) if name else None

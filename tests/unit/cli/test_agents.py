@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from edge.errors import PermissionsError
 from edge.shell import engines
 from edge.wire.event import Event
 from tests.unit.cli.conftest import Synedge
@@ -135,3 +136,14 @@ def test_the_list_works_without_a_running_agent(config: Path, synedge: Synedge) 
     assert not found["running"] and [row["agent"] for row in found["agents"]] == ["classes", "bound"]
     assert found["agents"][0]["window"] == "2/2" and found["agents"][1]["decide"] == "threshold"
     assert "does not run" in synedge("agents", "list", "-c", config).out
+
+
+def test_an_agent_that_may_not_be_asked_is_not_said_to_be_away(
+    config: Path, synedge: Synedge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionsError("run/synedge.sock: may not be opened by user 65534")
+
+    monkeypatch.setattr("edge.cli.agents.ask", refuse)
+    out = synedge("agents", "list", "-c", config).out
+    assert "may not be opened by user 65534" in out and "does not run" not in out

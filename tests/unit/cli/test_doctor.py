@@ -41,6 +41,20 @@ def test_the_table_ends_with_the_remedies(solo: Path, synedge: Synedge) -> None:
     assert ended.code == 1 and "chmod 0600" in ended.out and "\nfail key: " in ended.out
 
 
+def test_what_this_user_may_not_read_is_no_bug_of_ours(
+    solo: Path, synedge: Synedge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Modes do not bind root, so the refusal of the system is played."""
+
+    def refuse(path: Path) -> bytes:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr("edge.shell.keys.load_seed", refuse)
+    found = checks(synedge("doctor", "-c", solo, "--json"))["key"]
+    assert found["state"] == "fail" and "node.seed: may not be read by user" in found["found"]
+    assert found["fix"] == "use sudo or the agent's own user"
+
+
 def wide_key(file: Path) -> None:
     (file.parent / "data/keys/node.seed").chmod(0o640)
 

@@ -65,7 +65,9 @@ def test_a_site_of_its_own_needs_nothing_more(tmp_path: Path, synedge: Synedge) 
     assert isinstance(roster, Roster) and roster.by_name["solo"].public_key == (tmp_path / "node.pub").read_bytes()
     assert made["next"].startswith("synedge run")
     assert synedge("config", "check", "-c", tmp_path / "synedge.toml", "--json").json["notes"] == []
+    assert made["authority_seed"] == str(tmp_path / "fleet/keys/authority.seed")
     assert synedge("init", tmp_path, "--new-site", "--json").json["changed"] is False
+    assert f"{made['authority_seed']} makes members" in synedge("init", tmp_path, "--new-site").out
 
 
 def test_a_wide_key_is_refused_not_replaced(tmp_path: Path, synedge: Synedge) -> None:
