@@ -172,15 +172,32 @@ def test_readme_names_the_two_commands():
     assert any(line.startswith("make test") for line in lines)
 
 
-def test_readme_examples_of_configuration_load(tmp_path):
+@pytest.mark.parametrize("name", ["README.md", "docs/OPERATING.md"])
+def test_examples_of_configuration_load(name, tmp_path):
+    """A block may be what is to be added to a file."""
     from edge.config import load
 
-    examples = [block for language, block in FENCE.findall((ROOT / "README.md").read_text()) if language == "toml"]
+    examples = [block for language, block in FENCE.findall((ROOT / name).read_text()) if language == "toml"]
+    assert examples
     for number, block in enumerate(examples):
-        tomllib.loads(block)
+        whole = block if "node" in tomllib.loads(block) else f'[node]\nname = "a"\n{block}'
         place = tmp_path / f"{number}.toml"
-        place.write_text(block)
+        place.write_text(whole)
         assert load(place, environ={}, check_files=False).node.name
+
+
+def test_what_operating_says_of_a_fleet_works_as_it_is_typed(tmp_path, monkeypatch, capsys):
+    """Blocks without sudo, another machine or a running agent, in order, in one empty directory."""
+    blocks = [block for language, block in FENCE.findall((ROOT / "docs/OPERATING.md").read_text()) if language == "sh"]
+    lines = [line for block in blocks for line in block.splitlines() if re.match(r"synedge (fleet|init) ", line)]
+    assert len(lines) >= 5
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for line in lines:
+        words = [word.replace("~", str(tmp_path), 1) for word in shlex.split(line, comments=True)[1:]]
+        assert main(words) == 0, f"{line}\n{capsys.readouterr().err}"
+    assert "valve-3" in capsys.readouterr().out
+    assert main(["config", "check", "--config", "cards/gate/synedge.toml"]) == 0
 
 
 @pytest.mark.parametrize("name", COMMANDS)
