@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import isinf
 
 from edge.ids import Instant
-from edge.limits import PEERS_MAX
+from edge.limits import HLC_AHEAD_MS_MAX, PEERS_MAX
 
 ONLINE_MS = 15_000
 """Frontiers come at least every ten seconds with jitter; half as much again without one is silence."""
@@ -15,7 +16,8 @@ ONLINE_MS = 15_000
 class Peer:
     """What is known of one member; a hint, since nothing here is signed."""
 
-    heard_ms: float
+    heard_ms: float = float("-inf")
+    """When it last said something itself; never, if others alone have told of it."""
     lines: int = 0
     behind: int = 0
     """Lines the peer has further than we do."""
@@ -33,12 +35,28 @@ class Peers:
         return len(self._peers)
 
     def heard(self, index: int, now: Instant) -> Peer:
+        """It speaks: its own frontier came."""
+        peer = self._peer(index)
+        peer.heard_ms = now.mono_ms
+        return peer
+
+    def accepted(self, index: int, made_ms: int, now: Instant) -> None:
+        """A vertex of its own entered the graph, by whatever way: a sign of life if it was made just now.
+
+        Backlog comes from others, years later perhaps, and says nothing of its author. Where the clocks do not
+        compare, the frontiers must do.
+        """
+        peer = self._peer(index)
+        peer.vertices += 1
+        if -ONLINE_MS < made_ms - now.wall_ms < HLC_AHEAD_MS_MAX:
+            peer.heard_ms = now.mono_ms
+
+    def _peer(self, index: int) -> Peer:
         peer = self._peers.get(index)
         if peer is None:
             if len(self._peers) >= PEERS_MAX:
                 del self._peers[min(self._peers, key=lambda known: self._peers[known].heard_ms)]
-            peer = self._peers[index] = Peer(now.mono_ms)
-        peer.heard_ms = now.mono_ms
+            peer = self._peers[index] = Peer()
         return peer
 
     def online(self, now: Instant) -> list[int]:
@@ -53,7 +71,7 @@ class Peers:
         return [
             {
                 "index": index,
-                "heard_s": round((now.mono_ms - peer.heard_ms) / 1000, 1),
+                "heard_s": None if isinf(peer.heard_ms) else round((now.mono_ms - peer.heard_ms) / 1000, 1),
                 "online": now.mono_ms - peer.heard_ms < ONLINE_MS,
                 "lines": peer.lines,
                 "ahead_of_us": peer.behind,

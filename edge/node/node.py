@@ -385,7 +385,7 @@ class Node:
                 self._own.sign_again(header)  # what it hung above was missing until now
             elif header.author != self.options.index:
                 self._gossip.accepted(Parent(*header.key, header.id), header.hlc, now)
-                self.peers.heard(header.author, now).vertices += 1
+                self.peers.accepted(header.author, header.hlc >> 16, now)
             if not candidate.place:
                 frame = encode_vertex(header.raw, candidate.signature, candidate.body)
                 stored = partial(self._held, candidate)

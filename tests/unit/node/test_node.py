@@ -252,3 +252,22 @@ def test_a_signature_that_we_lacked_is_kept() -> None:
     b.stop()
     b = world.boot("b")
     assert [bool(b.node.graph.place(key)[1]) for key in keys] == [False, True, False, False, True]
+
+
+def test_backlog_is_no_sign_of_life_of_its_author() -> None:
+    world = World(["a", "b", "c"])
+    a, b = world.boot("a"), world.boot("b")
+    for number in range(5):
+        a.submit(event(number), urgent=True)
+    world.run(1)
+    assert [row["online"] for row in b.node.peers.rows(world.now)] == [True]
+    a.kill()
+    world.run(60)
+    c = world.boot("c")
+    world.run(15)
+    rows = {row["index"]: row for row in c.node.peers.rows(world.now)}
+    assert rows[0] == {"index": 0, "heard_s": None, "online": False, "lines": 0, "ahead_of_us": 0, "vertices": 5}
+    assert c.node.peers.online(world.now) == [1]
+    b.submit(event(9), urgent=True)
+    world.deliver()
+    assert {row["index"]: row["heard_s"] for row in c.node.peers.rows(world.now)} == {0: None, 1: 0.0}
