@@ -187,7 +187,8 @@ def _damage(disk: Disk, segment: int, start: int, size: int, *, budget: int) -> 
         if not window:
             break
         all_readable = all_readable and readable
-        filled = len(window.rstrip(b"\0"))
+        is_empty = window == bytes(len(window))  # mostly; comparing is ten times as fast as stripping
+        filled = 0 if is_empty else len(window.rstrip(b"\0"))
         clear = len(window) - HEADER_BYTES
         if filled:
             last = position + filled
