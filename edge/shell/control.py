@@ -76,7 +76,7 @@ def _read_line(link: socket.socket, socket_path: Path) -> bytes:
 def _result(raw: bytes, socket_path: Path) -> Any:
     try:
         reply = json.loads(raw)
-    except ValueError:
+    except (ValueError, RecursionError):
         reply = None
     match reply:
         case {"ok": True, "result": result}:

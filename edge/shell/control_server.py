@@ -85,7 +85,7 @@ class ControlServer:
     def _answer(self, request: bytes) -> bytes:
         try:
             asked = json.loads(request)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             return _error(f"not JSON: {error}")
         name = asked.get("op") if isinstance(asked, dict) else None
         operation = self._operations.get(name) if isinstance(name, str) else None

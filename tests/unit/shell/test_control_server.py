@@ -95,6 +95,7 @@ def test_what_is_no_request_gets_an_error_and_the_line_goes_on(connect):
     client = connect()
     for said, words in (
         (b"{nonsense", "not JSON"),
+        (b"[" * 20_000, "not JSON: maximum recursion depth"),
         (b"[1]", "allowed: double, fail, long"),
         (b'{"op": "format-disk"}', "op 'format-disk': allowed: double, fail, long"),
         (b'{"op": ["double"]}', "allowed"),
