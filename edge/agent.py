@@ -195,6 +195,7 @@ class Agent:
             self.identity.signer,
             lambda ticket, signature: loop.post(self.node.signed, ticket, signature),
             lambda ticket, ok: loop.post(self.node.verified, ticket, ok),
+            loop.failed,
         )
         scribe = Scribe(
             self.journal,
@@ -241,7 +242,7 @@ class Agent:
         site.start()
 
     def run(self) -> int:
-        """Start, turn until told to stop or a disk dies, leave cleanly; the exit code."""
+        """Start, turn until told to stop or something dies, leave cleanly; the exit code."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: self.loop.interrupt())
         self.start()

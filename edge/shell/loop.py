@@ -27,7 +27,7 @@ from edge.effects import (
     Trim,
     Verify,
 )
-from edge.errors import StorageError
+from edge.errors import SynedgeError
 from edge.ids import Instant, VertexKey
 from edge.limits import QUEUE_EVENTS_MAX, TRACE_MAX
 from edge.nn.backends import Model
@@ -98,7 +98,7 @@ class Loop:
         self.inbox = Inbox()
         self.selector = selectors.DefaultSelector()
         self.selector.register(self.inbox, selectors.EVENT_READ, None)
-        self.failure: StorageError | None = None
+        self.failure: SynedgeError | None = None
         self.turns = 0
         self.turn_ms_max = 0.0
         self.recorded_at: deque[tuple[VertexKey, int]] = deque(maxlen=TRACE_MAX)
@@ -134,9 +134,9 @@ class Loop:
     def stored(self, ticket: Ticket, places: tuple[int, ...] | None, durable_ns: int) -> None:
         self.inbox.task(lambda: self._stored(ticket, places, durable_ns))
 
-    def failed(self, error: StorageError) -> None:
-        """A disk is dead: nothing may be said to be recorded any more, so the loop ends."""
-        self.failure = error
+    def failed(self, error: SynedgeError) -> None:
+        """A disk is dead, or a thread we cannot do without: nothing more would be recorded, so the loop ends."""
+        self.failure = self.failure or error
         self.inbox.task(self.stop)
 
     def stop(self) -> None:

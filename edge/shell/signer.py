@@ -1,30 +1,42 @@
-"""Signatures off the loop: one thread signs, one verifies. Both let go of the interpreter while they compute."""
+"""Signatures off the loop: one thread signs, one verifies. Both let go of the interpreter while they compute.
+
+A signature that is bad is an answer. Whatever is raised here is our bug or a dead resource, and the node cannot go on.
+"""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable
 from queue import SimpleQueue
+from typing import TypeVar
 
 from edge.effects import Sign, Ticket, Verify
+from edge.errors import SynedgeError
 from edge.wire import suite
+
+T = TypeVar("T", Sign, Verify)
 
 Signed = Callable[[Ticket, bytes], None]
 Verified = Callable[[Ticket, bool], None]
+Failed = Callable[[SynedgeError], None]
 
 
 class Signing:
-    """Answers `Sign` and `Verify` in the order each kind was asked. Bounded by the tickets the node hands out."""
+    """Answers `Sign` and `Verify` in the order each kind was asked. Bounded by the tickets the node hands out.
 
-    def __init__(self, signer: suite.Signer, signed: Signed, verified: Verified) -> None:
+    A thread that cannot go on calls `failed`, once, and answers no more.
+    """
+
+    def __init__(self, signer: suite.Signer, signed: Signed, verified: Verified, failed: Failed) -> None:
         self._signer = signer
         self._signed = signed
         self._verified = verified
+        self._failed = failed
         self._to_sign: SimpleQueue[Sign | None] = SimpleQueue()
         self._to_verify: SimpleQueue[Verify | None] = SimpleQueue()
         self._threads = [
-            threading.Thread(target=self._sign, name="sign", daemon=True),
-            threading.Thread(target=self._verify, name="verify", daemon=True),
+            threading.Thread(target=self._serve, args=(self._to_sign, self._sign), name="sign", daemon=True),
+            threading.Thread(target=self._serve, args=(self._to_verify, self._verify), name="verify", daemon=True),
         ]
 
     def start(self) -> None:
@@ -44,11 +56,16 @@ class Signing:
             if thread.ident is not None:
                 thread.join(timeout_s)
 
-    def _sign(self) -> None:
-        while (effect := self._to_sign.get()) is not None:
-            self._signed(effect.ticket, self._signer.sign(effect.message))
+    def _serve(self, queue: SimpleQueue[T | None], answer: Callable[[T], None]) -> None:
+        try:
+            while (effect := queue.get()) is not None:
+                answer(effect)
+        except Exception as error:
+            self._failed(SynedgeError(f"thread {threading.current_thread().name} ended: {error!r}"))
 
-    def _verify(self) -> None:
-        while (effect := self._to_verify.get()) is not None:
-            ok = suite.verify(effect.suite, effect.public_key, effect.message, effect.signature)
-            self._verified(effect.ticket, ok)
+    def _sign(self, effect: Sign) -> None:
+        self._signed(effect.ticket, self._signer.sign(effect.message))
+
+    def _verify(self, effect: Verify) -> None:
+        ok = suite.verify(effect.suite, effect.public_key, effect.message, effect.signature)
+        self._verified(effect.ticket, ok)

@@ -1,6 +1,7 @@
 """SIGTERM: within five seconds, with exit code 0, what was taken recorded and sent, and the mark of a clean stop."""
 
 import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -122,3 +123,32 @@ def processes_with(word: str) -> list[str]:
             if word.encode() in path.read_bytes():
                 found.append(path.parent.name)
     return found
+
+
+BROKEN_SIGNER = """
+import sys
+from edge.cli.main import main
+from edge.wire import suite
+
+whole = suite.Signer.sign
+
+def sign(self, message, *, deterministic=False):
+    if not deterministic:
+        raise MemoryError("no room to sign")
+    return whole(self, message, deterministic=True)
+
+suite.Signer.sign = sign
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def test_an_agent_that_cannot_sign_ends_and_says_so(tmp_path: Path) -> None:
+    with field(tmp_path, "one") as site:
+        one = site["one"]
+        one.configure(ALONE)
+        one.feed(1.0)
+        command = [sys.executable, "-c", BROKEN_SIGNER, "run", "--config", str(one.directory / "synedge.toml")]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=20)
+        assert done.returncode == 70
+        assert "ready" in done.stderr, "nothing is signed before"
+        assert done.stderr.splitlines()[-1] == "synedge: thread sign ended: MemoryError('no room to sign')"
