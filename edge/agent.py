@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gc
 import os
 import signal
 import threading
@@ -223,6 +224,8 @@ class Agent:
         self.notifier.ready(f"{self.config.node.name} {__version__}")
         self._report("info", "ready", (("node", self.config.node.name), ("ms", round(self.ready_ms))))
         self._join(world)
+        gc.freeze()  # what stands now stays: later collections need not walk through it
+        gc.enable()
 
     def _join(self, world: World) -> None:
         """Look for the site; what that needs is loaded only now."""

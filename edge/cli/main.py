@@ -4,6 +4,7 @@ A command module has `arguments(parser)` and `run(args, out) -> int`. Whatever i
 line on stderr (one JSON object with --json) and the sysexits code of its class.
 """
 
+import os
 import sys
 from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
 from collections.abc import Sequence
@@ -38,11 +39,23 @@ EXIT_INTERRUPTED = 130  # 128 + SIGINT
 EXIT_NO_READER = 141  # 128 + SIGPIPE
 
 
+class Help(RawDescriptionHelpFormatter):
+    """argparse makes one for every option it is given, and asks shutil for its width, which brings two compressors."""
+
+    def __init__(self, prog: str) -> None:
+        given = os.environ.get("COLUMNS", "")
+        try:
+            columns = int(given) if given.isdigit() else os.get_terminal_size().columns
+        except OSError:  # no terminal
+            columns = 0
+        super().__init__(prog, width=(columns or 80) - 2)
+
+
 class Parser(ArgumentParser):
     """argparse that answers with our exit codes and says what was probably meant."""
 
     def __init__(self, prog: str, description: str = "") -> None:
-        super().__init__(prog, description=description, allow_abbrev=False, formatter_class=RawDescriptionHelpFormatter)
+        super().__init__(prog, description=description, allow_abbrev=False, formatter_class=Help)
 
     def error(self, message: str) -> NoReturn:
         # argparse: "argument what: invalid choice: 'hed' (choose from …)"
@@ -182,8 +195,6 @@ def _prepare_streams() -> None:
 
 def _forget_stdout() -> None:
     """The reader of our stdout went away; keep the interpreter from complaining when it flushes at exit."""
-    import os
-
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 

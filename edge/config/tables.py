@@ -30,6 +30,8 @@ SOURCE_KINDS = ("file", "mqtt", "sysfs", "command")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodeConfig:
+    """Who this node is and where its files are."""
+
     name: str = required(entry_name)
     label: str = setting(text, "")
     role: str = setting(choice("device", "gateway"), "device")
@@ -54,6 +56,8 @@ class NodeConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SiteConfig:
+    """Which site it belongs to, and how it signs."""
+
     authority: Path = setting(path, Path("authority.pub"))
     """The public key that signs the roster; this file is what makes a device belong to a site."""
     roster: Path = setting(path, Path("roster.cose"))
@@ -62,6 +66,8 @@ class SiteConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MqttConfig:
+    """How it finds and enters a broker."""
+
     urls: tuple[str, ...] = setting(strings(0, limits.CANDIDATE_BROKERS_MAX, url), ())
     """Brokers to use, best first; none means: find one by mDNS, else host one."""
     username: str | None = setting(optional_text, None)
@@ -77,6 +83,8 @@ class MqttConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BrokerConfig:
+    """Whether and how it hosts one."""
+
     host: str = setting(choice("auto", "always", "never"), "auto")
     listen: str = setting(address, "127.0.0.1")
     port: int = setting(integer(0, 65535), 0)
@@ -86,6 +94,8 @@ class BrokerConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogConfig:
+    """How soon events are durable, and how much of them is kept."""
+
     commit_window_ms: int = setting(integer(1, 600_000), 1000)
     """How long an event may wait for its fdatasync: flash wear on one side, what a power cut may cost on the other."""
     max_mb: int = setting(integer(16, 1024 * 1024), 512)
@@ -113,6 +123,8 @@ class AgentConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
+    """The whole file, every key with its value or its default."""
+
     node: NodeConfig
     site: SiteConfig
     mqtt: MqttConfig

@@ -30,6 +30,8 @@ def next_life(highest: int, wall_ms: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class AuthorOptions:
+    """Who signs our vertices, and for which site."""
+
     suite: int
     site: bytes
     index: int

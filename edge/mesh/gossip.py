@@ -15,6 +15,8 @@ FRONTIER_REPEAT_MS = 10_000
 
 @dataclass(slots=True)
 class _Head:
+    """The newest vertex of a peer: a candidate for our next parents."""
+
     parent: Parent
     clock: int
     arrived: int

@@ -67,6 +67,8 @@ class _Source:
 
 @dataclass(slots=True)
 class _Gap:
+    """What somebody claims to hold and we lack."""
+
     since_ms: float
     sources: dict[int, _Source] = field(default_factory=dict)
     not_before_ms: float = 0.0
@@ -83,6 +85,8 @@ class _Gap:
 
 @dataclass(slots=True)
 class _Flight:
+    """A request that is out, and what came of it."""
+
     to: int
     begun_ms: float
     heard_ms: float

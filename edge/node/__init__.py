@@ -1,5 +1,6 @@
 """The node: wires the machines. Input in, effects out; no clock, no thread, no file."""
 
-from edge.node.node import Node, NodeOptions
+from edge.node.node import Node
+from edge.node.options import NodeOptions
 
 __all__ = ["Node", "NodeOptions"]

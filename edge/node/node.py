@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -23,6 +22,7 @@ from edge.node.exchange import Exchange
 from edge.node.forks import Forks
 from edge.node.intake import Intake
 from edge.node.membership import Membership
+from edge.node.options import NodeOptions
 from edge.node.ownline import OwnLine
 from edge.node.recovery import Recovery
 from edge.node.trim import Segments, Trimmer
@@ -37,19 +37,6 @@ from edge.wire.roster import Roster
 from edge.wire.vertex import Tally
 
 TICK_MS = 1_000
-
-
-@dataclass(frozen=True, slots=True)
-class NodeOptions:
-    index: int
-    """Our place in the roster."""
-    suite: int
-    authority: bytes
-    """The public key that signs rosters."""
-    commit_window_ms: int = 1000
-    keep_all: bool = True
-    is_gateway: bool = False
-    frontier_interval_ms: float = 1000.0
 
 
 class Node:

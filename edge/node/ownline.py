@@ -28,6 +28,8 @@ RETRY_MS = 1_000
 
 @dataclass(slots=True)
 class _Flight:
+    """An own vertex between its draft and its broadcast."""
+
     draft: Draft
     prev: VertexKey | None
     place: int | None = None

@@ -55,6 +55,8 @@ Answer = Verdict | Fault | None
 
 @dataclass(frozen=True, slots=True)
 class ArgmaxOptions:
+    """The class with the highest output."""
+
     threshold: float = 0.0
     hold: int = 1
     report: str = "every"
@@ -65,6 +67,8 @@ class ArgmaxOptions:
 
 @dataclass(frozen=True, slots=True)
 class ThresholdOptions:
+    """An alarm while a value is beyond a bound."""
+
     above: float | None = None
     below: float | None = None
     hysteresis: float = 0.0
@@ -75,6 +79,8 @@ class ThresholdOptions:
 
 @dataclass(frozen=True, slots=True)
 class ValueOptions:
+    """The value itself, at most so often."""
+
     every: int = 1
     deadband: float | None = None
     index: int | None = None

@@ -9,6 +9,10 @@ from typing import NamedTuple
 _cffi = sys.modules.get("cffi")
 sys.modules["cffi"] = None  # type: ignore[assignment]
 try:
+    from Crypto.Util import _raw_api
+
+    # Else it starts file(1) on the interpreter to learn what we do not ask for: 8 ms.
+    getattr(_raw_api, "cached_architecture", []).extend(("", ""))
     from Crypto.PublicKey import MLDSA
     from Crypto.Signature import mldsa
 finally:

@@ -13,11 +13,16 @@ from pathlib import Path
 
 import pytest
 
+from edge.shell.telemetry import figures
 from tests.house.source import ROOT
 from tests.house.test_imports import AFTER_READY, DEVICE, HEAVY, NOT_ON_A_DEVICE
 
 READY = re.compile(r"\bready node=one\b")
 LINE = re.compile(r"^import time:\s+\d+ \|\s+\d+ \|\s*(\S+)$")
+# What libraries import for things a device does not do (edge/shell/lean.py), by the modules that it leads to.
+PUT_OFF = {"_bz2", "_ssl", "_lzma", "_uuid", "ast", "email", "http", "tempfile", "textwrap", "tokenize"}
+RSS_BYTES_MAX = 38_000_000
+"""A device alone, with one model, zeroconf and paho; the bar in a mesh is 45 MB."""
 OF_THE_SITE = {"_distutils_hack", "sitecustomize", "apport_python_hook"}
 SENSORS = """
 [broker]
@@ -57,6 +62,7 @@ class Process:
             stderr=subprocess.PIPE,
             text=True,
         )
+        self._is_ready = False
         self.said: list[str] = []
         self._changed = threading.Condition()
         self._reader = threading.Thread(target=self._read)
@@ -73,8 +79,9 @@ class Process:
                 self._changed.notify_all()
 
     def ready(self) -> None:
-        while b"READY=1" not in self._address.recv(4096):
-            pass
+        """Until it has said so, however often one asks."""
+        while not self._is_ready:
+            self._is_ready = b"READY=1" in self._address.recv(4096)
 
     def until(self, what: Callable[[], object], timeout_s: float = 20) -> bool:
         with self._changed:
@@ -117,3 +124,17 @@ def test_what_stands_at_ready_and_what_comes_later(process):
     assert process.until(lambda: "zeroconf" in process.imports), "mDNS never came"
     assert foreign(process.imports) <= DEVICE | AFTER_READY
     assert not [name for name in process.imports if name.startswith(NOT_ON_A_DEVICE)]
+
+
+def test_what_is_put_off_never_comes(process):
+    process.ready()
+    assert process.until(lambda: "zeroconf._services.browser" in process.imports), "mDNS never came"
+    assert sorted(set(process.imports) & PUT_OFF) == []
+    maps = Path(f"/proc/{process.process.pid}/maps").read_text()
+    assert "paho" in process.imports and "libcrypto" not in maps, "OpenSSL without TLS"
+
+
+def test_memory_of_a_device(process):
+    process.ready()
+    assert process.until(lambda: "zeroconf._services.browser" in process.imports), "mDNS never came"
+    assert figures(process.process.pid).rss_max_bytes < RSS_BYTES_MAX
