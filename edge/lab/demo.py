@@ -6,12 +6,12 @@ them starts a broker. Nothing the devices say about themselves is believed where
 
 from __future__ import annotations
 
-import random
 import shutil
 import sys
 import tempfile
 import time
 from argparse import Namespace
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from edge.cli.output import Output
 from edge.cli.site import Site
 from edge.errors import UnavailableError, UsageError
 from edge.lab import report, verdict, watch
+from edge.lab.chaos import Chaos
 from edge.lab.layout import LATE, Seat, give_senses, lay_out_site, recording_s
 from edge.lab.process import Device, wait_until
 
@@ -27,8 +28,6 @@ START_S = 5.0
 DRAIN_S_MAX = 30.0
 STOP_S = 6.0
 NODES_MAX = 40
-KILLS = 2
-DOWN_S = 1.5
 POLL_S = 0.5
 
 
@@ -47,7 +46,6 @@ class Demo:
         self.speed: float = args.replay_speed or longest_s / args.seconds
         self.load_s = longest_s / self.speed
         self.start_at_ms = 0
-        self.kills: list[dict[str, Any]] = []
         self.recorded_at: dict[tuple[int, ...], int] = {}
         self.accepted_at: dict[tuple[tuple[int, ...], str], int] = {}
         self.last_counts: dict[str, dict[str, int]] = {}
@@ -55,6 +53,7 @@ class Demo:
         self.is_drained = False
         self.exit_codes: dict[str, int | None] = {}
         self.screen = report.Screen(out)
+        self.chaos = Chaos(self.devices, self.screen.say)
 
     def run(self) -> dict[str, Any]:
         try:
@@ -80,8 +79,9 @@ class Demo:
             raise UnavailableError(f"{silent.name} does not start:\n{silent.last_words()}")
 
     def _load(self) -> None:
-        """Let the recordings play; with --chaos kill two devices on the way, and let one come late."""
-        plan = self._chaos() if self.args.chaos else []
+        """Let the recordings play; with --chaos kill two devices and the host of a broker on the way, and let one come
+        late."""
+        plan = self._plan()
         until_s = self.begun_s + START_S + self.load_s
         while time.monotonic() < until_s:
             elapsed_s = time.monotonic() - self.begun_s - START_S
@@ -92,36 +92,8 @@ class Demo:
         for _, act in plan:
             act()
 
-    def _chaos(self) -> list[tuple[float, Any]]:
-        plan: list[tuple[float, Any]] = [(0.35 * self.load_s, self.devices[LATE].start)]
-        for number in range(KILLS):
-            plan.append(((0.25 + 0.2 * number) * self.load_s, self._kill_one))
-        return sorted(plan, key=lambda step: step[0])
-
-    def _kill_one(self) -> None:
-        """SIGKILL to a device with a history, that neither hosts the broker nor was killed before."""
-        killed = {kill["name"] for kill in self.kills}
-        choice = [
-            device
-            for device in self._expected()
-            if device.name not in killed
-            and device.name != LATE
-            and device.status.get("role") == "device"
-            and device.status.get("seq", 0) >= 3
-            and not device.status["mqtt"]["hosting"]
-        ]
-        if not choice:
-            return
-        victim = random.choice(choice)
-        pid = victim.pid
-        incarnation = victim.status["incarnation"]
-        victim.kill()
-        at_s = time.monotonic() - self.begun_s
-        self.kills.append({"name": victim.name, "pid": pid, "time_s": round(at_s, 2), "incarnation": incarnation})
-        self.screen.say(f"kill -9 {pid} ({victim.name})")
-        time.sleep(DOWN_S)
-        victim.start()
-        self.screen.say(f"{victim.name} is started again")
+    def _plan(self) -> list[tuple[float, Callable[[], None]]]:
+        return self.chaos.plan(self.load_s) if self.args.chaos else []
 
     def _drain(self) -> None:
         """Until every log says the same and the gateway has stored it, at most DRAIN_S_MAX."""
@@ -181,7 +153,7 @@ class Demo:
         roster, authority = self.site.roster, self.site.authority.public_key
         held = {seat.name: verdict.read(seat, roster, authority) for seat in self.seats}
         stored = verdict.read_store(self.seats[0].directory)
-        for kill in self.kills:
+        for kill in self.chaos.kills:
             self._complete(kill, held[kill["name"]].own)
         answer: dict[str, Any] = {
             "nodes": [self._row(seat, held[seat.name]) for seat in self.seats],
@@ -193,7 +165,7 @@ class Demo:
             + sum(count["signatures_bad"] for count in self.last_counts.values()),
             "frontier_equal": len({item.verdict.frontier for item in held.values()}) == 1,
             "latency_ms": report.latencies(self.recorded_at, self.accepted_at, self._late_keys()),
-            "kills": self.kills,
+            "kills": self.chaos.kills,
             "discovery": report.tally(
                 link["discovery"] for d in self._expected() if d.status for link in d.status["mqtt"]["links"]
             ),
@@ -244,8 +216,7 @@ class Demo:
             said += [f"{name}: {fault.reason} {fault.detail}" for fault in item.verdict.faults[:3]]
             if name != "gateway":
                 said += self._device_failures(name, item, step)
-        if self.args.chaos and len(self.kills) < KILLS:
-            said.append(f"only {len(self.kills)} devices could be killed")
+        said += self.chaos.failures
         said += [f"{name} ended with {code}" for name, code in self.exit_codes.items() if code != 0]
         if not answer["discovery"].get("mdns"):
             said.append("nobody was found by mDNS")
@@ -262,10 +233,11 @@ class Demo:
 
     def _late_keys(self) -> frozenset[str]:
         """Devices that were away for part of the run: what they fetched afterwards is no latency."""
-        return frozenset({LATE, *(kill["name"] for kill in self.kills)})
+        return frozenset({LATE, *(kill["name"] for kill in self.chaos.kills)})
 
     def _complete(self, kill: dict[str, Any], own: verdict.Own) -> None:
-        """What the killed device had said last, and what it said first when it was back."""
+        """When it was, what the killed device had said last, and what it said first when it was back."""
+        kill["time_s"] = round(kill.pop("at_ns") / 1e9 - self.begun_s, 2)
         before = [header for header in own.headers if header.incarnation <= kill["incarnation"]]
         after = [header for header in own.headers if header.incarnation > kill["incarnation"]]
         kill["last_seq_before"] = before[-1].seq if before else None

@@ -111,13 +111,18 @@ def summary(out: Output, answer: Mapping[str, Any]) -> None:
             ("signatures", f"{answer['signatures_verified']} good, {answer['signatures_bad']} bad"),
             ("frontiers equal", answer["frontier_equal"]),
             ("durable to verified", f"p50 {latency['p50']} ms, p99 {latency['p99']} ms"),
-            ("killed", ", ".join(f"{kill['name']} after seq {kill['last_seq_before']}" for kill in answer["kills"])),
+            ("killed", ", ".join(map(_killed, answer["kills"]))),
             ("accuracy", f"{right} on {accuracy['n']} windows of {accuracy['people']} people never seen in training"),
             ("broker", ", ".join(answer["broker"]) + "; found by " + _counted(answer["discovery"])),
             ("drained in", f"{answer['drain_s']} s"),
         ]
     )
     out.line(out.paint("green: everything recorded is everywhere", "green") if not answer["failures"] else "")
+
+
+def _killed(kill: Mapping[str, Any]) -> str:
+    broker = f" (its broker was gone in {kill['broker']['gone_ms']} ms)" if "broker" in kill else ""
+    return f"{kill['name']} after seq {kill['last_seq_before']}{broker}"
 
 
 def latencies(

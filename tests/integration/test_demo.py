@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from edge.lab import watch
+from edge.lab import chaos, watch
 
 NODES = 3
 NODE_FIELDS = {
@@ -119,15 +119,21 @@ def test_an_outsider_agrees_about_a_kept_log(runs: dict[str, Run]) -> None:
         assert (verdict["bad"], verdict["vertices"]) == (0, row["held"]), verdict["reasons"]
 
 
-def test_chaos_kills_two_that_go_on_where_they_were(runs: dict[str, Run]) -> None:
+def test_chaos_kills_three_that_go_on_where_they_were(runs: dict[str, Run]) -> None:
     kills = runs["chaos"].answer["kills"]
-    assert len(kills) == 2
-    assert len({kill["name"] for kill in kills}) == 2
+    assert len({kill["name"] for kill in kills}) == len(kills) == 3
     for kill in kills:
         assert {"pid", "time_s", "last_seq_before", "first_after"} <= set(kill)
         incarnation, seq = kill["first_after"]
         assert incarnation > kill["incarnation"]
-        assert seq == kill["last_seq_before"] + 1 >= 4
+        assert seq == kill["last_seq_before"] + 1 >= 2
+
+
+def test_chaos_kills_a_host_and_its_broker_with_it(runs: dict[str, Run]) -> None:
+    (broker,) = [kill["broker"] for kill in runs["chaos"].answer["kills"] if "broker" in kill]
+    assert 0 < broker["gone_ms"] <= 1000 * chaos.BROKER_GONE_S
+    assert chaos.started_at(broker["pid"]) is None
+    assert not chaos.accepts(broker["address"])
 
 
 def test_without_mdns_it_fails_and_says_why(runs: dict[str, Run]) -> None:
