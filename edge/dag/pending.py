@@ -1,4 +1,4 @@
-"""Vertices with a good signature that wait for `prev` or a parent. Bounded per author and in bytes."""
+"""Vertices with a good signature that wait for `prev` or a parent. Bounded per author and in bytes, shared fairly."""
 
 from __future__ import annotations
 
@@ -36,11 +36,18 @@ class Pending:
 
     def __init__(self) -> None:
         self._parked: dict[VertexId, Candidate] = {}
-        self._waiting: dict[VertexId, list[VertexId]] = {}
+        self._waits: dict[VertexId, VertexId] = {}
+        """What each waits for."""
+        self._waiting: dict[VertexId, dict[VertexId, None]] = {}
+        """The same the other way round, in the order they came."""
         self._missing: dict[VertexId, Missing] = {}
         self._places: dict[tuple[int, int], dict[VertexId, None]] = {}
-        self._per_author: dict[int, int] = {}
+        self._per_author: dict[int, dict[VertexId, None]] = {}
+        """In the order they came."""
+        self._loose_bytes: dict[int, int] = {}
+        """By author, of those that the disk does not hold: what can be given up."""
         self.size_bytes = 0
+        self.evicted = 0
 
     def __len__(self) -> int:
         return len(self._parked)
@@ -49,43 +56,68 @@ class Pending:
         return id in self._parked
 
     def park(self, candidate: Candidate, missing: Missing) -> bool:
-        """Hold the candidate until `missing` arrives; False when a bound is reached."""
+        """Hold the candidate until `missing` arrives; False when a bound is reached.
+
+        When all together have no room left, whoever takes up most of it gives way, its latest first: they are the
+        farthest from what it lacks, and repair brings them again.
+        """
         header = candidate.header
-        count = self._per_author.get(header.author, 0)
-        if count >= PENDING_PER_AUTHOR_MAX or self.size_bytes + candidate.size_bytes > PENDING_BYTES_MAX:
+        if len(self._per_author.get(header.author, ())) >= PENDING_PER_AUTHOR_MAX:
             return False
+        share = self._loose_bytes.get(header.author, 0) + candidate.size_bytes
+        while self.size_bytes + candidate.size_bytes > PENDING_BYTES_MAX:
+            greedy = max(self._loose_bytes, key=self._loose_bytes.__getitem__, default=None)
+            if greedy is None or self._loose_bytes[greedy] <= share:
+                return False
+            self._take(next(id for id in reversed(self._per_author[greedy]) if not self._parked[id].place))
+            self.evicted += 1
         self._parked[header.id] = candidate
-        self._waiting.setdefault(missing.id, []).append(header.id)
+        self._waits[header.id] = missing.id
+        self._waiting.setdefault(missing.id, {})[header.id] = None
         self._missing[missing.id] = missing
         self._places.setdefault((missing.author, missing.seq), {})[missing.id] = None
-        self._per_author[header.author] = count + 1
-        self.size_bytes += candidate.size_bytes
+        self._per_author.setdefault(header.author, {})[header.id] = None
+        self._count(candidate, candidate.size_bytes)
         return True
+
+    def _take(self, id: VertexId) -> Candidate:
+        """Take a candidate out of every index."""
+        candidate = self._parked.pop(id)
+        mine = self._per_author[candidate.header.author]
+        del mine[id]
+        if not mine:
+            del self._per_author[candidate.header.author]
+        self._count(candidate, -candidate.size_bytes)
+        waited = self._waits.pop(id)
+        waiting = self._waiting[waited]
+        del waiting[id]
+        if not waiting:
+            del self._waiting[waited]
+            missing = self._missing.pop(waited)
+            place = self._places[missing.author, missing.seq]
+            del place[waited]
+            if not place:
+                del self._places[missing.author, missing.seq]
+        return candidate
+
+    def _count(self, candidate: Candidate, size_bytes: int) -> None:
+        self.size_bytes += size_bytes
+        if not candidate.place:
+            author = candidate.header.author
+            self._loose_bytes[author] = self._loose_bytes.get(author, 0) + size_bytes
+            if not self._loose_bytes[author]:
+                del self._loose_bytes[author]
 
     def sign(self, id: VertexId, signature: bytes) -> None:
         """A signature over a parked vertex that came without one."""
         candidate = self._parked[id]
         if candidate.signature is None:
             self._parked[id] = candidate._replace(signature=signature)
-            self.size_bytes += len(signature)
+            self._count(candidate, len(signature))
 
     def arrived(self, id: VertexId) -> list[Candidate]:
         """Candidates that waited for this vertex, in the order they came; they may still lack something else."""
-        missing = self._missing.pop(id, None)
-        if missing is not None:
-            place = self._places[missing.author, missing.seq]
-            del place[id]
-            if not place:
-                del self._places[missing.author, missing.seq]
-        freed = []
-        for waiting in self._waiting.pop(id, ()):
-            candidate = self._parked.pop(waiting)
-            self._per_author[candidate.header.author] -= 1
-            if not self._per_author[candidate.header.author]:
-                del self._per_author[candidate.header.author]
-            self.size_bytes -= candidate.size_bytes
-            freed.append(candidate)
-        return freed
+        return [self._take(waiting) for waiting in list(self._waiting.get(id, ()))]
 
     def release(self, author: int) -> list[Candidate]:
         """Candidates that waited for any vertex by this author."""

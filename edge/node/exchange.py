@@ -258,4 +258,5 @@ class Exchange:
             "gaps_refused": self.repair.gaps_refused,
             "ranges_served": self.ranges_served,
             "serve_refused": self.serve_refused,
+            "pending_evicted": self._pending.evicted,
         }

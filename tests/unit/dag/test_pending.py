@@ -1,12 +1,16 @@
 """The parking lot: what waits, for what, and how much of it there may be."""
 
-from edge.dag.pending import Missing, Pending
+from edge.dag.pending import Candidate, Missing, Pending
 from edge.limits import PENDING_BYTES_MAX, PENDING_PER_AUTHOR_MAX
 from tests.unit.dag.chains import chain, vertex
 
 
 def waiting_for(id: bytes, author: int = 1, seq: int = 1) -> Missing:
     return Missing(author, seq, id)
+
+
+def fat(author: int, seq: int) -> Candidate:
+    return vertex(author, seq, bytes(32))._replace(body=bytes(30_000))
 
 
 def test_an_arrival_frees_in_the_order_of_coming():
@@ -51,6 +55,34 @@ def test_all_together_have_only_so_many_bytes():
     while pending.park(vertex(count % 50, 2 + count // 50, bytes(32), pad=5000), waiting_for(bytes(32))):
         count += 1
     assert PENDING_BYTES_MAX - 9000 < pending.size_bytes <= PENDING_BYTES_MAX
-    assert len(pending) == count
+    assert len(pending) == count and pending.evicted == 0
     pending.arrived(bytes(32))
     assert pending.size_bytes == 0
+
+
+def test_who_takes_up_most_gives_way_to_the_others():
+    pending = Pending()
+    greedy = []
+    while pending.park(one := fat(1, 2 + len(greedy)), waiting_for(bytes(32), seq=7)):
+        greedy.append(one)
+    assert pending.size_bytes > PENDING_BYTES_MAX - 40_000
+    others = [fat(author, seq) for seq in range(2, 12) for author in range(2, 8)]
+    for other in others:
+        assert pending.park(other, waiting_for(b"x" * 32, author=other.header.author))
+        assert pending.size_bytes <= PENDING_BYTES_MAX
+    assert all(other.header.id in pending for other in others)
+    kept = [one for one in greedy if one.header.id in pending]
+    assert len(kept) == len(greedy) - pending.evicted > len(others) / 6, "no less than any of them"
+    assert kept == greedy[: len(kept)], "what came last went first"
+    assert not pending.park(greedy[-1], waiting_for(bytes(32)))
+    assert pending.arrived(bytes(32)) == kept
+    assert pending.arrived(b"x" * 32) == others
+    assert (pending.size_bytes, len(pending), pending.missing()) == (0, 0, [])
+
+
+def test_what_the_disk_holds_does_not_give_way():
+    pending = Pending()
+    while pending.park(fat(1, 2 + len(pending))._replace(place=9), waiting_for(bytes(32))):
+        pass
+    assert not pending.park(fat(2, 2), waiting_for(bytes(32)))
+    assert pending.evicted == 0
