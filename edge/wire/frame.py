@@ -1,13 +1,15 @@
 """The frames that nodes exchange (docs/WIRE.md §6): what a frame carries is bytes; what they mean is decided later."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from enum import StrEnum
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from edge import limits
 from edge.wire.cbor import Malformed, decode, encode
 from edge.wire.items import is_index, is_number
 from edge.wire.refusal import Refusal
+
+T = TypeVar("T")
 
 
 class Channel(StrEnum):
@@ -186,7 +188,7 @@ def decode_request(raw: bytes) -> RequestFrame | Refusal:
         case [site, sender, correlation, budget_bytes, list() as values] if (
             _is_site(site) and is_index(sender) and is_number(correlation) and is_number(budget_bytes)
         ):
-            wants = _wants(values)
+            wants = _each(values, _want)
         case _:
             return Refusal("request-shape")
     if isinstance(wants, Refusal):
@@ -194,21 +196,13 @@ def decode_request(raw: bytes) -> RequestFrame | Refusal:
     return RequestFrame(site, sender, correlation, budget_bytes, wants)
 
 
-def _wants(values: list[Any]) -> tuple[Want, ...] | Refusal:
-    if len(values) > limits.REPAIR_RANGES_MAX:
-        return Refusal("too-many-ranges", str(len(values)))
-    wants = []
-    for value in values:
-        match value:
-            case [author, incarnation, after, through] if (
-                is_index(author) and is_index(incarnation) and is_number(after) and is_number(through)
-            ):
-                if through and through <= after:
-                    return Refusal("request-range")
-                wants.append(Want(author, incarnation, after, through))
-            case _:
-                return Refusal("request-shape", "want")
-    return tuple(wants)
+def _want(value: Any) -> Want | Refusal:
+    match value:
+        case [author, incarnation, after, through] if (
+            is_index(author) and is_index(incarnation) and is_number(after) and is_number(through)
+        ):
+            return Refusal("request-range") if through and through <= after else Want(*value)
+    return Refusal("request-shape", "want")
 
 
 def encode_reply(frame: ReplyFrame) -> bytes:
@@ -226,7 +220,7 @@ def decode_reply(raw: bytes) -> ReplyFrame | Refusal:
         case [site, sender, correlation, bool() as is_last, list() as values] if (
             _is_site(site) and is_index(sender) and is_number(correlation)
         ):
-            ranges = _ranges(values)
+            ranges = _each(values, _range)
         case _:
             return Refusal("reply-shape")
     if isinstance(ranges, Refusal):
@@ -234,20 +228,12 @@ def decode_reply(raw: bytes) -> ReplyFrame | Refusal:
     return ReplyFrame(site, sender, correlation, is_last, ranges)
 
 
-def _ranges(values: list[Any]) -> tuple[Range, ...] | Refusal:
-    if len(values) > limits.REPAIR_RANGES_MAX:
-        return Refusal("too-many-ranges", str(len(values)))
-    ranges = []
-    for value in values:
-        match value:
-            case [list() as headers, list() as bodies, bytes() as signature] if headers and len(headers) == len(bodies):
-                refusal = _range_fault(headers, bodies, signature)
-            case _:
-                return Refusal("reply-shape", "range")
-        if refusal is not None:
-            return refusal
-        ranges.append(Range(tuple(headers), tuple(bodies), signature))
-    return tuple(ranges)
+def _range(value: Any) -> Range | Refusal:
+    match value:
+        case [list() as headers, list() as bodies, bytes() as signature] if headers and len(headers) == len(bodies):
+            refusal = _range_fault(headers, bodies, signature)
+            return Range(tuple(headers), tuple(bodies), signature) if refusal is None else refusal
+    return Refusal("reply-shape", "range")
 
 
 def _range_fault(headers: Sequence[Any], bodies: Sequence[Any], signature: bytes) -> Refusal | None:
@@ -258,3 +244,16 @@ def _range_fault(headers: Sequence[Any], bodies: Sequence[Any], signature: bytes
         if refusal is not None:
             return refusal
     return None
+
+
+def _each(values: list[Any], read: Callable[[Any], T | Refusal]) -> tuple[T, ...] | Refusal:
+    """Every range as `read` sees it, or the first refusal."""
+    if len(values) > limits.REPAIR_RANGES_MAX:
+        return Refusal("too-many-ranges", str(len(values)))
+    found: list[T] = []
+    for value in values:
+        one = read(value)
+        if isinstance(one, Refusal):
+            return one
+        found.append(one)
+    return tuple(found)
