@@ -5,33 +5,12 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Iterator
-
-import pytest
 
 from edge import limits
 from edge.shell import pump
-from edge.shell.broker import HostedBroker
-from edge.shell.broker_config import BrokerOptions
 from edge.shell.mqtt import NO_SENDER, Ears, Inbound
 from edge.wire.frame import Channel
 from tests.integration.links import DEADLINE_S, SITE, Client, Recorder, linked
-
-
-@pytest.fixture
-def broker() -> Iterator[HostedBroker]:
-    hosted = HostedBroker(BrokerOptions(engine="mosquitto"))
-    hosted.start()
-    yield hosted
-    hosted.stop()
-
-
-@pytest.fixture
-def port(broker: HostedBroker) -> int:
-    assert broker._child is not None
-    opening = next(line for line in broker.log_tail() if "listen socket" in line)
-    return int(opening.rstrip(".").rsplit(" ", 1)[1])
-
 
 # Frames
 

@@ -19,22 +19,6 @@ from edge.shell.mqtt import Ears, Inbound
 from edge.wire.frame import Channel
 from tests.integration.links import DEADLINE_S, Client, linked
 
-
-@pytest.fixture
-def broker() -> Iterator[HostedBroker]:
-    hosted = HostedBroker(BrokerOptions(engine="mosquitto"))
-    hosted.start()
-    yield hosted
-    hosted.stop()
-
-
-@pytest.fixture
-def port(broker: HostedBroker) -> int:
-    assert broker._child is not None
-    opening = next(line for line in broker.log_tail() if "listen socket" in line)
-    return int(opening.rstrip(".").rsplit(" ", 1)[1])
-
-
 # Ends
 
 
