@@ -96,19 +96,23 @@ def up_to_last_own_events(world: World) -> list[Record]:
     return log[: max(place for place in own if header_of(log[place]).body is not None) + 1]
 
 
-@pytest.fixture(scope="session")
-def world() -> World:
-    """Three nodes that recorded four rounds and know each other's."""
-    world = World(NAMES)
+def four_rounds(world: World, linger_s: float = 0.0) -> World:
+    """Its nodes record four times, know each other's, have `linger_s` to acknowledge, and stop."""
     machines = world.boot_all()
     for number in range(4):
         for machine in machines:
             machine.submit(event(number * 60_000, agent=f"{machine.name}-probe"))
         world.run(0.4)
+    world.run(linger_s)
     for machine in machines:
         machine.stop()
     world.deliver()
     return world
+
+
+@pytest.fixture(scope="session")
+def world() -> World:
+    return four_rounds(World(NAMES))
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ import pytest
 
 from edge.gateway.store.sqlite import SqliteStore
 from edge.wire.vertex import Header, decode_header
-from tests.builders import World, event
-from tests.unit.cli.conftest import NAMES, Synedge, lay_down
+from tests.builders import World
+from tests.unit.cli.conftest import NAMES, Synedge, four_rounds, lay_down
 
 Change = Callable[[sqlite3.Connection], object]
 
@@ -18,17 +18,7 @@ Change = Callable[[sqlite3.Connection], object]
 @pytest.fixture(scope="module")
 def site() -> World:
     """Two devices and a gateway that has stored and acknowledged what they recorded."""
-    world = World(NAMES, gateways=("gate",))
-    machines = world.boot_all()
-    for number in range(4):
-        for machine in machines:
-            machine.submit(event(number * 60_000, agent=f"{machine.name}-probe"))
-        world.run(0.4)
-    world.run(3.0)
-    for machine in machines:
-        machine.stop()
-    world.deliver()
-    return world
+    return four_rounds(World(NAMES, gateways=("gate",)), linger_s=3.0)
 
 
 @pytest.fixture
