@@ -11,7 +11,7 @@ def arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--seconds", type=at_least(0, whole=False), default=20.0, metavar="S", help="of load, before the drain (20)"
     )
-    parser.add_argument("--chaos", action="store_true", help="kill two devices and the host of a broker, start one late")
+    parser.add_argument("--chaos", action="store_true", help="kill two devices and a broker host, start one late")
     parser.add_argument("--keep", metavar="DIR", help="work in DIR and leave everything there")
     parser.add_argument(
         "--replay-speed", type=at_least(0.001, whole=False), metavar="X", help="of the recordings, against real time"

@@ -16,6 +16,7 @@ BENCHES = {
     "admit": "cost of an admitted vertex while the graph grows",
     "codec": "events and headers encoded and checked",
     "journal": "group commits and recovery",
+    "failover": "the host of a broker is killed: how soon everyone hears everyone again",
 }
 
 
