@@ -10,10 +10,10 @@ export PREFIX ?= /opt/synedge
 export DESTDIR ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-boot test-fresh check lint bench build install uninstall clean
+.PHONY: help demo test test-aarch64 test-boot test-fresh check lint bench build install uninstall clean
 
 help: ## this list
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1	\2/p' $(MAKEFILE_LIST) | expand -t 18
+	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/make \1	\2/p' $(MAKEFILE_LIST) | expand -t 18
 
 demo: ## eight devices and a gateway on this machine, on real recordings (DEMO="--nodes 8 ...")
 	@deploy/bootstrap.sh
@@ -23,6 +23,10 @@ test: ## all checks and tests (TESTS="tests/unit -k name" for some); SYNEDGE_SLO
 	@deploy/bootstrap.sh --test
 	@$(MAKE) --no-print-directory lint
 	@$(BIN)/python -m pytest $(TESTS)
+
+test-aarch64: ## run the tests of the pure floors on aarch64 under qemu (network; about two minutes)
+	@deploy/bootstrap.sh --test
+	@deploy/test-aarch64.sh
 
 test-boot: ## boot the service under a real systemd in a container (root; about two minutes)
 	@deploy/bootstrap.sh --boot
