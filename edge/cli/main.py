@@ -24,6 +24,7 @@ COMMANDS = {
     "fleet": "make a site and its members; offline",
     "config": "check a configuration, or show where each value comes from",
     "bench": "measure this machine",
+    "sim": "run whole sites in virtual time: what breaks, and what it costs",
     "doctor": "look for what is wrong here, and say how to mend it",
     "version": "version and what it was built with",
 }

@@ -210,6 +210,13 @@ class SimDisk:
         file.cached = bytearray(content)
         self._names[name] = self._durable_names[name] = file
 
+    def misdirect(self, name: str, offset: int, data: bytes) -> None:
+        """A write of somebody else lands here, durable, and nobody is told."""
+        file = self._file(name)
+        for content in (file.durable, file.cached):
+            end = min(len(content), offset + len(data))
+            content[offset:end] = data[: max(0, end - offset)]
+
     def clone(self) -> "SimDisk":
         """An independent disk in the same state, with the same generator."""
         twin = copy(self)
@@ -271,7 +278,8 @@ class SimDisk:
             file.pending = []
             raise StorageError(f"{name}: sync failed: Input/output error")
         if not self.lying:
-            file.durable = file.survivors(Tail.ALL, self._rng)
+            for change in file.pending:
+                change.apply(file.durable)
             file.pending = []
 
     def settle(self, name: str) -> None:
@@ -318,6 +326,21 @@ class SimDisk:
     def free_bytes(self) -> int:
         self._check_power()
         return 1 << 40 if self.room is None else self.room
+
+    def replace(self, name: str, data: bytes) -> None:
+        """Beside the protocol: what `edge.shell.files.write_atomically` does: after a cut the old file or the new."""
+        beside = name + ".tmp"
+        if beside in self._names:
+            self.remove(beside)
+        self.create(beside, 0)
+        try:
+            self.write(beside, 0, data)
+        except DiskFullError:
+            self.remove(beside)
+            raise
+        self.sync(beside)
+        self.rename(beside, name)
+        self.sync_dir()
 
     # Below the protocol
 

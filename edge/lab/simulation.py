@@ -1,0 +1,195 @@
+"""`synedge sim`: many seeded worlds and what broke in them, or one site and what it costs."""
+
+from __future__ import annotations
+
+import sys
+from argparse import Namespace
+from collections import Counter
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from edge.cli.output import Output, bytes_text
+from edge.errors import UsageError
+from edge.sim.breaks import BREAKS
+from edge.sim.checkers import KINDS
+from edge.sim.profiles import PROFILES, profile_named
+from edge.sim.question import Answer, Question, ask
+from edge.sim.run import Outcome, Total, run_seeds
+from edge.sim.shrink import shrink
+
+SEEDS = range(20)
+FAILURES_SHOWN = 3
+
+
+def main(args: Namespace, out: Output) -> int:
+    """Exit code 0 only without violations, and with every keeper in agreement."""
+    if args.list:
+        return _list(out)
+    is_question = any(value is not None for value in (args.asleep, args.loss, args.gateway_away, args.plot))
+    if not is_question:
+        return _prove(args, out)
+    if (args.seeds is not None and len(args.seeds) > 1) or args.broken is not None:
+        raise UsageError("--asleep, --loss, --gateway-away and --plot are of one site; --seeds A:B and --break are not")
+    return _price(args, out)
+
+
+def _list(out: Output) -> int:
+    if out.as_json:
+        out.document(
+            {
+                "profiles": {name: asdict(profile) for name, profile in PROFILES.items()},
+                "rules": {name: {"rule": one.rule, "profile": one.profile} for name, one in BREAKS.items()},
+            }
+        )
+        return 0
+    out.table(("PROFILE", "WHAT"), [(name, profile.summary) for name, profile in PROFILES.items()])
+    out.line()
+    out.table(("RULE", "WITHOUT --break", "PROFILE"), [(name, one.rule, one.profile) for name, one in BREAKS.items()])
+    return 0
+
+
+# ---- worlds in which things go wrong
+
+
+def _prove(args: Namespace, out: Output) -> int:
+    if args.profile not in PROFILES:
+        raise UsageError(f"no profile {args.profile!r}; allowed: {', '.join(PROFILES)}")
+    if args.broken is not None and args.broken not in BREAKS:
+        raise UsageError(f"no rule {args.broken!r}; allowed: {', '.join(BREAKS)}")
+    name = BREAKS[args.broken].profile if args.broken is not None and args.profile == "mixed" else args.profile
+    changes = {"nodes": args.nodes, "minutes": args.minutes, "stop_minutes": args.stop_minutes}
+    profile = profile_named(name, **{key: value for key, value in changes.items() if value is not None})
+    seeds = args.seeds if args.seeds is not None else SEEDS
+    bar = _Bar(out, len(seeds))
+    total = run_seeds(
+        seeds,
+        profile,
+        only=args.only,
+        broken=args.broken,
+        genuine=True if args.real_signatures else None,
+        failures_max=1 if args.broken is not None else FAILURES_SHOWN,
+        progress=lambda total: bar.show(total.seeds, f"{total.violations + total.unconverged} violations"),
+    )
+    bar.clear()
+    failed = [_smaller(outcome, args) for outcome in total.failed]
+    if out.as_json:
+        out.document(_document(total, failed))
+    else:
+        _show(out, total, failed)
+    for outcome in failed:
+        print(f"replay: {outcome.case.replay()}", file=sys.stderr)
+    return 1 if total.failed else 0
+
+
+def _smaller(outcome: Outcome, args: Namespace) -> Outcome:
+    return outcome if args.no_shrink or args.only is not None else shrink(outcome)
+
+
+def _document(total: Total, failed: list[Outcome]) -> dict[str, Any]:
+    """What a script reads."""
+    names = ("seeds", "steps", "virtual_seconds", "violations", "unconverged", "lost_acknowledged", "honest_forks")
+    document: dict[str, Any] = {name: getattr(total, name) for name in names}
+    document |= {"bytes_per_vertex": total.bytes_per_vertex, "trace_hash": total.trace_hash, "seconds": total.seconds}
+    document |= {"vertices": total.vertices, "agreed_after_s_max": total.heal_s_max, "events": dict(total.notes)}
+    document |= {"peaks": dict(total.peaks), "dropped_frames": dict(total.dropped)}
+    document["failures"] = [
+        {
+            "replay": outcome.case.replay(),
+            "faults": [str(fault) for fault in outcome.case.faults()],
+            "violations": [violation._asdict() for violation in outcome.violations],
+        }
+        for outcome in failed
+    ]
+    return document
+
+
+def _show(out: Output, total: Total, failed: list[Outcome]) -> None:
+    document = _document(total, failed)
+    out.pairs((name, document[name]) for name in list(document)[:12])
+    out.line()
+    faults = sorted((name[7:], count) for name, count in total.notes.items() if name.startswith("fault: "))
+    if faults:
+        out.table(("FAULT", "TIMES"), faults)
+        out.line()
+    kinds = Counter(violation.kind for outcome in total.failed for violation in outcome.violations)
+    for kind, count in kinds.items():
+        out.line(out.paint(f"{kind}: {count} × {KINDS[kind]}", "red"))
+    for outcome in failed:
+        violation = outcome.violations[0]
+        out.line(f"  {violation.who} at {violation.at_s:g} s: {violation.text}")
+        for fault in outcome.case.faults():
+            out.line(f"    {fault}")
+    if not failed:
+        out.line(out.paint("nothing that was promised failed", "green"))
+
+
+# ---- what a site costs
+
+
+def _price(args: Namespace, out: Output) -> int:
+    if args.plot is not None:
+        from edge.lab.plot import check
+
+        check(args.plot)
+    question = Question(
+        nodes=args.nodes or 50,
+        minutes=args.minutes,
+        asleep=args.asleep or 0.0,
+        loss=args.loss or 0.0,
+        gateway_away_min=args.gateway_away or 0.0,
+        rate_per_minute=args.rate,
+        seed=args.seeds.start if args.seeds is not None else 0,
+    )
+    bar = _Bar(out, 100)
+    answer = ask(question, lambda share: bar.show(int(share * 100), "% of virtual time"))
+    bar.clear()
+    if args.plot is not None:
+        from edge.lab.plot import draw
+
+        draw(answer, Path(args.plot))
+    if out.as_json:
+        out.document(asdict(answer))
+    else:
+        _show_answer(out, answer, args.plot)
+    return 0 if answer.home_s is not None and not answer.violations else 1
+
+
+def _show_answer(out: Output, answer: Answer, plot: str | None) -> None:
+    rows: list[tuple[str, object]] = []
+    for name, value in answer.figures.items():
+        is_bytes = "bytes" in name and isinstance(value, int)
+        rows.append((name, bytes_text(int(value)) if is_bytes and value is not None else value))
+    out.pairs(rows)
+    out.line()
+    step = max(1, len(answer.samples) // 12)
+    out.table(
+        ("MINUTE", "RECORDED", "HOME", "SENT", "LARGEST LOG"),
+        [
+            (round(one.at_s / 60, 1), one.recorded, one.home, bytes_text(one.sent_bytes), bytes_text(one.log_bytes_max))
+            for one in answer.samples[::step]
+        ],
+    )
+    for violation in answer.violations:
+        out.line(out.paint(violation, "red"))
+    if answer.home_s is None:
+        out.line(out.paint("not everything came home", "red"))
+    if plot is not None:
+        out.line(f"{plot} written")
+
+
+class _Bar:
+    """A bar for people who wait, on a terminal alone."""
+
+    def __init__(self, out: Output, whole: int) -> None:
+        self._is_shown = not out.as_json and sys.stderr.isatty()
+        self._whole = whole
+
+    def show(self, done: int, text: str) -> None:
+        if self._is_shown:
+            filled = 30 * done // max(1, self._whole)
+            print(f"\r[{'=' * filled}{' ' * (30 - filled)}] {done}/{self._whole} {text}  ", end="", file=sys.stderr)
+
+    def clear(self) -> None:
+        if self._is_shown:
+            print("\r" + " " * 78 + "\r", end="", file=sys.stderr)

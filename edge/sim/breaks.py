@@ -1,0 +1,129 @@
+"""Worlds in which one rule does not hold: each must be caught, or a checker is blind.
+
+Nothing of this is in the code that ships: rules are taken from the objects of a node that has just been made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from edge.dag.admission import Duplicate
+from edge.ids import VertexKey
+
+if TYPE_CHECKING:
+    from edge.sim.machine import Machine
+
+
+@dataclass(frozen=True)
+class Break:
+    """`profile`: where it shows; `kinds`: how."""
+
+    rule: str
+    profile: str
+    kinds: tuple[str, ...]
+    apply: Callable[[Machine], None]
+
+
+def _fsync(machine: Machine) -> None:
+    def commit() -> None:
+        machine.journal._dirty = False
+
+    _set(machine.journal, "commit", commit)
+
+
+def _order(machine: Machine) -> None:
+    machine.scribe.answers_early = True
+
+
+def _dedupe(machine: Machine) -> None:
+    _set(machine.node._admission, "knows", lambda header: False)
+
+
+def _parents(machine: Machine) -> None:
+    admission = machine.node._admission
+    place = admission._place
+    _set(admission, "_place", lambda one: place(one._replace(place=one.place or 1)))
+
+
+def _incarnation(machine: Machine) -> None:
+    recovery = machine.node.recovery
+    finish = recovery.finish
+
+    def same(*args: Any) -> Any:
+        end = finish(*args)
+        machine.node._author.incarnation = max(1, recovery.highest_incarnation)
+        return end
+
+    _set(recovery, "finish", same)
+
+
+def _forks(machine: Machine) -> None:
+    _set(machine.node._admission, "_fork", lambda candidate, held: Duplicate())
+
+
+def _bounds(machine: Machine) -> None:
+    pending = machine.node._pending
+    park = pending.park
+
+    def always(candidate: Any, missing: Any) -> bool:
+        counts, pending._per_author = pending._per_author, {}
+        size, pending.size_bytes = pending.size_bytes, 0
+        taken = park(candidate, missing)
+        author = candidate.header.author
+        pending.size_bytes += size
+        counts[author] = counts.get(author, 0) + taken
+        pending._per_author = counts
+        return taken
+
+    _set(pending, "park", always)
+
+
+def _repair(machine: Machine) -> None:
+    _set(machine.node._exchange.repair, "requests_due", lambda now: [])
+
+
+def _frontier(machine: Machine) -> None:
+    """Insert without what lies between: heads look right, what is below them is not there."""
+    graph = machine.node.graph
+    insert = graph.insert
+
+    def skip(key: VertexKey, *args: Any) -> None:
+        insert(key, *args)
+        branch = graph.branch(key.author, key.incarnation)
+        if branch is not None and key.seq % 16 == 0 and key.author != machine.index and len(branch.places) > 1:
+            branch.start += 1
+            del branch.ids[:32], branch.places[:1], branch.signed[:1]
+
+    _set(graph, "insert", skip)
+
+
+def _ack(machine: Machine) -> None:
+    _set(machine, "_archived", lambda effect: machine.feed(machine.node.archived, effect.ticket))
+    machine.store.vertices.clear()
+
+
+def _trim(machine: Machine) -> None:
+    custody = machine.node.custody
+    _set(custody, "covered_seq", lambda branch, roster: branch.head_seq)
+
+
+def _set(thing: object, name: str, value: object) -> None:
+    setattr(thing, name, value)
+
+
+BREAKS = {
+    "fsync": Break("durable means synced", "crashes", ("lost-recorded", "honest-fork"), _fsync),
+    "order": Break("durable first, then sent", "crashes", ("sent-early",), _order),
+    "dedupe": Break("what is held costs a look-up", "network", ("verified-twice",), _dedupe),
+    "parents": Break("a vertex waits for its parents", "network", ("causality",), _parents),
+    "incarnation": Break("every unclean start has a new incarnation", "disks", ("honest-fork",), _incarnation),
+    "forks": Break("two vertices under one name are evidence", "forks", ("fork-unnamed", "unconverged"), _forks),
+    "bounds": Break("the parking lot is bounded", "flood", ("bounds",), _bounds),
+    "repair": Break("what is missing is asked for", "network", ("unconverged",), _repair),
+    "chain": Break("a chain is held without holes", "calm", ("graphs-differ", "causality"), _frontier),
+    "ack": Break("an acknowledgement follows the store's sync", "calm", ("lost-acknowledged",), _ack),
+    "trim": Break("only what a gateway has is dropped", "trim", ("dropped-early",), _trim),
+}
+"""By the name that `--break` takes."""

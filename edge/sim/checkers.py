@@ -1,0 +1,372 @@
+"""What must hold, watched from outside of the nodes while they run; and at the end, once everything has healed.
+
+A vertex is known by what machines write, send and hold. Promises are to devices whose disk keeps what it says: what an
+image, a lying flush or a rotten sector took away is promised only where a gateway has acknowledged it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+from edge import limits
+from edge.dag.floor import decode_floor
+from edge.dag.frontier import frontier
+from edge.dag.graph import Graph
+from edge.dag.records import VERTEX, Record
+from edge.effects import Trim, Verify
+from edge.ids import VertexId, VertexKey
+from edge.wire.cbor import decode
+from edge.wire.frame import Channel, FrontierEntry, VertexFrame, decode_vertex
+from edge.wire.vertex import Ack, Header, decode_header
+
+if TYPE_CHECKING:
+    from edge.sim.cluster import Cluster
+    from edge.sim.machine import Machine
+
+
+class Violation(NamedTuple):
+    """Something that was promised and did not hold. `kind` is one of KINDS."""
+
+    kind: str
+    at_s: float
+    who: str
+    text: str
+
+
+KINDS = {
+    "exception": "a node raised",
+    "sent-early": "a vertex was sent before its own disk had it",
+    "honest-fork": "two headers under one name by a device that could know better",
+    "fork-unnamed": "two keepers hold different vertices under one name, and one of them does not say so",
+    "lost-recorded": "what a device recorded is gone from its log, or from keepers after everything healed",
+    "lost-acknowledged": "what a gateway acknowledged is not in its store",
+    "dropped-early": "a log drops what no gateway's store has",
+    "graphs-differ": "equal frontiers over different graphs",
+    "causality": "a vertex is held without its parents",
+    "bounds": "something grew beyond its bound",
+    "verified-twice": "the signature of a vertex that is held was checked again",
+    "unconverged": "keepers did not agree within the time promised after heal and quiet",
+}
+
+
+@dataclass(slots=True)
+class Known:
+    """A vertex that some machine wrote."""
+
+    header: Header
+    is_recorded: bool = False
+    is_durable: bool = False
+
+
+class Checkers:
+    """One for a run; `violations` ends it."""
+
+    def __init__(self, world: Cluster) -> None:
+        self.world = world
+        self.violations: list[Violation] = []
+        self.vertices: dict[VertexId, Known] = {}
+        self.named: dict[VertexKey, VertexId] = {}
+        self.forked: dict[int, VertexKey] = {}
+        """Authors with two headers under one name, who may have."""
+        self.recorded: dict[int, list[VertexId]] = {}
+        """By author, in order: what its disk had, as its own node said."""
+        self.acked: dict[tuple[int, int], tuple[int, VertexId]] = {}
+        self.recorded_events = 0
+        self.receiving: Channel | None = None
+        self.notes: Counter[str] = Counter()
+        """Reports by event, and other things worth counting."""
+        self.peaks: Counter[str] = Counter()
+        self._heads: dict[int, int] = {}
+        """By machine: how much of its own line has been looked at, as a count of the branch."""
+        self._accepted: list[VertexKey] = []
+        self._excused: dict[int, frozenset[VertexId]] = {}
+        """By machine: vertices of its log that wait for their chain. They had their parents, which a crash took."""
+        self._by_raw: dict[bytes, Header] = {}
+
+    def violated(self, kind: str, machine: Machine | None, text: str) -> None:
+        assert kind in KINDS
+        who = machine.name if machine is not None else "site"
+        self.violations.append(Violation(kind, round(self.world.now / 1000, 3), who, text))
+
+    def note(self, event: str) -> None:
+        self.notes[event] += 1
+
+    # ---- what a machine does
+
+    def persisting(self, machine: Machine, records: tuple[Record, ...]) -> None:
+        """On its way into a log; own vertices are seen here first."""
+        for record in records:
+            if record.type == VERTEX:
+                header = self._header(record.payload)
+                if header.author == machine.index and header.id not in self.vertices:
+                    self._made(machine, header)
+
+    def _made(self, machine: Machine, header: Header) -> None:
+        self.vertices[header.id] = Known(header)
+        other = self.named.setdefault(header.key, header.id)
+        if other != header.id:
+            self.forked[header.author] = header.key
+            if machine.trust.never_forks:
+                self.violated("honest-fork", machine, f"{tuple(header.key)}")
+
+    def durable(self, machine: Machine, records: tuple[Record, ...]) -> None:
+        """A sync has returned."""
+        for record in records:
+            if record.type == VERTEX:
+                self.vertices[self._header(record.payload).id].is_durable = True
+
+    def sending(self, machine: Machine, payload: bytes) -> None:
+        """A vertex on its way to everyone."""
+        known = self.vertices.get(self._header(payload).id)
+        if known is None or not known.is_durable:
+            self.violated("sent-early", machine, f"{tuple(self._header(payload).key)}")
+            return
+        if machine.is_gateway:
+            for item in known.header.items:
+                if isinstance(item, Ack):
+                    line = (item.author, item.incarnation)
+                    self.acked[line] = max(self.acked.get(line, (0, b"")), (item.seq, item.id))
+
+    def verifying(self, machine: Machine, effect: Verify) -> None:
+        """Live frames of what is held cost a look-up, not a signature check."""
+        if self.receiving is Channel.VERTEX:
+            header = self._signed_header(effect.message)
+            if header is not None and machine.node.graph.holds(header.key, header.id):
+                self.violated("verified-twice", machine, f"{tuple(header.key)}")
+
+    def trimming(self, machine: Machine, effect: Trim) -> None:
+        """What a log is about to drop, a gateway has, whatever the node believes."""
+        floor = decode_floor(effect.floor)
+        assert floor is not None
+        stores = [other.store.vertices for other in self.world.machines if other.is_gateway]
+        for line in floor.lines:
+            branch = machine.node.graph.branch(line.author, line.incarnation)
+            assert branch is not None
+            for seq in range(branch.held_from, line.seq + 1):
+                id = branch.id_at(seq)
+                if not any(id in store for store in stores):
+                    self.violated("dropped-early", machine, f"{(line.author, line.incarnation, seq)}")
+                    return
+
+    def accepted(self, key: VertexKey) -> None:
+        """The node's own word that a vertex by others entered its graph."""
+        self._accepted.append(key)
+
+    def stepped(self, machine: Machine) -> None:
+        """After every input: what entered the graph is what its author made, and stands on its parents."""
+        accepted, self._accepted = self._accepted, []
+        for key in accepted:
+            self._entered(machine, key)
+        self._own_line(machine)
+
+    def _own_line(self, machine: Machine) -> None:
+        node = machine.node
+        branch = node.graph.branch(machine.index, node.incarnation)
+        if branch is None:
+            return
+        head = branch.head_seq
+        seen = self._heads.get(machine.index, 0)
+        if head <= seen:
+            return
+        for seq in range(max(seen + 1, branch.start), head + 1):
+            id = branch.id_at(seq)
+            assert id is not None
+            known = self.vertices[id]
+            if not known.is_recorded:
+                known.is_recorded = True
+                self.recorded.setdefault(machine.index, []).append(id)
+            self._entered(machine, VertexKey(machine.index, node.incarnation, seq))
+        self._heads[machine.index] = head
+
+    def _entered(self, machine: Machine, key: VertexKey) -> None:
+        graph = machine.node.graph
+        id = graph.id_at(key)
+        known = self.vertices.get(id) if id is not None else None
+        if known is None:
+            self.violated("causality", machine, f"holds {tuple(key)}, which nobody made")
+            return
+        if id in self._excused.get(machine.index, ()):
+            return
+        for parent in known.header.parents:
+            if not _has(graph, parent.key, parent.id) and parent.author not in _quarantined(machine):
+                self.violated("causality", machine, f"{tuple(key)} without its parent {tuple(parent.key)}")
+
+    def booted(self, machine: Machine) -> None:
+        """After recovery: what was recorded is there, if the disk is one that keeps."""
+        machine.node.on_accepted = self.accepted
+        self._heads[machine.index] = 0
+        self._excused[machine.index] = frozenset(machine.node._pending._parked)
+        graph = machine.node.graph
+        for author in graph.authors():
+            for branch in graph.branches(author):
+                for seq in range(branch.start, branch.head_seq + 1):
+                    id = branch.id_at(seq)
+                    if id not in self.vertices:
+                        self.violated("causality", machine, f"recovered {(author, branch.incarnation, seq)} of nobody")
+        if not machine.trust.keeps:
+            return
+        for id in self.recorded.get(machine.index, ()):
+            header = self.vertices[id].header
+            if not _has(graph, header.key, id):
+                self.violated("lost-recorded", machine, f"{tuple(header.key)} after a restart")
+                return
+
+    def ended(self, machine: Machine) -> None:
+        self._accepted.clear()
+
+    def now_and_then(self, machine: Machine) -> None:
+        """Bounds, by the node's own account and by a look inside."""
+        node, peaks = machine.node, self.peaks
+        counts = node.counts()
+        for name, most in _BOUNDS.items():
+            peaks[name] = max(peaks[name], counts[name])
+            if counts[name] > most:
+                self.violated("bounds", machine, f"{name} is {counts[name]}, at most {most}")
+        parked = max(node._pending._per_author.values(), default=0)
+        peaks["pending_per_author"] = max(peaks["pending_per_author"], parked)
+        if parked > limits.PENDING_PER_AUTHOR_MAX:
+            self.violated("bounds", machine, f"{parked} vertices of one author are parked")
+        log_bytes, most = machine.journal.size_bytes, machine.journal.options.max_bytes
+        peaks["log_bytes"] = max(peaks["log_bytes"], log_bytes)
+        if log_bytes > most + limits.RECORD_BYTES_MAX:
+            self.violated("bounds", machine, f"the log has {log_bytes} bytes, at most {most}")
+
+    # ---- the end
+
+    def frontiers(self) -> dict[str, tuple[FrontierEntry, ...]]:
+        """Of every keeper, without the lines of authors whose fork is proven."""
+        return {
+            machine.name: tuple(entry for entry in frontier(machine.node.graph) if entry.author not in self.forked)
+            for machine in self.world.keepers()
+        }
+
+    def are_graphs_equal(self) -> None:
+        """Equal frontiers, equal graphs; called at any time."""
+        seen: dict[tuple[FrontierEntry, ...], tuple[str, object]] = {}
+        for machine in self.world.keepers():
+            graph = machine.node.graph
+            told = tuple(entry for entry in frontier(graph) if entry.author not in self.forked)
+            held = [
+                (branch.author, branch.incarnation, branch.first_seq, branch.head_seq)
+                for author in graph.authors()
+                if author not in self.forked
+                for branch in graph.branches(author)
+            ]
+            other, theirs = seen.setdefault(told, (machine.name, held))
+            if theirs != held:
+                self.violated("graphs-differ", machine, f"from {other}")
+
+    def finished(self) -> None:
+        """Everything has healed and been quiet: what was promised is there."""
+        self.are_graphs_equal()
+        self._parents_are_held()
+        self._forks_are_named()
+        self._nothing_recorded_is_lost()
+        self._nothing_acknowledged_is_lost()
+
+    def _parents_are_held(self) -> None:
+        for machine in self.world.keepers():
+            graph = machine.node.graph
+            for author in graph.authors():
+                for branch in graph.branches(author):
+                    for seq in range(branch.held_from, branch.head_seq + 1):
+                        id = branch.id_at(seq)
+                        assert id is not None
+                        for parent in self.vertices[id].header.parents:
+                            if not _has(graph, parent.key, parent.id) and parent.author not in self.forked:
+                                name = f"{(author, branch.incarnation, seq)}"
+                                self.violated("causality", machine, f"{name} without {tuple(parent.key)}")
+                                return
+
+    def unnamed_forks(self) -> list[tuple[Machine, int]]:
+        """Keepers that do not say so, and of whose fork, where keepers hold different vertices under one name."""
+        keepers = self.world.keepers()
+        unnamed: list[tuple[Machine, int]] = []
+        for author in self.forked:
+            held: dict[VertexKey, VertexId] = {}
+            differ = False
+            for machine in keepers:
+                for branch in machine.node.graph.branches(author):
+                    for seq in range(branch.start, branch.head_seq + 1):
+                        id = branch.id_at(seq)
+                        assert id is not None
+                        differ |= held.setdefault(VertexKey(author, branch.incarnation, seq), id) != id
+            if differ:
+                unnamed += [
+                    (machine, author)
+                    for machine in keepers
+                    if author not in _quarantined(machine) and author != machine.index
+                ]
+        return unnamed
+
+    def _forks_are_named(self) -> None:
+        for machine, author in self.unnamed_forks():
+            self.violated("fork-unnamed", machine, f"by {self.world.machines[author].name}")
+
+    def _nothing_recorded_is_lost(self) -> None:
+        for author, ids in self.recorded.items():
+            if not self.world.machines[author].trust.keeps or author in self.forked:
+                continue
+            for machine in self.world.keepers():
+                graph = machine.node.graph
+                for id in ids:
+                    key = self.vertices[id].header.key
+                    if not _has(graph, key, id):
+                        self.violated("lost-recorded", machine, f"lacks {tuple(key)}")
+                        break
+
+    def lost_acknowledged(self) -> list[VertexKey]:
+        """Of every line that a gateway acknowledged, what its store does not have."""
+        lost: list[VertexKey] = []
+        stores = [machine.store for machine in self.world.machines if machine.is_gateway]
+        for _, newest in self.acked.values():
+            at: VertexId | None = newest
+            while at is not None:
+                known = self.vertices.get(at)
+                if known is None or not any(at in store.vertices for store in stores):
+                    lost.append(known.header.key if known is not None else VertexKey(0, 0, 0))
+                at = known.header.prev if known is not None else None
+        return lost
+
+    def _nothing_acknowledged_is_lost(self) -> None:
+        lost = self.lost_acknowledged()
+        if lost:
+            self.violated("lost-acknowledged", None, f"{len(lost)}, the first is {tuple(lost[0])}")
+
+    # ---- reading
+
+    def _header(self, payload: bytes) -> Header:
+        frame = decode_vertex(payload)
+        assert isinstance(frame, VertexFrame)
+        header = self._by_raw.get(frame.header)
+        if header is None:
+            decoded = decode_header(frame.header)
+            assert isinstance(decoded, Header)
+            header = self._by_raw[frame.header] = decoded
+        return header
+
+    def _signed_header(self, message: bytes) -> Header | None:
+        """The header that a Sig_structure carries."""
+        return self._by_raw.get(decode(message)[3])
+
+
+def _has(graph: Graph, key: VertexKey, id: VertexId) -> bool:
+    """Held, or held once and dropped from the log since."""
+    return graph.holds(key, id) or graph.is_dropped(key)
+
+
+def _quarantined(machine: Machine) -> dict[int, None]:
+    return machine.node._admission.quarantined
+
+
+_BOUNDS = {
+    "pending": limits.MEMBERS_MAX * limits.PENDING_PER_AUTHOR_MAX,
+    "pending_bytes": limits.PENDING_BYTES_MAX,
+    "queued_events": limits.QUEUE_EVENTS_MAX,
+    "open_tickets": 2 * limits.TICKETS_MAX,
+    "early": limits.EARLY_FRAMES_MAX,
+    "archiving": limits.TICKETS_MAX,
+    "gaps": limits.MEMBERS_MAX * limits.GAPS_PER_AUTHOR_MAX,
+}

@@ -1,0 +1,220 @@
+"""A whole site made from one seed: machines, brokers, load and faults, then healing, quiet, and the final check."""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from random import Random
+
+from edge.sim.breaks import BREAKS
+from edge.sim.checkers import Checkers
+from edge.sim.disk import Tail
+from edge.sim.faults import Fault, schedule
+from edge.sim.machine import Machine
+from edge.sim.network import Network
+from edge.sim.profiles import Profile
+from edge.sim.scheduler import Scheduler
+from edge.sim.signing import Genuine, Signatures, StandIn, make_roster
+from edge.wire.event import Event
+from edge.wire.frame import Channel
+from edge.wire.roster import Roster
+
+LOOK_MS = 1_000.0
+"""How often it is asked whether keepers agree."""
+GENUINE_EVERY = 100
+"""One seed in so many runs with real signatures."""
+
+
+class Cluster:
+    """`run` once; what it found is in `checkers`, what it cost in `network`."""
+
+    def __init__(
+        self,
+        seed: int,
+        profile: Profile,
+        faults: list[Fault],
+        *,
+        broken: str | None = None,
+        genuine: bool | None = None,
+    ) -> None:
+        self.seed = seed
+        self.profile = profile
+        self.time = Scheduler()
+        self.is_healing = False
+        self.checkers = Checkers(self)
+        is_genuine = seed % GENUINE_EVERY == 0 if genuine is None else genuine
+        self.signatures: Signatures = Genuine() if is_genuine else StandIn()
+        self.network = Network(self.time, self.chance("network"), profile.brokers, profile.links, profile.weather)
+        self.faults = faults
+        self._broken = broken
+        self._load = self.chance("load")
+        gateways = profile.nodes - profile.gateways
+        self._members = [(f"n{index}", "gateway" if index >= gateways else "device") for index in range(profile.nodes)]
+        self.machines = [
+            Machine(self, index, name, role, profile.keep_all or role == "gateway")
+            for index, (name, role) in enumerate(self._members)
+        ]
+        self.network.machines = self.machines
+        self.rosters: list[tuple[Roster, bytes]] = [make_roster(self._members, 1, self.signatures)]
+        self._installed = dict.fromkeys(range(profile.nodes), 0)
+        self._events = 0
+        self._hash = sha256()
+        self.converged_ms: float | None = None
+
+    @property
+    def now(self) -> float:
+        return self.time.now
+
+    def chance(self, concern: str) -> Random:
+        """A generator for one concern, so that what others draw changes nothing in it."""
+        return Random(f"{self.seed}/{concern}")
+
+    @property
+    def trace_hash(self) -> str:
+        return self._hash.hexdigest()
+
+    # ---- a run
+
+    def run(self) -> None:
+        """Load and faults, then healing and quiet; ends at the first violation."""
+        until_ms = self.profile.load_ms
+        self._start()
+        schedule(self, self.faults)
+        self.time.after(LOOK_MS, self._look)
+        self.time.run(until_ms, self._is_over)
+        if not self.checkers.violations:
+            self._heal()
+            self.time.run(until_ms + self.profile.quiet_s * 1000, self._is_over)
+        if self.checkers.violations:
+            return
+        differences = self._differences()
+        if self.converged_ms is None and differences:
+            self.checkers.violated("unconverged", None, differences)
+        self.checkers.finished()
+
+    def _is_over(self) -> bool:
+        return bool(self.checkers.violations) or self.converged_ms is not None
+
+    def _start(self) -> None:
+        late = {
+            int(fault.share * (len(self.machines) - self.profile.gateways))
+            for fault in self.faults
+            if fault.kind == "late"
+        }
+        rng = self.chance("start")
+        for machine in self.machines:
+            moment_ms = rng.uniform(0, 3_000)
+            if machine.index not in late:
+                self.time.at(moment_ms, machine.boot)
+            self._plan_event(machine)
+
+    def _plan_event(self, machine: Machine) -> None:
+        if self.profile.rate_per_minute:
+            wait_ms = self._load.expovariate(self.profile.rate_per_minute / 60_000)
+            self.time.after(wait_ms, self._make_events, machine)
+
+    def _make_events(self, machine: Machine) -> None:
+        if not self.is_healing:
+            self.make_event(machine, self._load.random() < 0.1)
+            self._plan_event(machine)
+
+    def make_event(self, machine: Machine, urgent: bool) -> None:
+        """A device sees something."""
+        if self.is_healing or machine.is_gateway:
+            return
+        self._events += 1
+        event = Event("probe", "value", int(1.76e12 + self.now), (float(self._events), "x" * 40))
+        machine.submit(event, urgent, self._events % 3)
+
+    def _look(self) -> None:
+        """Once a second: into the trace, and, when it is quiet, whether everyone agrees."""
+        self.time.after(LOOK_MS, self._look)
+        self._hash.update(f"{self.now:.3f} {self.time.steps} {self.network.fingerprint}".encode())
+        if self.is_healing:
+            if self._is_converged():
+                self.converged_ms = self.now
+        elif self.profile.nodes <= 50:
+            self.checkers.are_graphs_equal()
+
+    def _heal(self) -> None:
+        """Every fault ends, everyone is there, nobody makes anything new."""
+        self.is_healing = True
+        for machine in self.machines:
+            machine.disk.room, machine.disk.thin = None, False
+            machine.disk.failing_syncs, machine.disk.cut_at = 0, -1
+            machine.crash_in, machine.sync_ms, machine.has_no_clock = None, (0.5, 12.0), False
+            machine.clock.set_true(self.now)
+            if machine.is_asleep:
+                machine.wake()
+            elif not machine.is_on:
+                machine.boot()
+            elif machine.trust.is_damaged:  # what the damage took is found at the next start
+                machine.kill(500.0)
+        self.network.calm()
+
+    def _is_converged(self) -> bool:
+        machines = self.machines
+        if not all(machine.is_awake and machine.is_ready and not machine.is_stopping for machine in machines):
+            return False
+        for machine in machines:
+            node = machine.node
+            if node.queued_events or not node.is_idle or node.is_disk_full or node.custody.counts()["acks_owed"]:
+                return False
+        told = list(self.checkers.frontiers().values())
+        return all(one == told[0] for one in told) and self._leaves_are_home() and not self.checkers.unnamed_forks()
+
+    def _leaves_are_home(self) -> bool:
+        """What devices that keep their own line recorded, keepers have."""
+        if self.profile.keep_all:
+            return True
+        graph = self.keepers()[0].node.graph
+        return all(
+            graph.holds(tip.key, tip.id)
+            for machine in self.machines
+            if not machine.keep_all
+            for tip in machine.node.graph.tips(machine.index)
+        )
+
+    def _differences(self) -> str:
+        told = self.checkers.frontiers()
+        lines: dict[tuple[int, int], dict[str, int]] = {}
+        for name, entries in told.items():
+            for entry in entries:
+                lines.setdefault((entry.author, entry.incarnation), {})[name] = entry.seq
+        differ = [
+            f"line {line}: {heads}"
+            for line, heads in lines.items()
+            if len(heads) < len(told) or len(set(heads.values())) > 1
+        ]
+        busy = []
+        for machine in self.machines:
+            queued, owed = machine.node.queued_events, machine.node.custody.counts()["acks_owed"]
+            if queued or owed:
+                busy.append(f"{machine.name}: queued {queued}, acks owed {owed}")
+        down = [machine.name for machine in self.machines if not (machine.is_awake and machine.is_ready)]
+        return "; ".join([*differ[:3], *busy[:3], *(f"{name} is not up" for name in down[:3])])
+
+    # ---- what machines and faults ask
+
+    def keepers(self) -> list[Machine]:
+        return [machine for machine in self.machines if machine.keep_all and machine.is_awake and machine.is_ready]
+
+    def roster_at_install(self, machine: Machine) -> tuple[Roster, bytes]:
+        return self.rosters[self._installed[machine.index]]
+
+    def issue_roster(self, machine: Machine) -> None:
+        """A newer roster, brought to one machine."""
+        roster, data = make_roster(self._members, len(self.rosters) + 1, self.signatures)
+        self.rosters.append((roster, data))
+        self._installed[machine.index] = len(self.rosters) - 1
+        if machine.is_awake:
+            machine.receive(Channel.ROSTER, data)
+
+    def power_gone(self, machine: Machine) -> None:
+        """A planned cut has hit."""
+        rng = self.chance(f"cut {machine.index} {machine.life}")
+        machine.cut_power(rng.choice(list(Tail)), 500.0 if self.is_healing else rng.uniform(500, 6_000))
+
+    def breaks(self, machine: Machine) -> None:
+        """Take one rule away from a node that is about to start, if this world is to show that it is needed."""
+        if self._broken is not None:
+            BREAKS[self._broken].apply(machine)

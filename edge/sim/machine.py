@@ -1,0 +1,388 @@
+"""One device of a simulated site: its disk, its clocks, its power, and the shipped node that lives on them.
+
+A machine carries out its node's effects in order, as `edge.shell.loop` does, and feeds results back after some virtual
+time. A life begins with `boot` (recovery of the journal included) and ends when the process or the power does; what was
+planned in one life never reaches the next.
+"""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from random import Random
+from typing import TYPE_CHECKING, Any
+
+from edge.dag.journal import Journal, JournalOptions
+from edge.dag.records import VERTEX, Record
+from edge.effects import (
+    Announce,
+    Archive,
+    Broadcast,
+    Effect,
+    Fetch,
+    Load,
+    Persist,
+    Recorded,
+    Report,
+    Send,
+    Sign,
+    Trim,
+    Verify,
+)
+from edge.errors import StorageError
+from edge.node import Node, NodeOptions
+from edge.sense.senses import Senses
+from edge.sim import card
+from edge.sim.clock import Clock
+from edge.sim.disk import PowerCut, SimDisk, Tail
+from edge.sim.scribe import Scribe
+from edge.sim.signing import SUITE, authority
+from edge.sim.store import SimStore
+from edge.wire.event import Event
+from edge.wire.frame import Channel, encode_vertex
+
+if TYPE_CHECKING:
+    from edge.sim.cluster import Cluster
+
+RESTART_MS = 2_000.0
+"""What the service manager waits before it starts a process that ended by itself."""
+SECOND_MS = 1_000.0
+
+
+@dataclass(slots=True)
+class Trust:
+    """What may be asked of a device after what was done to its disk."""
+
+    keeps: bool = True
+    """Whatever it recorded is on its disk after every crash."""
+    never_forks: bool = True
+    """It can know every incarnation that it ever used."""
+    is_damaged: bool = False
+    """Bytes of its log are not what it wrote."""
+
+
+class Machine:
+    """`role` is `device` or `gateway`; with `keep_all` false it keeps its own line only."""
+
+    def __init__(self, world: Cluster, index: int, name: str, role: str, keep_all: bool) -> None:
+        self.world = world
+        self.index = index
+        self.name = name
+        self.is_gateway = role == "gateway"
+        self.keep_all = keep_all
+        rng = world.chance(f"machine {index}")
+        self.clock = Clock(rng.uniform(-1e-4, 1e-4), rng.gauss(0, 2_000), rng.uniform(0, 1e7))
+        self.disk = SimDisk(world.chance(f"disk {index}"))
+        self.store = SimStore()
+        self.trust = Trust()
+        self.sync_ms = (0.5, 12.0)
+        self.node: Node = None  # type: ignore[assignment]
+        self.journal: Journal = None  # type: ignore[assignment]
+        self.life = 0
+        self.is_on = False
+        self.is_asleep = False
+        self.is_stopping = False
+        self.wants_up = False
+        """Whether somebody means it to run, so that a process that ended by itself is started again."""
+        self.crash_in: int | None = None
+        """The power goes after so many more effects."""
+        self.has_no_clock = False
+        """It wakes up in 1970, until `set_clock`."""
+        self.submitted = 0
+        self.is_ready = False
+        """Its incarnation is durable: sources run, and it looks for the site."""
+        self._rng = rng
+        self.scribe: Scribe = None  # type: ignore[assignment]
+        self._is_linked = False
+        self._tick_ms = float("inf")
+        self._log_bytes = -1
+        self._seconds = 0
+        self._held: list[tuple[Callable[..., None], tuple[Any, ...]]] = []
+        self._sign_free_ms = self._verify_free_ms = 0.0
+        self._carry = {
+            Persist: self._persist, Load: self._persist, Sign: self._sign, Verify: self._verify, Archive: self._archive,
+            Broadcast: self._broadcast, Send: self._send, Announce: self._announce, Recorded: self._recorded,
+            Report: self._report, Trim: self._trim, Fetch: self._fetch,
+        }  # fmt: skip
+
+    @property
+    def is_awake(self) -> bool:
+        return self.is_on and not self.is_asleep
+
+    def subscribes(self, channel: Channel) -> bool:
+        """To all of a channel, as in `edge.shell.topics.frame_filters`; requests and replies name their receiver."""
+        if channel in (Channel.REQUEST, Channel.REPLY):
+            return False
+        if self.keep_all or channel is Channel.ROSTER:
+            return True
+        return channel is Channel.FRONTIER and self.world.profile.leaves_hear_frontiers
+
+    # ---- lives
+
+    def boot(self) -> None:
+        """Power comes, or the service manager starts the process; on a disk that fails, again a little later."""
+        self.wants_up = True
+        if self.is_on:
+            return
+        self.life += 1
+        self.is_on, self.is_asleep, self.is_stopping = True, False, False
+        self.crash_in = None
+        self.clock.reboot(self.world.now)
+        if self.has_no_clock:
+            self.clock.set_to(12_000, self.world.now)
+        self.guard(self._boot)
+
+    def _boot(self) -> None:
+        world = self.world
+        self.journal = Journal(self.disk, JournalOptions(world.profile.log_bytes, world.profile.segment_bytes))
+        options = NodeOptions(
+            self.index, SUITE, authority().public_key, world.profile.commit_window_ms, self.keep_all, self.is_gateway
+        )
+        rng = Random(f"{world.seed}/node {self.index}/{self.life}")
+        roster, roster_bytes = world.roster_at_install(self)
+        self.node = Node(options, roster, roster_bytes, Senses(()), rng.randbytes, rng.random())
+        self.scribe = Scribe(self, self.journal, rng)
+        self._tick_ms, self._log_bytes, self._is_linked, self._held = float("inf"), -1, False, []
+        self._sign_free_ms = self._verify_free_ms = world.now
+        card.recover(self.disk, self.journal, self.node, self.store if self.is_gateway else None)
+        world.breaks(self)
+        world.checkers.booted(self)
+        floor = card.noted_incarnation(self.disk)
+        effects = self.node.start(floor, self.clock.now(world.now))
+        card.note_incarnation(self.disk, self.node.incarnation)
+        self.is_ready = False
+        self._carry_out(effects)
+        self._plan_tick()
+        self.later(SECOND_MS, self._every_second)
+
+    def cut_power(self, tail: Tail, back_ms: float | None) -> None:
+        """At any moment, also inside a call of the disk. `back_ms`: when it comes back; never if None."""
+        if self.is_on:
+            self._end()
+        self.disk.crash(tail, self._rng)
+        self._come_back(back_ms)
+
+    def kill(self, back_ms: float | None) -> None:
+        """The process dies; what it wrote is still in the page cache."""
+        if self.is_on:
+            self._end()
+        self._come_back(back_ms)
+
+    def shut_down(self) -> None:
+        """Stop as a service does: drain, mark the log clean, leave."""
+        if self.is_awake and not self.is_stopping:
+            self.is_stopping = True
+            self.wants_up = False
+            self.later(3_000.0, self._give_up_stopping)
+            self.feed_plain(self.node.stop)
+
+    def _give_up_stopping(self) -> None:
+        self._end()
+
+    def _end(self) -> None:
+        self.is_on = False
+        self.life += 1
+        self.world.network.forget(self)
+        self.world.checkers.ended(self)
+
+    def _come_back(self, back_ms: float | None) -> None:
+        self.wants_up = back_ms is not None
+        if back_ms is not None:
+            self.world.time.after(back_ms, self._boot_if_wanted)
+
+    def _boot_if_wanted(self) -> None:
+        if self.wants_up and not self.is_on:
+            self.boot()
+
+    def sleep(self) -> None:
+        if self.is_awake and not self.is_stopping:
+            self.is_asleep = True
+            self.clock.suspend(self.world.now)
+            self.world.network.forget(self)
+
+    def wake(self) -> None:
+        """What finished meanwhile is noticed now."""
+        if not (self.is_on and self.is_asleep):
+            return
+        self.is_asleep = False
+        self.clock.resume(self.world.now)
+        held, self._held = self._held, []
+        for act, args in held:
+            self.later(0.0, act, *args)
+        self.linked(False)
+        self._plan_tick()
+        self.world.network.review_soon(self)
+
+    # ---- inputs
+
+    def later(self, delay_ms: float, act: Callable[..., None], *args: Any) -> None:
+        """Plan something of this life."""
+        self.world.time.after(delay_ms, self._act, self.life, act, args)
+
+    def _act(self, life: int, act: Callable[..., None], args: tuple[Any, ...]) -> None:
+        if life != self.life:
+            return
+        if self.is_asleep:
+            self._held.append((act, args))
+        else:
+            self.guard(act, *args)
+
+    def guard(self, act: Callable[..., None], *args: Any) -> None:
+        """Run something of this machine; what ends its life ends there."""
+        life = self.life
+        try:
+            act(*args)
+        except PowerCut:
+            if life == self.life:
+                self.world.power_gone(self)
+        except StorageError:
+            if life == self.life:  # the process says so and ends with code 74
+                self.world.checkers.note("disk failures")
+                self.kill(RESTART_MS)
+        except Exception as error:
+            self.world.checkers.violated("exception", self, f"{error!r} at {_where(error)}")
+            if life == self.life:
+                self.kill(RESTART_MS)
+
+    def feed(self, method: Callable[..., Any], *args: Any) -> None:
+        """One input to the node, its effects, and what the checkers say."""
+        if not self.is_on:
+            return
+        life = self.life
+        effects: list[Effect] = method(*args, self.clock.now(self.world.now))
+        self._carry_out(effects)
+        if life == self.life:
+            self.world.checkers.stepped(self)
+            self._plan_tick()
+            if not self.is_ready and (not self.node.is_booting or self.node.is_disk_full):
+                self.is_ready = True
+                self.world.network.review_soon(self)
+            if self.is_stopping:
+                self._go_on_stopping()
+
+    def feed_plain(self, method: Callable[..., Any], *args: Any) -> None:
+        """Like `feed`, for callers outside of this machine."""
+        self.guard(self.feed, method, *args)
+
+    def receive(self, channel: Channel, payload: bytes) -> None:
+        self.world.checkers.receiving = channel
+        self.guard(self.feed, self.node.receive, channel, payload)
+        self.world.checkers.receiving = None
+
+    def submit(self, event: Event, urgent: bool, retention: int) -> None:
+        if self.is_awake and self.is_ready and not self.is_stopping:
+            self.submitted += 1
+            self.guard(self._submit, event, urgent, retention)
+
+    def _submit(self, event: Event, urgent: bool, retention: int) -> None:
+        node = self.node
+        self.feed(lambda now: node.submit(event, now, urgent=urgent, retention=retention))
+
+    def linked(self, up: bool) -> None:
+        if up or self._is_linked:
+            self._is_linked = up
+            self.guard(self.feed, self.node.linked, up)
+
+    def _go_on_stopping(self) -> None:
+        if self.node.is_closed:
+            self._end()
+        elif self.node.is_idle and self.is_stopping and not self._is_closing:
+            self.feed(self.node.close)
+
+    @property
+    def _is_closing(self) -> bool:
+        return bool(self.node._is_closing)
+
+    def _plan_tick(self) -> None:
+        due = max(self.clock.when(self.node.deadline()), self.world.now + 0.05)
+        if due < self._tick_ms:
+            self._tick_ms = due
+            self.world.time.at(due, self._act, self.life, self._tick, (due,))
+
+    def _tick(self, due: float) -> None:
+        if due == self._tick_ms:
+            self._tick_ms = float("inf")
+            self.feed(self.node.tick)
+
+    def _every_second(self) -> None:
+        self.later(SECOND_MS, self._every_second)
+        journal = self.journal
+        if journal.size_bytes != self._log_bytes or journal.share > 0.5:
+            self._log_bytes, most = journal.size_bytes, journal.options.max_bytes
+            segments = tuple((number, used / most) for number, used in journal.segments())
+            self.feed(lambda now: self.node.log_share(journal.share, now, segments))
+        self._seconds += 1
+        if self._seconds % self.world.profile.check_s == 0:
+            self.world.checkers.now_and_then(self)
+
+    # ---- effects
+
+    def _carry_out(self, effects: list[Effect]) -> None:
+        for effect in effects:
+            if self.crash_in is not None:
+                if self.crash_in <= 0:
+                    raise PowerCut
+                self.crash_in -= 1
+            self._carry[type(effect)](effect)  # type: ignore[operator]
+
+    def _trim(self, effect: Trim) -> None:
+        self.world.checkers.trimming(self, effect)
+        self.scribe.put(effect)
+
+    def _fetch(self, effect: Fetch) -> None:
+        self.later(self._rng.uniform(0.5, 5.0), self._fetched, effect)
+
+    def _fetched(self, effect: Fetch) -> None:
+        found = [self.store.named(key) for key in effect.keys]
+        records = tuple(None if vertex is None else Record(VERTEX, encode_vertex(*vertex)) for vertex in found)
+        self.feed(self.node.loaded, effect.ticket, records)
+
+    def _persist(self, effect: Persist | Load) -> None:
+        if isinstance(effect, Persist):
+            self.world.checkers.persisting(self, effect.records)
+        self.scribe.put(effect)
+
+    def _sign(self, effect: Sign) -> None:
+        signature = self.world.signatures.sign(self.name, effect.message)
+        now = self.world.now
+        self._sign_free_ms = max(self._sign_free_ms, now) + 0.4 + 3.0 * self._rng.random() ** 4
+        self.later(self._sign_free_ms - now, self.feed, self.node.signed, effect.ticket, signature)
+
+    def _verify(self, effect: Verify) -> None:
+        self.world.checkers.verifying(self, effect)
+        ok = self.world.signatures.verify(effect.suite, effect.public_key, effect.message, effect.signature)
+        now = self.world.now
+        self._verify_free_ms = max(self._verify_free_ms, now) + 0.15
+        self.later(self._verify_free_ms - now, self.feed, self.node.verified, effect.ticket, ok)
+
+    def _archive(self, effect: Archive) -> None:
+        self.later(self._rng.uniform(1.0, 30.0), self._archived, effect)
+
+    def _archived(self, effect: Archive) -> None:
+        self.store.put(effect.vertices)
+        self.feed(self.node.archived, effect.ticket)
+
+    def _broadcast(self, effect: Broadcast) -> None:
+        self.world.checkers.sending(self, effect.payload)
+        self.world.network.publish(self, Channel.VERTEX, self.index, effect.payload)
+
+    def _send(self, effect: Send) -> None:
+        self.world.network.publish(self, effect.channel, effect.to, effect.payload)
+
+    def _announce(self, effect: Announce) -> None:
+        self.world.network.publish(self, effect.channel, self.index, effect.payload)
+
+    def _recorded(self, effect: Recorded) -> None:
+        self.world.checkers.recorded_events += len(effect.events)
+
+    def _report(self, effect: Report) -> None:
+        if effect.level != "debug":
+            self.world.checkers.note(effect.event)
+
+
+def _where(error: Exception) -> str:
+    """The innermost line of ours."""
+    frames = traceback.extract_tb(error.__traceback__)
+    last = frames[-1]
+    return f"{last.filename.rpartition('edge/')[2]}:{last.lineno} {last.name}"

@@ -1,0 +1,120 @@
+"""Named worlds: how large, how loud, and how much goes wrong in them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+from edge.limits import LOG_BYTES_MAX, RECORD_BYTES_MAX
+from edge.sim.network import Weather
+
+MINUTE_MS = 60_000.0
+SEGMENT_BYTES = 96 * 1024
+assert SEGMENT_BYTES > RECORD_BYTES_MAX + 64
+
+
+@dataclass(frozen=True)
+class Profile:
+    """`faults`: how many of each kind of `edge.sim.faults.KINDS` are expected in a run."""
+
+    name: str
+    summary: str
+    minutes: float = 1.0
+    nodes: int = 5
+    gateways: int = 1
+    brokers: int = 2
+    links: int = 2
+    rate_per_minute: float = 40.0
+    """Vertices a device makes, on average."""
+    keep_all: bool = True
+    """False: devices keep their own line, gateways everything."""
+    leaves_hear_frontiers: bool = True
+    """As shipped. Left out, devices that keep their own line hear no frontiers: they would learn nothing from them but
+    what they themselves had lost, and a thousand of them hear a million in ten seconds."""
+    commit_window_ms: int = 500
+    weather: Weather = field(default_factory=Weather)
+    faults: dict[str, float] = field(default_factory=dict)
+    log_bytes: int = LOG_BYTES_MAX
+    segment_bytes: int = SEGMENT_BYTES
+    stop_minutes: float | None = None
+    """Heal already then, although faults are planned for `minutes`."""
+    check_s: int = 1
+    """How often each node is held to its bounds."""
+    quiet_s: float = 300.0
+    """Keepers agree within this after everything has healed, or the run is unconverged."""
+
+    @property
+    def load_ms(self) -> float:
+        """How long load and faults last."""
+        return (self.minutes if self.stop_minutes is None else self.stop_minutes) * MINUTE_MS
+
+
+_CRASHES = {"power": 3.0, "kill": 1.5, "crash at an effect": 2.0, "crash at a disk operation": 2.0, "restart": 1.0}
+_NETWORK = {
+    "loss": 1.0, "twice": 0.7, "delay": 0.7, "reorder": 0.7, "mute": 0.8, "deaf": 0.8, "partition": 0.8,
+    "broker crash": 0.8, "split view": 0.7, "queue limit": 0.5, "stale retained": 0.8,
+}  # fmt: skip
+_DISKS = {"full": 0.6, "sync fails": 0.5, "slow disk": 0.5, "rot": 0.6, "misdirected": 0.4}
+_CLOCKS = {"clock jump": 1.0, "1970": 0.6}
+_COMINGS = {"sleep": 1.0, "late": 0.5, "roster": 0.4}
+_LOAD = {"burst": 0.5}
+
+PROFILES = {
+    profile.name: profile
+    for profile in (
+        Profile("calm", "nothing goes wrong"),
+        Profile("crashes", "power cuts and killed processes, at any moment", faults=_CRASHES),
+        Profile("network", "loss, cuts, partitions, brokers that die or hide", faults=_NETWORK),
+        Profile("disks", "full, failing, rotten and misdirecting disks", faults=_DISKS | _CRASHES),
+        Profile("clocks", "wall clocks that jump or stand in 1970", faults=_CLOCKS | {"power": 2.0}),
+        Profile(
+            "mixed",
+            "everything at once, but for disks that lie",
+            faults=_CRASHES | _NETWORK | _DISKS | _CLOCKS | _COMINGS | _LOAD,
+        ),
+        Profile(
+            "lying",
+            "flushes that keep nothing: only what a gateway acknowledged is promised",
+            faults=_CRASHES | {"lying flush": 2.0, "loss": 1.0, "partition": 0.5},
+        ),
+        Profile(
+            "images",
+            "devices that come back from an older image of their card",
+            faults=_CRASHES | {"image": 1.5, "loss": 1.0},
+        ),
+        Profile(
+            "forks",
+            "one image put back twice into devices without a clock: they fork, and are named",
+            faults={"same image": 1.5, "power": 1.0, "kill": 0.5, "loss": 0.5},
+        ),
+        Profile(
+            "trim",
+            "logs so small that they must drop what a gateway has acknowledged",
+            minutes=2.0,
+            log_bytes=10 * SEGMENT_BYTES,
+            rate_per_minute=60.0,
+            faults=_CRASHES
+            | {"loss": 1.0, "broker crash": 0.5, "partition": 0.7, "full": 0.3, "sleep": 0.7, "gateway away": 3.0},
+        ),
+        Profile(
+            "flood", "bursts behind cuts: what peers can make grow", faults={"burst": 3.0, "mute": 2.0, "loss": 1.0}
+        ),
+        Profile(
+            "site",
+            "a large site: devices keep their own line, gateways everything",
+            minutes=60.0,
+            nodes=1000,
+            gateways=2,
+            links=1,
+            rate_per_minute=1.0,
+            keep_all=False,
+            leaves_hear_frontiers=False,
+            check_s=10,
+            commit_window_ms=1000,
+        ),
+    )
+}
+
+
+def profile_named(name: str, **changes: object) -> Profile:
+    """A profile with some fields changed. KeyError for an unknown one."""
+    return replace(PROFILES[name], **changes)  # type: ignore[arg-type]

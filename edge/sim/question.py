@@ -1,0 +1,194 @@
+"""A site somebody thinks of building: when is everything home, and what does it cost in bytes and memory?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from random import Random
+from time import perf_counter
+
+from edge.ids import VertexId
+from edge.limits import LOG_BYTES_MAX
+from edge.sim.cluster import Cluster
+from edge.sim.faults import Fault
+from edge.sim.machine import Machine
+from edge.sim.network import Weather
+from edge.sim.profiles import MINUTE_MS, PROFILES
+from edge.wire.frame import Channel
+
+NAP_CYCLE_MS = 10 * MINUTE_MS
+"""How often a device that saves power sleeps."""
+SETTLE_MS = MINUTE_MS
+"""Everything is up before anybody goes away."""
+AFTER_MINUTES = 10.0
+KEEP_ALL_NODES_MAX = 32
+"""As a configuration has it by default: in larger sites devices keep their own line."""
+VERTEX_MEMORY_BYTES = 48
+"""What a graph holds of a vertex (`edge.dag.graph`)."""
+SAMPLES = 240
+
+
+@dataclass(frozen=True)
+class Question:
+    """Shares are of 1; `gateway_away_min` begins after the first minute."""
+
+    nodes: int = 50
+    minutes: float | None = None
+    asleep: float = 0.0
+    loss: float = 0.0
+    gateway_away_min: float = 0.0
+    rate_per_minute: float = 1.0
+    seed: int = 0
+
+    @property
+    def load_minutes(self) -> float:
+        return self.minutes or self.gateway_away_min + AFTER_MINUTES + SETTLE_MS / MINUTE_MS
+
+
+@dataclass
+class Sample:
+    """The site at one moment."""
+
+    at_s: float
+    recorded: int
+    home: int
+    """Of these, in a gateway's store."""
+    sent_bytes: int
+    log_bytes_max: int
+    """The largest log of a device."""
+
+
+@dataclass
+class Answer:
+    question: Question
+    home_s: float | None = None
+    """From the gateway's return (the end of load, if it never left) until it had all that was recorded before."""
+    samples: list[Sample] = field(default_factory=list)
+    figures: dict[str, float | int | None] = field(default_factory=dict)
+    violations: list[str] = field(default_factory=list)
+
+
+def ask(question: Question, progress: Callable[[float], None] = lambda share: None) -> Answer:
+    """Run it once. `progress` gets the share of virtual time that has passed."""
+    begun = perf_counter()
+    keep_all = question.nodes <= KEEP_ALL_NODES_MAX
+    weather = Weather(loss=question.loss)
+    profile = replace(
+        PROFILES["site"],
+        nodes=question.nodes + 1,
+        gateways=1,
+        minutes=question.load_minutes,
+        rate_per_minute=question.rate_per_minute,
+        keep_all=keep_all,
+        leaves_hear_frontiers=False,
+        log_bytes=LOG_BYTES_MAX,
+        weather=weather,
+    )
+    world = Cluster(question.seed, profile, _faults(question), genuine=False)
+    answer = Answer(question)
+    watch = _Watch(world, question, answer, progress)
+    world.time.after(1_000.0, watch.look)
+    world.run()
+    watch.note()
+    answer.violations = [f"{v.kind}: {v.who}: {v.text}" for v in world.checkers.violations]
+    answer.figures = _figures(world, answer, perf_counter() - begun)
+    return answer
+
+
+def _faults(question: Question) -> list[Fault]:
+    faults: list[Fault] = []
+    if question.gateway_away_min:
+        faults.append(Fault(0, "gateway away", SETTLE_MS, question.gateway_away_min * MINUTE_MS, 0.0, "away"))
+    if not question.asleep:
+        return faults
+    rng = Random(f"{question.seed}/naps")
+    until_ms = question.load_minutes * MINUTE_MS
+    for device in range(question.nodes):
+        at_ms = rng.uniform(0, NAP_CYCLE_MS)
+        while at_ms < until_ms:
+            share = (device + 0.5) / question.nodes
+            faults.append(Fault(len(faults), "sleep", at_ms, question.asleep * NAP_CYCLE_MS, share, "nap"))
+            at_ms += NAP_CYCLE_MS
+    return faults
+
+
+class _Watch:
+    """Looks at the world now and then, each second while it matters."""
+
+    def __init__(self, world: Cluster, question: Question, answer: Answer, progress: Callable[[float], None]) -> None:
+        self._world = world
+        self._answer = answer
+        self._progress = progress
+        self._until_ms = question.load_minutes * MINUTE_MS
+        away_ms = question.gateway_away_min * MINUTE_MS
+        self._return_ms = SETTLE_MS + away_ms if away_ms else self._until_ms
+        self._usual_ms = max(1_000.0, self._until_ms / SAMPLES)
+        self._seen: dict[int, int] = {}
+        self._out: dict[VertexId, None] = {}
+        self._awaited: dict[VertexId, None] | None = None
+        self._recorded = 0
+
+    def look(self) -> None:
+        now = self._world.now
+        self.note()
+        matters = self._awaited is not None and self._answer.home_s is None
+        wait_ms = 1_000.0 if matters else self._usual_ms
+        if now < self._return_ms:
+            wait_ms = min(wait_ms, self._return_ms - now)
+        self._world.time.after(wait_ms, self.look)
+        self._progress(min(1.0, now / self._until_ms))
+
+    def note(self) -> None:
+        """One sample; and whether everyone is home."""
+        world, answer = self._world, self._answer
+        self._update()
+        if self._awaited is None and world.now >= self._return_ms:
+            self._awaited = dict(self._out)
+        if self._awaited is not None and answer.home_s is None:
+            self._awaited = {id: None for id in self._awaited if id in self._out}
+            if not self._awaited:
+                answer.home_s = round((world.now - self._return_ms) / 1000, 3)
+        devices = [machine for machine in world.machines if not machine.is_gateway and machine.is_on]
+        largest = max((machine.journal.size_bytes for machine in devices), default=0)
+        sent = sum(world.network.sent_bytes.values())
+        home = self._recorded - len(self._out)
+        answer.samples.append(Sample(round(world.now / 1000, 3), self._recorded, home, sent, largest))
+
+    def _update(self) -> None:
+        stores = [machine.store.vertices for machine in self._world.machines if machine.is_gateway]
+        for author, ids in self._world.checkers.recorded.items():
+            if not self._world.machines[author].is_gateway:
+                fresh = ids[self._seen.get(author, 0) :]
+                self._recorded += len(fresh)
+                self._out |= dict.fromkeys(fresh)
+                self._seen[author] = len(ids)
+        for store in stores:
+            self._out = {id: None for id in self._out if id not in store}
+
+
+def _figures(world: Cluster, answer: Answer, seconds: float) -> dict[str, float | int | None]:
+    samples, network = answer.samples, world.network
+    devices = [machine for machine in world.machines if not machine.is_gateway and machine.is_on]
+    last = samples[-1]
+    return {
+        "home_s": answer.home_s,
+        "recorded_vertices": last.recorded,
+        "home_vertices": last.home,
+        "most_waiting_vertices": max(sample.recorded - sample.home for sample in samples),
+        "sent_bytes": last.sent_bytes,
+        "bytes_per_vertex": round(last.sent_bytes / last.recorded, 1) if last.recorded else 0.0,
+        "repair_bytes": network.sent_bytes[Channel.REPLY] + network.sent_bytes[Channel.REQUEST],
+        "frontier_bytes": network.sent_bytes[Channel.FRONTIER],
+        "received_bytes": network.received_bytes,
+        "frames": sum(network.sent_frames.values()),
+        "device_log_bytes_max": last.log_bytes_max,
+        "device_graph_bytes_max": max(map(_graph_bytes, devices), default=0),
+        "gateway_vertices": max(len(machine.store.vertices) for machine in world.machines if machine.is_gateway),
+        "pending_bytes_max": world.checkers.peaks["pending_bytes"],
+        "virtual_seconds": round(world.now / 1000, 3),
+        "seconds": round(seconds, 3),
+    }
+
+
+def _graph_bytes(machine: Machine) -> int:
+    return machine.node.graph.vertices * VERTEX_MEMORY_BYTES

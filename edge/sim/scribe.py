@@ -1,0 +1,104 @@
+"""The journal's thread in virtual time: what waits when it wakes is appended, and shares one sync a little later.
+
+The same steps as `edge.shell.scribe`, cut where time passes: appended now, durable and answered when the sync is over.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from functools import partial
+from random import Random
+from typing import TYPE_CHECKING
+
+from edge.dag.journal import Journal
+from edge.dag.records import VERTEX, Record
+from edge.dag.trimming import trim
+from edge.effects import Load, Persist, Trim
+from edge.errors import DiskFullError
+from edge.sim import card
+
+if TYPE_CHECKING:
+    from edge.sim.machine import Machine
+
+APPEND_MS = 0.05
+Answer = tuple[Persist, tuple[int, ...] | None]
+
+
+class Scribe:
+    """Belongs to one life of a machine; a power cut or a dead disk inside ends that life."""
+
+    def __init__(self, machine: Machine, journal: Journal, rng: Random) -> None:
+        self.journal = journal
+        self.answers_early = False
+        """The rule that durable comes first is broken."""
+        self._machine = machine
+        self._rng = rng
+        self._queue: deque[Persist | Load | Trim] = deque()
+        self._is_busy = False
+        self._refused: tuple[Record, ...] | None = None
+
+    def put(self, effect: Persist | Load | Trim) -> None:
+        self._queue.append(effect)
+        if not self._is_busy:
+            self._is_busy = True
+            self._machine.later(APPEND_MS, self._begin)
+
+    def _begin(self) -> None:
+        batch = list(self._queue)
+        self._queue.clear()
+        answers: list[Answer] = []
+        must_sync = False
+        for effect in batch:
+            if isinstance(effect, Trim):
+                self._trim(effect)
+            elif isinstance(effect, Persist):
+                places = self._append(effect)
+                must_sync |= effect.sync and places is not None
+                answers.append((effect, places))
+        if self.answers_early:
+            self._answer(answers)
+            answers = []
+        loads = [effect for effect in batch if isinstance(effect, Load)]
+        wait_ms = self._rng.uniform(*self._machine.sync_ms) if must_sync else APPEND_MS
+        self._machine.later(wait_ms, self._end, answers, loads, must_sync)
+
+    def _end(self, answers: list[Answer], loads: list[Load], must_sync: bool) -> None:
+        if must_sync:
+            self.journal.commit()
+        self._answer(answers)
+        machine = self._machine
+        for effect in loads:
+            machine.feed(machine.node.loaded, effect.ticket, tuple(map(self.journal.read, effect.places)))
+        if self._queue:
+            machine.later(APPEND_MS, self._begin)
+        else:
+            self._is_busy = False
+
+    def _answer(self, answers: list[Answer]) -> None:
+        machine = self._machine
+        stored: Callable[..., object] = machine.node.stored
+        for effect, places in answers:
+            if effect.sync and places is not None and not self.answers_early:
+                machine.world.checkers.durable(machine, effect.records)
+            machine.feed(stored, effect.ticket, places)
+
+    def _trim(self, effect: Trim) -> None:
+        machine = self._machine
+        places = trim(self.journal, partial(card.save_floor, machine.disk), effect.floor, effect.records, effect.before)
+        machine.feed(machine.node.trimmed, effect.ticket, places)
+
+    def _append(self, effect: Persist) -> tuple[int, ...] | None:
+        """None for want of room. No vertex overtakes one that was refused, or a chain would lie there with a hole."""
+        is_vertex = any(record.type == VERTEX for record in effect.records)
+        if is_vertex and self._refused is not None and self._refused is not effect.records:
+            return None
+        try:
+            places = tuple(self.journal.append(record.type, record.payload) for record in effect.records)
+        except DiskFullError:
+            if is_vertex:
+                self._refused = effect.records
+            return None
+        if is_vertex:
+            self._refused = None
+        return places

@@ -1,0 +1,1 @@
+"""The simulator: its parts, its worlds, and that its checkers see."""

@@ -1,0 +1,83 @@
+"""`synedge sim` as people and scripts use it."""
+
+import json
+
+import pytest
+
+from edge.cli.main import main
+from edge.errors import UnavailableError, UsageError
+from edge.lab import plot
+from edge.sim.question import Question, ask
+
+KEYS = [
+    *("seeds", "steps", "virtual_seconds", "violations", "unconverged", "lost_acknowledged", "honest_forks"),
+    *("bytes_per_vertex", "trace_hash", "seconds"),
+]
+
+
+def test_one_object_says_what_was_found(capsys):
+    assert main(["sim", "--seeds", "1:3", "--nodes", "4", "--minutes", "0.2", "--json"]) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert [key for key in said if key in KEYS] == KEYS
+    assert said["seeds"] == 2 and said["violations"] == said["unconverged"] == 0
+    assert said["virtual_seconds"] > 24 and said["bytes_per_vertex"] > 3_000
+
+
+def test_a_failure_ends_with_1_and_the_line_that_repeats_it(capsys):
+    assert main(["sim", "--seeds", "0:200", "--break", "order", "--json"]) == 1
+    captured = capsys.readouterr()
+    said = json.loads(captured.out)
+    assert said["violations"] == 1
+    line = captured.err.strip().removeprefix("replay: ")
+    assert line == said["failures"][0]["replay"]
+    assert main([*line.split()[1:], "--json"]) == 1
+    assert json.loads(capsys.readouterr().out)["failures"][0]["violations"] == said["failures"][0]["violations"]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--profile", "nonsense"],
+        ["--break", "nonsense"],
+        ["--seeds", "5:5"],
+        ["--only", "one"],
+        ["--loss", "100%"],
+        ["--gateway-away", "3 weeks"],
+        ["--loss", "1%", "--seeds", "0:5"],
+        ["--plot", "site.jpg"],
+    ],
+)
+def test_what_is_not_allowed_is_said(words, capsys):
+    assert main(["sim", *words]) == UsageError.code
+    assert "allowed" in capsys.readouterr().err or words[0] == "--loss"
+
+
+def test_the_lists_name_what_there_is(capsys):
+    assert main(["sim", "--list"]) == 0
+    said = capsys.readouterr().out
+    assert "mixed" in said and "fsync" in said
+
+
+def test_a_gateway_that_was_away_gets_everything_and_the_price_is_told():
+    answer = ask(Question(nodes=6, gateway_away_min=4.0, minutes=6.0, asleep=0.1, loss=0.02, rate_per_minute=6.0))
+    figures = answer.figures
+    assert answer.home_s is not None and answer.home_s < 60 and not answer.violations
+    assert figures["home_vertices"] == figures["recorded_vertices"] > 100
+    assert figures["most_waiting_vertices"] > 50, "nothing came home while the gateway was away"
+    assert figures["device_log_bytes_max"] > 0 < figures["repair_bytes"]
+    waiting = [sample.recorded - sample.home for sample in answer.samples]
+    assert waiting[-1] == 0
+
+
+def test_a_plot_without_matplotlib_says_how_to_get_it(monkeypatch, tmp_path):
+    monkeypatch.setattr(plot, "find_spec", lambda name: None)
+    with pytest.raises(UnavailableError, match=r"synedge\[plot\]"):
+        plot.check(str(tmp_path / "site.png"))
+
+
+def test_a_plot_is_a_png(tmp_path):
+    pytest.importorskip("matplotlib", reason="an extra: synedge[plot]")
+    place = tmp_path / "site.png"
+    answer = ask(Question(nodes=3, minutes=1.5, gateway_away_min=0.3, rate_per_minute=10.0))
+    plot.draw(answer, place)
+    assert place.read_bytes().startswith(b"\x89PNG")
