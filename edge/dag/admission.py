@@ -160,7 +160,9 @@ class Admission:
                 return Refusal("too-many-branches", str(header.author))
             return None
         if prev != branch.head:
-            return Refusal("fork", "two lines in one incarnation")
+            # One life of an honest author is one chain. No two vertices share a name yet, so there is no portable proof.
+            self.quarantined[header.author] = None
+            return Refusal("fork", f"{tuple(header.key)}: two lines in one incarnation")
         return None
 
     def _continues_tip(self, header: Header, prev: VertexKey | None) -> bool:

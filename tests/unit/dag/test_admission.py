@@ -182,3 +182,16 @@ def test_recovery_trusts_its_own_bodies():
     desk = Admission(admission().graph, admission().pending, ROSTER)
     bare = vertex(1, 1, pad=200)._replace(body=None)
     assert ids(desk.settle(bare, on_disk=True)) == [bare.header.id]
+
+
+def test_a_second_line_in_one_incarnation_ends_the_trust_and_frees_who_waits_for_it():
+    """An image put back twice under one clock: the lines part below both, so no two vertices share a name yet."""
+    line = chain(1, 6)
+    second = chain(1, 2, line[3].header, incarnation=2)
+    desk = admission(*line, *second)
+    other = chain(1, 3, line[1].header, incarnation=2)
+    waiting = vertex(2, 1, parents=[other[2].header])
+    assert isinstance(desk.settle(waiting), Parked)
+    assert ids(desk.settle(other[0])) == [waiting.header.id], "honest vertices do not wait for what nobody takes"
+    assert 1 in desk.quarantined
+    assert desk.graph.branch(1, 2).head == second[-1].header.key, "what is held stays"
