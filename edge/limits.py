@@ -39,6 +39,7 @@ OUTBOX_BYTES_MAX = 4 * 1024 * 1024
 PEERS_MAX = MEMBERS_MAX
 CANDIDATE_BROKERS_MAX = 16
 FRONTIER_BYTES_MAX = 60 * 1024
+FRONTIER_PART_BYTES = 1024  # of a frontier that is said because something changed; all that fits is said more rarely
 
 # Brokers and links
 LINKS_MAX = 2  # brokers a node keeps a connection to, and a site hosts

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterable, Mapping
-from types import MappingProxyType
 from typing import NamedTuple
 
 from edge.dag.evidence import Evidence
@@ -12,23 +12,101 @@ from edge.ids import VertexKey
 from edge.limits import BRANCHES_PER_AUTHOR_MAX
 from edge.wire.frame import FrontierEntry
 
+FRAME_OVERHEAD_BYTES = 32
+"""Of a frontier frame without its entries, at most."""
+_LONGER = (24, 1 << 8, 1 << 16, 1 << 16, *[1 << 32] * 4)
+"""Where the head of an unsigned integer in CBOR is a byte longer."""
+
+
+def size_of(entry: FrontierEntry) -> int:
+    """Bytes of an entry in a frame, at most: its author may be written as a smaller delta."""
+    return sum(
+        1 if part < 24 else 2 if part < 256 else 3 if part < 65536 else 5 if part < 1 << 32 else 9 for part in entry
+    )
+
 
 def tag_of(id: bytes) -> int:
     """The two bytes of an id that a frontier shows: a hint that heads differ, never a proof."""
     return int.from_bytes(id[:2], "big")
 
 
-def frontier(graph: Graph, forks: Mapping[int, Evidence] = MappingProxyType({})) -> tuple[FrontierEntry, ...]:
-    """Entries for every line of history, by (author, incarnation); a forked author is shown by its two vertices."""
-    entries: list[FrontierEntry] = []
-    for author in dict.fromkeys(sorted((*graph.authors(), *forks))):
-        if author in forks:
-            key, ids, _ = forks[author]
-            entries.extend(FrontierEntry(*key, tag) for tag in dict.fromkeys(sorted(map(tag_of, ids))))
-            continue
-        tips = sorted(graph.tips(author), key=lambda tip: tip.key)[-BRANCHES_PER_AUTHOR_MAX:]
-        entries.extend(FrontierEntry(author, tip.key.incarnation, tip.key.seq, tag_of(tip.id)) for tip in tips)
-    return tuple(entries)
+def entries_of(graph: Graph, author: int, proof: Evidence | None = None) -> tuple[FrontierEntry, ...]:
+    """An entry for every line of history of an author, by incarnation; if its fork is proven, the two vertices."""
+    if proof is not None:
+        tags = dict.fromkeys(sorted(map(tag_of, proof.ids)))
+        return tuple(FrontierEntry(*proof.key, tag) for tag in tags)
+    tips = sorted(graph.tips(author), key=lambda tip: tip.key)[-BRANCHES_PER_AUTHOR_MAX:]
+    return tuple(FrontierEntry(*tip.key, tag_of(tip.id)) for tip in tips)
+
+
+def frontier(graph: Graph) -> tuple[FrontierEntry, ...]:
+    """Entries for every line of history, by (author, incarnation)."""
+    return tuple(entry for author in graph.authors() for entry in entries_of(graph, author))
+
+
+class Horizon:
+    """Our frontier as it is said: kept up to date author by author, and cut to what a frame may hold."""
+
+    def __init__(self, graph: Graph, own: int, proofs: Mapping[int, Evidence]) -> None:
+        self._graph = graph
+        self._own = own
+        self._proofs = proofs
+        self._entries: dict[int, tuple[FrontierEntry, ...]] = {}
+        self._said: dict[FrontierEntry, None] = {}
+        self._bytes: dict[int, int] = {}
+        self._size_bytes = 0
+        self._recent: dict[int, None] = {}
+        """Authors, the last changed last."""
+        self._authors: list[int] = []
+        self._next = 0
+        """The author with which the next round of all goes on."""
+        self._forked: dict[int, None] = {}
+
+    def _refresh(self) -> None:
+        newly = [author for author in self._proofs if author not in self._forked]
+        self._forked.update(dict.fromkeys(newly))
+        for author in (*self._graph.take_changed(), *newly):
+            for entry in self._entries.get(author, ()):
+                del self._said[entry]
+            entries = entries_of(self._graph, author, self._proofs.get(author))
+            self._entries[author] = entries
+            self._said.update(dict.fromkeys(entries))
+            size_bytes = sum(map(size_of, entries))
+            self._size_bytes += size_bytes - self._bytes.get(author, 0)
+            self._bytes[author] = size_bytes
+            self._recent.pop(author, None)
+            self._recent[author] = None
+        if len(self._authors) < len(self._entries):
+            self._authors = sorted(self._entries)
+
+    def page(self, bytes_max: int) -> tuple[FrontierEntry, ...]:
+        """As much as fits: all of it, or our own line, what changed last, and the next part of a round of the rest."""
+        self._refresh()
+        room = bytes_max - FRAME_OVERHEAD_BYTES
+        if self._size_bytes <= room:
+            return tuple(entry for author in self._authors for entry in self._entries[author])
+        chosen: dict[int, None] = {}
+        for author in (self._own, *reversed(self._recent)):
+            if author not in chosen and author in self._entries:
+                if chosen and room - self._bytes[author] < bytes_max // 2:
+                    break
+                chosen[author] = None
+                room -= self._bytes[author]
+        start = bisect_left(self._authors, self._next)
+        for author in (*self._authors[start:], *self._authors[:start]):
+            self._next = author
+            if author not in chosen:
+                if self._bytes[author] > room:
+                    break
+                chosen[author] = None
+                room -= self._bytes[author]
+        return tuple(entry for author in sorted(chosen) for entry in self._entries[author])
+
+    def unknown(self, entries: Iterable[FrontierEntry]) -> list[FrontierEntry]:
+        """Those that we would not say ourselves: at most of sites most of the time none, so this is what costs."""
+        self._refresh()
+        said = self._said
+        return [entry for entry in entries if entry not in said]
 
 
 class Gap(NamedTuple):

@@ -86,7 +86,13 @@ class Graph:
 
     def __init__(self) -> None:
         self._chains: dict[int, dict[int, Branch]] = {}
+        self._changed: dict[int, None] = {}
         self.vertices = 0
+
+    def take_changed(self) -> list[int]:
+        """Authors with a new end since this was last asked, in the order of their last change. For one listener."""
+        changed, self._changed = list(self._changed), {}
+        return changed
 
     def branch(self, author: int, incarnation: int) -> Branch | None:
         chain = self._chains.get(author)
@@ -133,6 +139,7 @@ class Graph:
         branch.places.append(0)
         branch.signed.append(0)
         self._chains.setdefault(line.author, {})[line.incarnation] = branch
+        self._changed[line.author] = None
 
     def forget(self, line: FloorLine) -> None:
         """What was held up to the floor of this line is dropped: give back its memory."""
@@ -173,6 +180,8 @@ class Graph:
         branch.ids += id
         branch.places.append(place)
         branch.signed.append(signed)
+        self._changed.pop(key.author, None)
+        self._changed[key.author] = None
         self.vertices += 1
 
     def set_place(self, key: VertexKey, place: Place, signed: Place | None = None) -> None:

@@ -32,6 +32,7 @@ class Gossip:
         self._arrivals = 0
         self._changed_ms: float | None = None
         self._said_ms: float | None = None
+        self._whole_ms: float | None = None
 
     def accepted(self, parent: Parent, clock: int, now: Instant) -> None:
         """A vertex by somebody else is in the graph."""
@@ -66,9 +67,20 @@ class Gossip:
             return repeat
         return min(repeat, max(self._changed_ms + FRONTIER_FIRST_MS, self._said_ms + self._interval_ms))
 
-    def said(self, now: Instant) -> None:
+    def is_whole_due(self, now: Instant) -> bool:
+        """Whether all of the frontier is to be said, and not only what changed."""
+        return self._whole_ms is None or now.mono_ms >= self._whole_ms + self._repeat_ms
+
+    def said(self, now: Instant, *, is_whole: bool) -> None:
         self._said_ms, self._changed_ms = now.mono_ms, None
+        if is_whole:
+            self._whole_ms = now.mono_ms
 
     def say_soon(self) -> None:
         """A new connection: nobody there knows what we hold."""
-        self._said_ms = None
+        self._said_ms = self._whole_ms = None
+
+    def met(self, now: Instant) -> None:
+        """Somebody who keeps what we keep has come: say all with what is said next."""
+        self._whole_ms = None
+        self.changed(now)

@@ -19,8 +19,9 @@ class Peer:
     heard_ms: float = float("-inf")
     """When it last said something itself; never, if others alone have told of it."""
     lines: int = 0
+    """Named in its last frontier."""
     behind: int = 0
-    """Lines the peer has further than we do."""
+    """Of those, lines the peer has further than we do."""
     vertices: int = 0
     """Vertices of its own that we accepted since start."""
 
@@ -58,6 +59,10 @@ class Peers:
                 del self._peers[min(self._peers, key=lambda known: self._peers[known].heard_ms)]
             peer = self._peers[index] = Peer()
         return peer
+
+    def is_online(self, index: int, now: Instant) -> bool:
+        peer = self._peers.get(index)
+        return peer is not None and now.mono_ms - peer.heard_ms < ONLINE_MS
 
     def online(self, now: Instant) -> list[int]:
         """Members heard of lately, the latest first."""

@@ -111,6 +111,8 @@ class Repair:
         self._per_author: dict[int, int] = {}
         self._flights: dict[int, _Flight] = {}
         self._correlation = 0
+        self._is_stale = False
+        self._deadline: float | None = None
         self.requests = 0
         self.timeouts = 0
         self.gaps_refused = 0
@@ -121,6 +123,7 @@ class Repair:
 
     def claims(self, sender: int, line: Line, through_seq: int, now: Instant) -> None:
         """`sender` says it holds this line up to `through_seq` and we do not."""
+        self._is_stale = True
         gap = self._gaps.get(line)
         if gap is None:
             if not self._has_room(line.author):
@@ -161,6 +164,7 @@ class Repair:
     def requests_due(self, now: Instant) -> list[Request]:
         """Requests to send now: gaps past their grace, grouped by a source that is not busy."""
         self._expire(now)
+        self._is_stale = True
         if not self._gaps or len(self._flights) >= REPAIR_REQUESTS_MAX:
             return []
         chosen: dict[int, list[tuple[Line, Want]]] = {}
@@ -226,6 +230,7 @@ class Repair:
     def heard(self, correlation: int, is_last: bool, now: Instant) -> None:
         """A chunk of an expected answer arrived."""
         flight = self._flights[correlation]
+        self._is_stale = True
         if now.mono_ms - flight.begun_ms < FLIGHT_MS_MAX:
             flight.heard_ms = now.mono_ms
         if is_last:
@@ -252,7 +257,13 @@ class Repair:
                 source.not_before_ms = now.mono_ms + min(PATIENCE_MS_MAX, SETTLE_MS << min(source.fruitless, 16))
 
     def deadline(self) -> float | None:
-        """When `requests_due` may have something to say."""
+        """When `requests_due` may have something to say; asked after every input, so gone through once a change."""
+        if self._is_stale:
+            self._is_stale = False
+            self._deadline = self._next_due()
+        return self._deadline
+
+    def _next_due(self) -> float | None:
         dues = [flight.heard_ms + TIMEOUT_MS for flight in self._flights.values()]
         if len(self._flights) < REPAIR_REQUESTS_MAX:
             busy = {flight.to: None for flight in self._flights.values()}

@@ -10,7 +10,15 @@ from edge.dag.graph import ID_BYTES
 from edge.dag.records import Record
 from edge.effects import Announce, Fetch, Load, Send
 from edge.ids import Instant, VertexKey
-from edge.limits import BRANCHES_PER_AUTHOR_MAX, CHUNK_BYTES, REPAIR_FLIGHT_BYTES, REPAIR_SERVE_MAX, SERVE_VERTICES_MAX
+from edge.limits import (
+    BRANCHES_PER_AUTHOR_MAX,
+    CHUNK_BYTES,
+    FRONTIER_BYTES_MAX,
+    FRONTIER_PART_BYTES,
+    REPAIR_FLIGHT_BYTES,
+    REPAIR_SERVE_MAX,
+    SERVE_VERTICES_MAX,
+)
 from edge.mesh.gossip import Gossip
 from edge.mesh.peers import Peers
 from edge.mesh.repair import ANY_INCARNATION, Line, Repair
@@ -60,6 +68,7 @@ class Exchange:
         self._pending = admission.pending
         self._quarantined = admission.quarantined
         self._forks = forks
+        self._horizon = frontier.Horizon(self._graph, index, forks.proofs)
         self._peers = peers
         self._gossip = gossip
         self._keep_all = keep_all
@@ -74,10 +83,11 @@ class Exchange:
         """Say our frontier if it is due."""
         if self._gossip.frontier_due() > now.mono_ms:
             return
-        entries = frontier.frontier(self._graph, self._forks.proofs)
+        is_whole = self._gossip.is_whole_due(now)
+        entries = self._horizon.page(FRONTIER_BYTES_MAX if is_whole else min(FRONTIER_PART_BYTES, FRONTIER_BYTES_MAX))
         frame = FrontierFrame(roster.site, roster.version, self._index, entries)
         self._desk.do(Announce(Channel.FRONTIER, encode_frontier(frame)))
-        self._gossip.said(now)
+        self._gossip.said(now, is_whole=is_whole)
 
     def heard(self, payload: bytes, roster: Roster, now: Instant) -> Refusal | FrontierFrame:
         """A peer's frontier: a hint that may cause a request, never a change of state."""
@@ -88,9 +98,12 @@ class Exchange:
             return Refusal("site-other", frame.site.hex())
         if roster.member(frame.sender) is None or frame.sender == self._index:
             return Refusal("author-unknown", str(frame.sender))
+        if not self._peers.is_online(frame.sender, now):
+            self._gossip.met(now)
         peer = self._peers.heard(frame.sender, now)
         members = roster.by_index
-        known = [entry for entry in frame.entries if entry.author in members and entry.author not in self._quarantined]
+        known = [entry for entry in self._horizon.unknown(frame.entries) if entry.author in members]
+        known = [entry for entry in known if entry.author not in self._quarantined]
         if not self._keep_all:
             known = [entry for entry in known if entry.author == self._index]
         gaps = frontier.lacking(self._graph, known)

@@ -2,6 +2,9 @@
 
 from collections.abc import Callable, Sequence
 from enum import StrEnum
+from functools import partial
+from itertools import accumulate
+from operator import eq, lt
 from typing import Any, NamedTuple, TypeVar
 
 from edge import limits
@@ -85,6 +88,11 @@ class ReplyFrame(NamedTuple):
     ranges: tuple[Range, ...]
 
 
+_LOW = (0, 1, 1, 0)
+_HIGH = (limits.INDEX_MAX, limits.INDEX_MAX, limits.COUNTER_MAX, 0xFFFF)
+_make_entry = partial(tuple.__new__, FrontierEntry)
+
+
 def _decode(raw: bytes, bytes_max: int, too_large: str, depth_max: int) -> Any:
     """The decoded frame or a Refusal."""
     if len(raw) > bytes_max:
@@ -154,22 +162,20 @@ def decode_frontier(raw: bytes) -> FrontierFrame | Refusal:
 
 
 def _entries(flat: list[Any]) -> tuple[FrontierEntry, ...] | Refusal:
-    if len(flat) % 4 or not all(map(is_number, flat)):
+    """Without a step of Python for each entry: everyone hears thousands of them a second on a large site."""
+    if len(flat) % 4 or set(map(type, flat)) - {int}:
         return Refusal("frontier-shape", "entries")
-    entries: list[FrontierEntry] = []
-    author, branches = 0, 0
-    for delta, incarnation, seq, tag in zip(flat[::4], flat[1::4], flat[2::4], flat[3::4], strict=True):
-        author += delta
-        entry = FrontierEntry(author, incarnation, seq, tag)
-        if author > limits.INDEX_MAX or not 1 <= incarnation <= limits.INDEX_MAX or seq < 1 or tag > 0xFFFF:
+    authors = list(accumulate(flat[::4]))
+    columns = (authors, flat[1::4], flat[2::4], flat[3::4])
+    for column, deltas, low, high in zip(columns, (flat[::4], *columns[1:]), _LOW, _HIGH, strict=True):
+        if column and (min(deltas) < low or max(column) > high):
             return Refusal("frontier-shape", "entry")
-        if entries and entry <= entries[-1]:
-            return Refusal("frontier-order")
-        branches = 1 if delta else branches + 1
-        if branches > limits.BRANCHES_PER_AUTHOR_MAX:
-            return Refusal("too-many-branches", str(author))
-        entries.append(entry)
-    return tuple(entries)
+    entries = tuple(map(_make_entry, zip(*columns, strict=True)))
+    if not all(map(lt, entries, entries[1:])):
+        return Refusal("frontier-order")
+    if any(map(eq, authors, authors[limits.BRANCHES_PER_AUTHOR_MAX :])):
+        return Refusal("too-many-branches")
+    return entries
 
 
 def encode_request(frame: RequestFrame) -> bytes:

@@ -1,6 +1,7 @@
 """Whatever the network does, nodes that can talk at last hold the same graph, and nothing recorded is missing."""
 
 from random import Random
+from unittest.mock import patch
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -71,6 +72,36 @@ def test_crashes_that_lose_a_tail_are_no_forks_and_nothing_sent_is_lost(seed: in
         assert machine.node.counts()["quarantined"] == 0
         seen |= headers_of(machine)
     assert all(headers_of(machine) == seen for machine in world.up())
+
+
+@settings(max_examples=15, deadline=None)
+@given(seed=st.integers(0, 1 << 32), room=st.sampled_from([64, 80, 120]))
+def test_a_frontier_that_never_fits_a_frame_is_enough(seed: int, room: int) -> None:
+    """Each says its own line and one or two of the others' at a time."""
+    random = Random(seed)
+    names = ["a", "b", "c", "d", "e", "f"]
+    with patch("edge.node.exchange.FRONTIER_BYTES_MAX", room):
+        world = World(names, seed=seed)
+        machines = world.boot_all()
+        world.fate = lambda sender, to, channel: int(random.random() > 0.7)
+        for number in range(20):
+            random.choice(machines).submit(event(number), urgent=True)
+            world.run(random.random(), shuffle=True)
+        for name in ("b", "c", "e"):
+            world.machines[name].kill()
+        frames: list[int] = []
+        world.fate = lambda sender, to, channel: 1
+        world.boot("c")
+        heard = world.machines["c"].node.receive
+        world.machines["c"].node.receive = lambda channel, payload, now: (
+            (  # type: ignore[method-assign]
+                frames.append(len(payload)) if channel is Channel.FRONTIER else None
+            )
+            or heard(channel, payload, now)
+        )
+        settle(world, 120)
+    assert world.is_converged(), [machine.frontier() for machine in world.up()]
+    assert frames and max(frames) <= room
 
 
 def test_a_late_joiner_gets_exactly_what_it_lacks() -> None:

@@ -47,11 +47,11 @@ def test_no_vertex_names_more_parents_than_a_device_may():
 def test_a_burst_costs_one_frontier():
     gossip = Gossip(1000, 0.5)
     assert gossip.frontier_due() == 0, "nobody knows us yet"
-    gossip.said(at(5000))
+    gossip.said(at(5000), is_whole=True)
     for ms in range(7000, 7100, 10):
         heard(gossip, 1, ms=ms)
     assert gossip.frontier_due() == 7000 + FRONTIER_FIRST_MS
-    gossip.said(at(7200))
+    gossip.said(at(7200), is_whole=False)
     heard(gossip, 1, ms=7201)
     assert gossip.frontier_due() == 8200, "not more often than the interval"
 
@@ -60,7 +60,7 @@ def test_silence_is_broken_now_and_then_and_not_by_all_at_once():
     dues = []
     for jitter in (0.0, 0.5, 0.99):
         gossip = Gossip(1000, jitter)
-        gossip.said(at(0))
+        gossip.said(at(0), is_whole=True)
         dues.append(gossip.frontier_due())
     assert dues == sorted(set(dues))
     assert dues[0] > 0.6 * FRONTIER_REPEAT_MS and dues[-1] < 1.4 * FRONTIER_REPEAT_MS
@@ -68,6 +68,19 @@ def test_silence_is_broken_now_and_then_and_not_by_all_at_once():
 
 def test_a_new_connection_is_told_at_once():
     gossip = Gossip(1000, 0.5)
-    gossip.said(at(5000))
+    gossip.said(at(5000), is_whole=True)
     gossip.say_soon()
     assert gossip.frontier_due() == 0
+
+
+def test_all_is_said_at_first_now_and_then_and_to_who_comes():
+    gossip = Gossip(1000, 0.5)
+    assert gossip.is_whole_due(at(0))
+    gossip.said(at(0), is_whole=True)
+    gossip.changed(at(500))
+    assert gossip.frontier_due() == 1000 and not gossip.is_whole_due(at(1000))
+    gossip.said(at(1000), is_whole=False)
+    assert gossip.is_whole_due(at(FRONTIER_REPEAT_MS)), "parts do not put it off"
+    gossip.said(at(FRONTIER_REPEAT_MS), is_whole=True)
+    gossip.met(at(12_000))
+    assert gossip.is_whole_due(at(12_000)) and gossip.frontier_due() == 12_000 + FRONTIER_FIRST_MS
