@@ -103,4 +103,7 @@ def _read(config: Config, key: str, path: Path, bytes_max: int) -> bytes:
     try:
         return read_bounded(path, bytes_max)
     except OSError as error:
-        raise ConfigError(f"{config.origin}: {key} = {path}: {error.strerror}") from None
+        hint = ""
+        if isinstance(error, FileNotFoundError):
+            hint = f"; `synedge fleet add {config.node.name} …` on the site's machine, or `synedge init --new-site` here"
+        raise ConfigError(f"{config.origin}: [site] {key} = {path}: {error.strerror}{hint}") from None

@@ -119,3 +119,10 @@ def test_the_system_layout_needs_the_services_user(synedge: Synedge, monkeypatch
 
 def test_the_system_layout_chooses_its_own_directory(synedge: Synedge, tmp_path: Path) -> None:
     assert synedge("init", tmp_path, "--system").code == 64
+
+
+def test_a_node_without_a_site_is_told_where_one_comes_from(tmp_path: Path, synedge: Synedge) -> None:
+    assert synedge("init", tmp_path, "--name", "solo").code == 0
+    ended = synedge("run", "--config", tmp_path / "synedge.toml")
+    assert ended.code == 78 and f"[site] authority = {tmp_path / 'authority.pub'}: No such file" in ended.err
+    assert "synedge fleet add solo" in ended.err and "synedge init --new-site" in ended.err
