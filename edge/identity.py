@@ -105,5 +105,5 @@ def _read(config: Config, key: str, path: Path, bytes_max: int) -> bytes:
     except OSError as error:
         hint = ""
         if isinstance(error, FileNotFoundError):
-            hint = f"; `synedge fleet add {config.node.name} …` on the site's machine, or `synedge init --new-site` here"
+            hint = f"; `synedge fleet add {config.node.name} …` at the site, or `synedge init --new-site` here"
         raise ConfigError(f"{config.origin}: [site] {key} = {path}: {error.strerror}{hint}") from None
