@@ -49,6 +49,7 @@ def _of_source(source: SourceConfig) -> tuple[dict[str, object], Sequence[str], 
     from edge.shell.sources import open_source
 
     table, given = Table(source.options), {"name": source.name, "kind": source.kind, **source.options}
+    has: Sequence[str]
     try:
         has = open_source(source.name, source.kind, table).fields
     except SynedgeError as error:
