@@ -68,14 +68,11 @@ def _bounds(machine: Machine) -> None:
     park = pending.park
 
     def always(candidate: Any, missing: Any) -> bool:
-        counts, pending._per_author = pending._per_author, {}
-        size, pending.size_bytes = pending.size_bytes, 0
-        taken = park(candidate, missing)
         author = candidate.header.author
-        pending.size_bytes += size
-        counts[author] = counts.get(author, 0) + taken
-        pending._per_author = counts
-        return taken
+        mine = pending._per_author.pop(author, {})
+        is_taken = park(candidate, missing)
+        pending._per_author[author] = mine | pending._per_author.get(author, {})
+        return is_taken
 
     _set(pending, "park", always)
 

@@ -130,11 +130,12 @@ class Checkers:
                     self.acked[line] = max(self.acked.get(line, (0, b"")), (item.seq, item.id))
 
     def verifying(self, machine: Machine, effect: Verify) -> None:
-        """Live frames of what is held cost a look-up, not a signature check."""
-        if self.receiving is Channel.VERTEX:
-            header = self._signed_header(effect.message)
-            if header is not None and machine.node.graph.holds(header.key, header.id):
-                self.violated("verified-twice", machine, f"{tuple(header.key)}")
+        """A live frame of what is held, signature and all, costs a look-up."""
+        if self.receiving is not Channel.VERTEX:
+            return
+        header, graph = self._signed_header(effect.message), machine.node.graph
+        if header is not None and graph.holds(header.key, header.id) and graph.place(header.key)[1]:
+            self.violated("verified-twice", machine, f"{tuple(header.key)}")
 
     def trimming(self, machine: Machine, effect: Trim) -> None:
         """What a log is about to drop, a gateway has, whatever the node believes."""
@@ -224,7 +225,8 @@ class Checkers:
             peaks[name] = max(peaks[name], counts[name])
             if counts[name] > most:
                 self.violated("bounds", machine, f"{name} is {counts[name]}, at most {most}")
-        parked = max(node._pending._per_author.values(), default=0)
+        authors = Counter(candidate.header.author for candidate in node._pending._parked.values())
+        parked = max(authors.values(), default=0)
         peaks["pending_per_author"] = max(peaks["pending_per_author"], parked)
         if parked > limits.PENDING_PER_AUTHOR_MAX:
             self.violated("bounds", machine, f"{parked} vertices of one author are parked")
