@@ -147,7 +147,7 @@ class Cluster:
                 machine.wake()
             elif not machine.is_on:
                 machine.boot()
-            elif machine.trust.is_damaged:  # what the damage took is found at the next start
+            elif machine.trust.is_damaged or machine.index in self.checkers.forked:  # its next start finds it out
                 machine.kill(500.0)
         self.network.calm()
 
@@ -196,6 +196,7 @@ class Cluster:
     # ---- what machines and faults ask
 
     def keepers(self) -> list[Machine]:
+        """Who must agree at last."""
         return [machine for machine in self.machines if machine.keep_all and machine.is_awake and machine.is_ready]
 
     def roster_at_install(self, machine: Machine) -> tuple[Roster, bytes]:

@@ -99,7 +99,7 @@ class Machine:
         self._log_bytes = -1
         self._seconds = 0
         self._held: list[tuple[Callable[..., None], tuple[Any, ...]]] = []
-        self._sign_free_ms = self._verify_free_ms = 0.0
+        self._sign_free_ms = self._verify_free_ms = self._archive_free_ms = 0.0
         self._carry = {
             Persist: self._persist, Load: self._persist, Sign: self._sign, Verify: self._verify, Archive: self._archive,
             Broadcast: self._broadcast, Send: self._send, Announce: self._announce, Recorded: self._recorded,
@@ -144,7 +144,7 @@ class Machine:
         self.node = Node(options, roster, roster_bytes, Senses(()), rng.randbytes, rng.random())
         self.scribe = Scribe(self, self.journal, rng)
         self._tick_ms, self._log_bytes, self._is_linked, self._held = float("inf"), -1, False, []
-        self._sign_free_ms = self._verify_free_ms = world.now
+        self._sign_free_ms = self._verify_free_ms = self._archive_free_ms = world.now
         card.recover(self.disk, self.journal, self.node, self.store if self.is_gateway else None)
         world.breaks(self)
         world.checkers.booted(self)
@@ -357,7 +357,9 @@ class Machine:
         self.later(self._verify_free_ms - now, self.feed, self.node.verified, effect.ticket, ok)
 
     def _archive(self, effect: Archive) -> None:
-        self.later(self._rng.uniform(1.0, 30.0), self._archived, effect)
+        now = self.world.now
+        self._archive_free_ms = max(self._archive_free_ms, now) + self._rng.uniform(0.5, 8.0)
+        self.later(self._archive_free_ms - now, self._archived, effect)
 
     def _archived(self, effect: Archive) -> None:
         self.store.put(effect.vertices)

@@ -90,7 +90,7 @@ PROFILES = {
             "trim",
             "logs so small that they must drop what a gateway has acknowledged",
             minutes=2.0,
-            log_bytes=10 * SEGMENT_BYTES,
+            log_bytes=6 * SEGMENT_BYTES,
             rate_per_minute=60.0,
             faults=_CRASHES
             | {"loss": 1.0, "broker crash": 0.5, "partition": 0.7, "full": 0.3, "sleep": 0.7, "gateway away": 3.0},

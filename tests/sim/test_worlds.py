@@ -27,7 +27,18 @@ def hold(profile: str, seeds: range) -> None:
     assert total.vertices > 20 * len(seeds)
 
 
-SMALL = {"calm": 2, "crashes": 8, "network": 8, "disks": 8, "clocks": 4, "lying": 8, "images": 8, "trim": 3, "flood": 1}
+SMALL = {
+    "calm": 2,
+    "crashes": 8,
+    "network": 8,
+    "disks": 8,
+    "clocks": 4,
+    "lying": 8,
+    "images": 6,
+    "forks": 6,
+    "trim": 3,
+    "flood": 1,
+}
 
 
 @pytest.mark.parametrize(("profile", "count"), SMALL.items())
@@ -40,7 +51,7 @@ def test_everything_at_once():
 
 
 def test_every_profile_is_tried():
-    assert PROFILES.keys() == {*SMALL, "mixed", "forks", "site"}
+    assert PROFILES.keys() == {*SMALL, "mixed", "site"}
 
 
 def test_a_large_site_brings_everything_home():
