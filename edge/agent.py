@@ -17,7 +17,7 @@ from edge.answers import operations
 from edge.config import Config
 from edge.dag.journal import Journal, JournalOptions
 from edge.errors import ConfigError, DataError, DiskFullError, StorageError, TryLaterError
-from edge.identity import host_rank, identify, site_options
+from edge.identity import gateways_of, host_rank, identify, site_options
 from edge.node import Node, NodeOptions
 from edge.sense.options import AgentOptions, agent_options
 from edge.sense.senses import Senses
@@ -240,7 +240,7 @@ class Agent:
         for source in self.sources:
             source.start(self.loop.inbox.reading, site.watch)
         membership, node_id = self.node.membership, self.identity.member.node_id
-        membership.on_adopted = lambda roster: site.set_rank(host_rank(roster, node_id))
+        membership.on_adopted = lambda roster: site.adopt(host_rank(roster, node_id), gateways_of(roster))
         membership.on_adopted(membership.roster)  # the log may know a newer one than the file
         site.start()
 

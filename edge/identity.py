@@ -89,6 +89,11 @@ def site_options(config: Config, identity: Identity) -> SiteOptions:
     )
 
 
+def gateways_of(roster: Roster) -> tuple[int, ...]:
+    """The members who keep everything, by index."""
+    return tuple(member.index for member in roster.members if "gateway" in member.roles)
+
+
 def host_rank(roster: Roster, node_id: bytes) -> int:
     """A member's place in the order of hosts: gateways first, since they are always on, then by node id."""
     order = sorted(("gateway" not in member.roles, member.node_id) for member in roster.members)

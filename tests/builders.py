@@ -211,8 +211,15 @@ class Machine:
 class World:
     """Machines joined by a network that keeps, loses, repeats and reorders as the test says."""
 
-    def __init__(self, names: list[str], gateways: tuple[str, ...] = (), seed: int = 0, **options: object) -> None:
-        self.names, self.gateways, self.options = names, gateways, options
+    def __init__(
+        self,
+        names: list[str],
+        gateways: tuple[str, ...] = (),
+        seed: int = 0,
+        own_only: tuple[str, ...] = (),
+        **options: object,
+    ) -> None:
+        self.names, self.gateways, self.own_only, self.options = names, gateways, own_only, options
         self.roster, self.roster_bytes = roster_of(names, gateways)
         self.random = Random(seed)
         self.ms = 1000.0
@@ -239,6 +246,7 @@ class World:
             SUITE,
             AUTHORITY.public_key,
             is_gateway=name in self.gateways,
+            keep_all=name not in self.own_only,
             **settings,  # type: ignore[arg-type]
         )
         chance = Random(f"{name}{self.ms}")

@@ -52,10 +52,12 @@ class Conflict(NamedTuple):
 class Admission:
     """Decides over one graph. `roster` is replaced when a newer one is adopted."""
 
-    def __init__(self, graph: Graph, pending: Pending, roster: Roster) -> None:
+    def __init__(self, graph: Graph, pending: Pending, roster: Roster, only: int | None = None) -> None:
+        """`only`: keep the line of this author and no other; its parents are not waited for then."""
         self.graph = graph
         self.pending = pending
         self.roster = roster
+        self.only = only
         self.quarantined: dict[int, None] = {}
         self.conflicts: dict[int, Conflict] = {}
         """By author, the first of each."""
@@ -144,7 +146,7 @@ class Admission:
         if refused:
             return refused
         # What lies in our log had its parents when it was let in; damage to a peer's record must not undo that.
-        for parent in () if candidate.place else header.parents:
+        for parent in () if candidate.place or self.only is not None else header.parents:
             if parent.author in self.quarantined or self.graph.is_below(parent.key):
                 continue
             if not self.graph.holds(parent.key, parent.id):
@@ -160,7 +162,7 @@ class Admission:
                 return Refusal("too-many-branches", str(header.author))
             return None
         if prev != branch.head:
-            # One life of an honest author is one chain. No two vertices share a name yet, so there is no portable proof.
+            # One life of an honest author is one chain. No two vertices share a name yet: there is no portable proof.
             self.quarantined[header.author] = None
             return Refusal("fork", f"{tuple(header.key)}: two lines in one incarnation")
         return None

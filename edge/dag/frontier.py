@@ -47,9 +47,10 @@ def frontier(graph: Graph) -> tuple[FrontierEntry, ...]:
 class Horizon:
     """Our frontier as it is said: kept up to date author by author, and cut to what a frame may hold."""
 
-    def __init__(self, graph: Graph, own: int, proofs: Mapping[int, Evidence]) -> None:
+    def __init__(self, graph: Graph, own: int, proofs: Mapping[int, Evidence], *, keep_all: bool = True) -> None:
         self._graph = graph
         self._own = own
+        self._keep_all = keep_all
         self._proofs = proofs
         self._entries: dict[int, tuple[FrontierEntry, ...]] = {}
         self._said: dict[FrontierEntry, None] = {}
@@ -82,6 +83,8 @@ class Horizon:
     def page(self, bytes_max: int) -> tuple[FrontierEntry, ...]:
         """As much as fits: all of it, or our own line, what changed last, and the next part of a round of the rest."""
         self._refresh()
+        if not self._keep_all:
+            return self._entries.get(self._own, ())
         room = bytes_max - FRAME_OVERHEAD_BYTES
         if self._size_bytes <= room:
             return tuple(entry for author in self._authors for entry in self._entries[author])

@@ -36,10 +36,14 @@ class Gossip:
 
     def accepted(self, parent: Parent, clock: int, now: Instant) -> None:
         """A vertex by somebody else is in the graph."""
+        self.heard(parent, clock)
+        self.changed(now)
+
+    def heard(self, parent: Parent, clock: int) -> None:
+        """A vertex by somebody else is known to be good: it may be named."""
         self._arrivals += 1
         self._heads.pop(parent.author, None)
         self._heads[parent.author] = _Head(parent, clock, self._arrivals)
-        self.changed(now)
 
     def changed(self, now: Instant) -> None:
         """Our frontier moved."""

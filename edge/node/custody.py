@@ -53,6 +53,8 @@ class Custody:
         """Gateway: the first seq of each line that the store had no room for; it is read from the log later."""
         self._is_reading = False
         self.archived = 0
+        self.minds_all = True
+        """Read acknowledgements of lines that we hold nothing of yet, too."""
 
     @property
     def is_full(self) -> bool:
@@ -111,12 +113,20 @@ class Custody:
         if not is_gateway(roster, header.author):
             return
         for item in header.items:
-            if isinstance(item, Ack):
+            if isinstance(item, Ack) and (self.minds_all or self._graph.branch(item.author, item.incarnation)):
                 line = (item.author, item.incarnation)
                 self.acknowledged(FloorAck(*item))
                 key = VertexKey(item.author, item.incarnation, item.seq)
                 if header.author == self._index and self._graph.holds(key, item.id):
                     self._said[line] = max(self._said.get(line, 0), item.seq)
+
+    def remind(self, author: int) -> None:
+        """Gateway: say again what we hold of an author."""
+        for branch in self._graph.branches(author):
+            seq = self._said.get((author, branch.incarnation), 0)
+            id = branch.id_at(seq)
+            if id is not None:
+                self._due.setdefault((author, branch.incarnation), Ack(author, branch.incarnation, seq, id))
 
     def archive(self, header: Header, signature: bytes | None, body: bytes | None) -> None:
         """Gateway: put a vertex into the store; later, if that is behind. A line goes in by its order."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 
 from edge.dag import frontier
@@ -60,18 +61,20 @@ class Exchange:
         forks: Forks,
         peers: Peers,
         gossip: Gossip,
-        keep_all: bool,
+        came: Callable[[int], None],
     ) -> None:
+        """`came(member)`: one who keeps its own line only is there again, and may have missed acknowledgements."""
         self._desk = desk
         self._index = index
         self._graph = admission.graph
         self._pending = admission.pending
         self._quarantined = admission.quarantined
         self._forks = forks
-        self._horizon = frontier.Horizon(self._graph, index, forks.proofs)
         self._peers = peers
         self._gossip = gossip
-        self._keep_all = keep_all
+        self._keep_all = admission.only is None
+        self._horizon = frontier.Horizon(self._graph, index, forks.proofs, keep_all=self._keep_all)
+        self._came = came
         self._is_gateway = admission.is_gateway
         self.repair = Repair(self._held_after, admission.is_gateway)
         self._ask_ms = 0.0
@@ -85,7 +88,7 @@ class Exchange:
             return
         is_whole = self._gossip.is_whole_due(now)
         entries = self._horizon.page(FRONTIER_BYTES_MAX if is_whole else min(FRONTIER_PART_BYTES, FRONTIER_BYTES_MAX))
-        frame = FrontierFrame(roster.site, roster.version, self._index, entries)
+        frame = FrontierFrame(roster.site, roster.version, self._index, entries, not self._keep_all)
         self._desk.do(Announce(Channel.FRONTIER, encode_frontier(frame)))
         self._gossip.said(now, is_whole=is_whole)
 
@@ -99,13 +102,15 @@ class Exchange:
         if roster.member(frame.sender) is None or frame.sender == self._index:
             return Refusal("author-unknown", str(frame.sender))
         if not self._peers.is_online(frame.sender, now):
-            self._gossip.met(now)
+            if frame.keeps_own:
+                self._came(frame.sender)
+            elif self._keep_all:
+                self._gossip.met(now)
         peer = self._peers.heard(frame.sender, now)
         members = roster.by_index
-        known = [entry for entry in self._horizon.unknown(frame.entries) if entry.author in members]
+        said = frame.entries if self._keep_all else [entry for entry in frame.entries if entry.author == self._index]
+        known = [entry for entry in self._horizon.unknown(said) if entry.author in members]
         known = [entry for entry in known if entry.author not in self._quarantined]
-        if not self._keep_all:
-            known = [entry for entry in known if entry.author == self._index]
         gaps = frontier.lacking(self._graph, known)
         peer.lines, peer.behind = len(frame.entries), len(gaps)
         for gap in gaps:

@@ -35,11 +35,13 @@ class Intake:
         accepted: Callable[[tuple[Candidate, ...], Instant], None],
         met: Callable[[Header], Refusal | None],
         signed: Callable[[VertexKey, VertexId, bytes], None],
+        overheard: Callable[[Header, Instant], None],
     ) -> None:
         """`met` has a veto on each vertex whose signature stands, before it gets a place.
 
         `signed(key, id, signature)` keeps a signature over a vertex that is in the log without one: whoever asks for
-        a part of its line gets that only up to a signature.
+        a part of its line gets that only up to a signature. `overheard` is told of a gateway's vertex where nobody
+        else's line is kept.
         """
         self._desk = desk
         self._admission = admission
@@ -52,6 +54,9 @@ class Intake:
         self._custody = custody
         self._met = met
         self._signed = signed
+        self._overheard = overheard
+        self._clocks: dict[int, int] = {}
+        """Of the newest vertex of each gateway that was overheard: what was said before it is of no use any more."""
         self._early: deque[bytes] = deque()
         self._early_bytes = 0
         self.is_full = False
@@ -64,6 +69,7 @@ class Intake:
         self.dropped_busy = 0
         self.dropped_full = 0
         self.early_dropped = 0
+        self.not_kept = 0
 
     def vertex(self, payload: bytes, now: Instant) -> None:
         """A frame on the vertex channel."""
@@ -75,7 +81,9 @@ class Intake:
             return self._refuse(header)
         if frame.signature is None:
             return self._refuse(Refusal("signature-missing"))
-        if self._admission.knows(header) and not self._lacks_signature(header):
+        if self._is_stranger(header) and not self._is_new_from_gateway(header):
+            self.not_kept += 1
+        elif self._admission.knows(header) and not self._lacks_signature(header):
             self.duplicates += 1
         elif self._screen(header, payload):
             self._check((Candidate(header, frame.signature, frame.body),), frame.signature)
@@ -103,6 +111,9 @@ class Intake:
         headers = chained(given.headers)
         if isinstance(headers, Refusal):
             return headers
+        if self._is_stranger(headers[-1]):
+            self.not_kept += 1
+            return ()
         candidates = [Candidate(header, None, body) for header, body in zip(headers, given.bodies, strict=True)]
         fresh = [candidate for candidate in candidates if not self._admission.knows(candidate.header)]
         last = candidates[-1]
@@ -115,6 +126,13 @@ class Intake:
             fresh.pop()
         # The last one stays even if it is parked: its signature is what covers the others.
         return (*fresh, last._replace(signature=given.signature))
+
+    def _is_stranger(self, header: Header) -> bool:
+        """Whether we keep our own line only, and this is another's."""
+        return self._admission.only not in (None, header.author)
+
+    def _is_new_from_gateway(self, header: Header) -> bool:
+        return self._admission.is_gateway(header.author) and header.hlc > self._clocks.get(header.author, -1)
 
     def _lacks_signature(self, header: Header) -> bool:
         return self._admission.graph.lacks_signature(header.key, header.id)
@@ -166,6 +184,9 @@ class Intake:
         self.signatures_verified += 1
         for candidate in candidates:  # whether or not there is a place for it yet
             self._custody.heard(candidate.header, self._admission.roster)
+        if self._is_stranger(header):
+            self._clocks[header.author] = max(header.hlc, self._clocks.get(header.author, 0))
+            return self._overheard(header, now)
         if self.is_full and self._admission.is_gateway(header.author):
             # Its acknowledgements are what makes room again; the vertex itself has none yet.
             self.dropped_full += 1
@@ -216,5 +237,6 @@ class Intake:
             "dropped_full": self.dropped_full,
             "early": len(self._early),
             "early_dropped": self.early_dropped,
+            "not_kept": self.not_kept,
         }
         return counts | {f"refused_{reason.replace('-', '_')}": count for reason, count in self.refused.items()}

@@ -34,7 +34,7 @@ from edge.wire.event import TIME_UNSURE, Event
 from edge.wire.frame import Channel, decode_reply, encode_vertex
 from edge.wire.refusal import Refusal
 from edge.wire.roster import Roster
-from edge.wire.vertex import Tally
+from edge.wire.vertex import Header, Tally
 
 TICK_MS = 1_000
 
@@ -58,14 +58,16 @@ class Node:
         self._desk = Desk()
         self._gossip = Gossip(options.frontier_interval_ms, jitter)
         self._pending = Pending()
-        self._admission = Admission(self.graph, self._pending, roster)
+        only = None if options.keep_all else options.index
+        self._admission = Admission(self.graph, self._pending, roster, only)
         mine = (self._desk, options.index)
         self._author = Author(AuthorOptions(options.suite, roster.site, options.index, options.commit_window_ms), salts)
         self.custody = Custody(*mine, self.graph, self._author, options.is_gateway)
+        self.custody.minds_all = options.keep_all
         self._own = OwnLine(self._desk, self._author, self.graph, self._gossip, self._sent)
         self._forks = Forks(self._desk, self._admission, self._own.persist)
-        self._exchange = Exchange(*mine, self._admission, self._forks, self.peers, self._gossip, options.keep_all)
-        told = (self._forks, self.custody, self._accepted, self._own.meets, self._own.keep_signature)
+        self._exchange = Exchange(*mine, self._admission, self._forks, self.peers, self._gossip, self.custody.remind)
+        told = (self._forks, self.custody, self._accepted, self._own.meets, self._own.keep_signature, self._overheard)
         self._intake = Intake(self._desk, self._admission, self._exchange.repair, *told)
         self.membership = Membership(self._desk, options.authority, self._admission, roster_bytes, self._own.keep)
         self.recovery = Recovery(options.index, self._admission, self._author, self.custody, self._forks)
@@ -378,6 +380,11 @@ class Node:
                 stored = partial(self._held, candidate)
                 self._own.persist((Record(VERTEX, frame),), stored)
             self.custody.archive(header, candidate.signature, candidate.body)
+
+    def _overheard(self, header: Header, now: Instant) -> None:
+        """A gateway's vertex that we do not keep: our next one may name it."""
+        self._gossip.heard(Parent(*header.key, header.id), header.hlc)
+        self.peers.accepted(header.author, header.hlc >> 16, now)
 
     def _held(self, candidate: Candidate, places: tuple[int, ...], now: Instant) -> None:
         place = places[0]

@@ -39,6 +39,7 @@ class Links:
         self._lock = threading.Lock()  # around what is alive, watched and counted
         self._alive: dict[Link, Target] = {}
         self._watches: tuple[Watch, ...] = ()
+        self._gateways: tuple[int, ...] = ()
         self._counts = dict.fromkeys((*COUNTED, "routes_forgotten"), 0)
         self._used: tuple[Link, ...] = ()  # replaced as a whole, so that nobody has to lock
         self._twins = Twins()
@@ -90,6 +91,13 @@ class Links:
             for link in self._alive:
                 link.watch(topic_filter, callback)
 
+    def hear(self, gateways: tuple[int, ...]) -> None:
+        """The members who are gateways now, on every link there is and will be."""
+        with self._lock:
+            self._gateways = gateways
+            for link in self._alive:
+                link.hear(gateways)
+
     def counts(self) -> dict[str, int]:
         """Sums over all links so far."""
         with self._lock:
@@ -117,6 +125,7 @@ class Links:
                 on_state=lambda up, reason: self._changed(holder[0], up, reason),
                 watches=self._watches,
             )
+            link.hear(self._gateways)
             holder.append(link)
             self._alive[link] = target
         link.start()

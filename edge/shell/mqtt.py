@@ -139,6 +139,7 @@ class Link:
         self._ears = ears
         self._on_state = on_state
         self._watches = tuple(watches)
+        self._gateways: tuple[int, ...] = ()
         self._prefix = prefix_of(options.site)
         self._presence = presence_of(options.node)
         self._host = host_topic(self._prefix, options.index)
@@ -194,6 +195,16 @@ class Link:
         self._watches = (*self._watches, Watch(topic_filter, callback))
         if self._client.is_connected():
             self._client.subscribe(topic_filter, 0)
+            self._pump.flush()
+
+    def hear(self, gateways: tuple[int, ...]) -> None:
+        """Receive the vertices of these, too, unless it is everyone's anyway."""
+        known = self._filters()
+        self._gateways = gateways
+        if self._client.is_connected():
+            for name in self._filters():
+                if name not in known:
+                    self._client.subscribe(name, 0)
             self._pump.flush()
 
     def tell_hosted(self, hint: bytes) -> None:
@@ -294,12 +305,16 @@ class Link:
         self._accepted = True
         self.peer = _peer_of(client.socket())
         self._claim()
-        filters = [self._presence, *frame_filters(self._prefix, self.options.index, keep_all=self.options.keep_all)]
+        filters = [self._presence, *self._filters()]
         filters += dict.fromkeys(watch.topic_filter for watch in self._watches)
         for at in range(0, len(filters), _FILTERS_PER_SUBSCRIBE):
             _, number = client.subscribe([(name, 0) for name in filters[at : at + _FILTERS_PER_SUBSCRIBE]])
             if number is not None:
                 self._awaited.add(number)
+
+    def _filters(self) -> list[str]:
+        options = self.options
+        return frame_filters(self._prefix, options.index, keep_all=options.keep_all, gateways=self._gateways)
 
     def _subscribed(self, client: Client, userdata: Any, number: int, codes: list[Any], properties: Any) -> None:
         if any(code.is_failure for code in codes):

@@ -105,8 +105,9 @@ class SiteLink:
         """Subscribe for as long as this lives; not for frames. ValueError beyond WATCHES_MAX."""
         self._links.watch(topic_filter, callback)
 
-    def set_rank(self, rank: int) -> None:
-        """Our position among the members that may host has changed."""
+    def adopt(self, rank: int, gateways: tuple[int, ...]) -> None:
+        """A newer roster: our position among the members that may host, and who the gateways are."""
+        self._links.hear(gateways)
         self._post_hint(lambda: self._choice.rank_changed(rank, _now_ms()))
 
     def status(self) -> dict[str, Any]:

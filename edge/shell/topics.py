@@ -1,5 +1,6 @@
 """The topics frames travel on: `synedge/1/<site>/<channel>[/<index>]`; which broker a node hosts, and its presence."""
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from edge import limits
@@ -46,11 +47,11 @@ def frame_topic(prefix: str, channel: Channel, index: int) -> str:
     return f"{prefix}{channel}" if channel is Channel.ROSTER else f"{prefix}{channel}/{index}"
 
 
-def frame_filters(prefix: str, own: int, *, keep_all: bool) -> list[str]:
-    """What a node subscribes to: hints, what is asked of it and answered to it, and every vertex if it keeps them."""
+def frame_filters(prefix: str, own: int, *, keep_all: bool, gateways: Iterable[int] = ()) -> list[str]:
+    """What a node subscribes to: hints, what is asked of it and answered to it, and every vertex if it keeps them; if
+    not, those of gateways, which acknowledge its own."""
     names = ["f/+", f"rq/{own}", f"rs/{own}", "r", f"{_HOST}/+"]
-    if keep_all:
-        names.append("v/+")
+    names += ["v/+"] if keep_all else [f"v/{index}" for index in gateways if index != own]
     return [prefix + name for name in names]
 
 

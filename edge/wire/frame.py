@@ -49,6 +49,8 @@ class FrontierFrame(NamedTuple):
     epoch: int
     sender: int
     entries: tuple[FrontierEntry, ...]
+    keeps_own: bool = False
+    """The sender keeps its own line only, and hears only of that."""
 
 
 class Want(NamedTuple):
@@ -138,7 +140,7 @@ def encode_frontier(frame: FrontierFrame) -> bytes:
     for entry in frame.entries:
         flat += (entry.author - author, entry.incarnation, entry.seq, entry.tag)
         author = entry.author
-    raw = encode([frame.site, frame.epoch, frame.sender, 0, flat])
+    raw = encode([frame.site, frame.epoch, frame.sender, int(frame.keeps_own), flat])
     check = decode_frontier(raw)
     if isinstance(check, Refusal):
         raise ValueError(f"own frontier would be refused: {check}")
@@ -151,14 +153,14 @@ def decode_frontier(raw: bytes) -> FrontierFrame | Refusal:
         return fields
     match fields:
         case [site, epoch, sender, int() as flags, list() as flat] if (
-            _is_site(site) and is_index(epoch) and is_index(sender) and flags == 0 and type(flags) is int
+            _is_site(site) and is_index(epoch) and is_index(sender) and type(flags) is int and flags in (0, 1)
         ):
             entries = _entries(flat)
         case _:
             return Refusal("frontier-shape")
     if isinstance(entries, Refusal):
         return entries
-    return FrontierFrame(site, epoch, sender, entries)
+    return FrontierFrame(site, epoch, sender, entries, flags == 1)
 
 
 def _entries(flat: list[Any]) -> tuple[FrontierEntry, ...] | Refusal:

@@ -213,6 +213,7 @@ def frame_files() -> dict[str, Vectors]:
             {
                 "three branches": {"bytes": frontier.hex()},
                 "nothing held": {"bytes": encode_frontier(FrontierFrame(SITE, 1, 0, ())).hex()},
+                "of who keeps its own line": {"bytes": edited(frontier, 3, 1).hex()},
                 "a fork": {"bytes": slow.encode([SITE, 1, 0, 0, [3, 1, 9, 1, 0, 1, 9, 2]]).hex()},
             },
             {
@@ -223,7 +224,7 @@ def frame_files() -> dict[str, Vectors]:
                     edited(frontier, 4, [1, 1, 1, 1] + [x for i in (2, 3, 4, 5) for x in (0, i, 1, 1)]),
                     "too-many-branches",
                 ),
-                "a flag": (edited(frontier, 3, 1), "frontier-shape"),
+                "a flag without a meaning": (edited(frontier, 3, 2), "frontier-shape"),
             },
         ),
         "request": file(

@@ -112,7 +112,7 @@ def frontier(rng: Random) -> Tree:
     for author, incarnation in names:
         flat += [author - last, incarnation, number(rng, 1), rng.randint(0, 65535)]
         last = author
-    return [rng.randbytes(8), index(rng), index(rng), 0, flat]
+    return [rng.randbytes(8), index(rng), index(rng), rng.choice((0, 0, 1)), flat]
 
 
 def request(rng: Random) -> Tree:

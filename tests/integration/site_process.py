@@ -144,7 +144,7 @@ def main() -> None:
             case "watch":
                 link.watch(command["filter"], lambda topic, payload: say("text", topic=topic, text=payload.decode()))
             case "rank":
-                link.set_rank(command["rank"])
+                link.adopt(command["rank"], ())
             case "status":
                 say("status", status=link.status())
             case "counts":

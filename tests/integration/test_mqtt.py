@@ -41,6 +41,19 @@ def test_who_keeps_only_its_own_does_not_get_vertices(port):
         assert two.frames.wait_count(1, "the request") == [Inbound(Channel.REQUEST, NO_SENDER, b"after it")]
 
 
+def test_who_keeps_only_its_own_gets_the_vertices_of_gateways_also_of_a_new_one(port):
+    with linked(port, 1, 5, 6) as (one, five, six), linked(port, 2, keep_all=False) as (two,):
+        for gateways, sender in (((5,), five), ((5, 6), six)):
+            two.link.hear(gateways)
+            two.link.publish(Channel.REQUEST, 2, b"behind the subscription")
+            two.frames.wait_count(2 * len(gateways) - 1, "our own word to us")
+            one.link.publish(Channel.VERTEX, 1, b"device")
+            sender.link.publish(Channel.VERTEX, gateways[-1], b"gateway")
+            two.frames.wait_count(2 * len(gateways), "the gateway's")
+        vertices = [frame for frame in two.frames.items() if frame.channel is Channel.VERTEX]
+        assert vertices == [Inbound(Channel.VERTEX, 5, b"gateway"), Inbound(Channel.VERTEX, 6, b"gateway")]
+
+
 def test_another_site_on_the_same_broker_is_not_heard(port):
     with linked(port, 1, site="ff" * 8) as (stranger,), linked(port, 2, 3) as (two, three):
         stranger.link.publish(Channel.VERTEX, 1, b"theirs")

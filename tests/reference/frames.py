@@ -40,7 +40,7 @@ def decode_frontier(raw: bytes) -> dict[str, Any]:
     require(is_array(fields, 5, 5), "five fields")
     site, epoch, sender, flags, flat = fields
     require(is_bytes(site, 8) and is_int(epoch, 0, INDEX_MAX) and is_int(sender, 0, INDEX_MAX), "frontier")
-    require(is_int(flags, 0, 0), "flags")
+    require(is_int(flags, 0, 1), "flags")
     require(type(flat) is list and len(flat) % 4 == 0, "fours")
     entries = []
     author = 0
@@ -54,7 +54,7 @@ def decode_frontier(raw: bytes) -> dict[str, Any]:
     require(entries == sorted(set(entries)), "order")
     authors = [entry[0] for entry in entries]
     require(all(authors.count(author) <= 4 for author in set(authors)), "branches")
-    return {"site": site, "epoch": epoch, "sender": sender, "entries": entries}
+    return {"site": site, "epoch": epoch, "sender": sender, "entries": entries, "keeps_own": flags == 1}
 
 
 def decode_request(raw: bytes) -> dict[str, Any]:

@@ -53,6 +53,8 @@ def test_other_names_are_none_of_ours(name):
 
 def test_a_node_that_keeps_only_its_own_does_not_receive_vertices():
     assert f"{PREFIX}v/+" in frame_filters(PREFIX, 3, keep_all=True)
+    own = frame_filters(PREFIX, 3, keep_all=False, gateways=(0, 3, 7))
+    assert [name for name in own if "/v/" in name] == [f"{PREFIX}v/0", f"{PREFIX}v/7"]
     own = frame_filters(PREFIX, 3, keep_all=False)
     assert own == [f"{PREFIX}f/+", f"{PREFIX}rq/3", f"{PREFIX}rs/3", f"{PREFIX}r", f"{PREFIX}h/+"]
 

@@ -112,7 +112,7 @@ def test_frontier_entries_are_refused(flat: list[object], why: str) -> None:
         [SITE[1:], 1, 2, 0, []],
         [SITE, -1, 2, 0, []],
         [SITE, 1, 2**32, 0, []],
-        [SITE, 1, 2, 1, []],
+        [SITE, 1, 2, 2, []],
         [SITE, 1, 2, False, []],
         [SITE, 1, 2, 0, None],
     ],
