@@ -191,6 +191,7 @@ def test_a_loopback_broker_is_not_told_to_the_network(site, monkeypatch):
 
     opened: list[object] = []
     registered: list[tuple[object, list[str]]] = []
+    repeated: list[list[str]] = []
 
     class Spy(zeroconf.Zeroconf):
         def __init__(self, interfaces: object, **options: object) -> None:
@@ -204,6 +205,9 @@ def test_a_loopback_broker_is_not_told_to_the_network(site, monkeypatch):
         def unregister_service(self, info: zeroconf.ServiceInfo) -> None:
             pass
 
+        def send(self, out: zeroconf.DNSOutgoing, *args: object, **options: object) -> None:
+            repeated.append([answer.name for answer, _ in out.answers])
+
     monkeypatch.setattr(zeroconf, "Zeroconf", Spy)
     adverts = Adverts(AdvertOptions(site=site, node_id="11" * 32), found=lambda advert: None, lost=lambda name: None)
     adverts.advertise_broker(1884, rank=0, listen="127.0.0.1")
@@ -212,4 +216,11 @@ def test_a_loopback_broker_is_not_told_to_the_network(site, monkeypatch):
     adverts.advertise_broker(1884, rank=0, listen="192.168.1.5")
     adverts._reconcile()
     assert registered[1] == (zeroconf.InterfaceChoice.All, ["192.168.1.5"])
+    repeated.clear()
+    adverts._reconcile()
+    assert [SERVICE in names for names in repeated] == [True], "it is repeated, for those who were cut off"
+    adverts.withdraw()
+    adverts._reconcile()
+    adverts._reconcile()
+    assert len(repeated) == 1, "until it is taken back"
     adverts._close()

@@ -51,7 +51,7 @@ def meet(*members: SiteProcess, brokers: int = 2) -> list[str]:
     deadline = time.monotonic() + DEADLINE_S
     while True:
         found = [ports(member) for member in members]
-        if all(one == found[0] and len(one) == brokers for one in found):
+        if all(sorted(one) == sorted(found[0]) and len(one) == brokers for one in found):
             return found[0]
         assert time.monotonic() < deadline, f"they do not meet: {found}"
         time.sleep(0.02)

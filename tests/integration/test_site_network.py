@@ -1,18 +1,22 @@
 """A site of several machines: they find each other with and without multicast, and go on when cables are cut."""
 
+import os
 import secrets
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import pytest
 
+from tests.integration.links import DEADLINE_S
 from tests.integration.network import Network, ip, network_of
 from tests.integration.site_process import SiteProcess
 from tests.integration.test_site import exchange, lasts, meet, wait_hosts
 
 Start = Callable[..., SiteProcess]
+FOUND_S = 2.0 if os.environ.get("SYNEDGE_SLOW") else DEADLINE_S
 
 
 @contextmanager
@@ -36,6 +40,26 @@ def members_of(network: Network) -> Iterator[Start]:
 
 def addresses(member: SiteProcess) -> list[str]:
     return [link["broker"].rpartition(":")[0] for link in member.status()["links"]]
+
+
+@pytest.mark.parametrize("way", ["mdns", "broker"])
+def test_two_machines_find_each_other_within_two_seconds(way):
+    """From when both look for the site; by what the one broker tells when multicast is dropped."""
+    with network_of(2) as network, members_of(network) as start:
+        if way == "broker":
+            network.drop_multicast()
+        known = {"host": "always", "urls": [f"mqtt://{network.address(0)}"]} if way == "broker" else {}
+        zero, one = start(0, port=1883), start(1, **known)
+        zero.wait("started")
+        one.wait("started")
+        begun = time.monotonic()
+        while not set(addresses(zero)) & set(addresses(one)):
+            assert time.monotonic() < begun + FOUND_S, (zero.status(), one.status())
+            time.sleep(0.01)
+        meet(zero, one)
+        exchange(zero, one)
+        exchange(one, zero)
+        assert {link["discovery"] for link in zero.status()["links"]} & {"mdns", "broker"}
 
 
 @pytest.mark.parametrize("way", ["cut", "down", "mute"])
