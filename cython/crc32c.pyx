@@ -13,6 +13,7 @@ from libc.string cimport memcpy
 cdef enum:
     HEADER = 9
     TYPE_MAX = 31
+    ROSTER = 5  # the one type whose payload may be larger than the others'
 
 # Slice-by-8: table[k][b] is the CRC of byte b followed by k zero bytes.
 cdef uint32_t[8][256] table
@@ -79,15 +80,21 @@ cdef enum Look:
     SHORT  # one may begin here, but the window ends before it does
 
 
-cdef inline Look look(const uint8_t* at, size_t left, uint64_t place, uint32_t payload_max) noexcept nogil:
+cdef inline bint may_be_head(const uint8_t* at, uint32_t payload_max, uint32_t roster_max) noexcept nogil:
+    if at[4] == 0 or at[4] > TYPE_MAX:
+        return False
+    return load32(at) <= (roster_max if at[4] == ROSTER else payload_max)
+
+
+cdef inline Look look(
+    const uint8_t* at, size_t left, uint64_t place, uint32_t payload_max, uint32_t roster_max
+) noexcept nogil:
     cdef uint32_t length
     if left < HEADER:
         return SHORT
-    if at[4] == 0 or at[4] > TYPE_MAX:
+    if not may_be_head(at, payload_max, roster_max):
         return NOTHING
     length = load32(at)
-    if length > payload_max:
-        return NOTHING
     if length > left - HEADER:
         return SHORT
     return RECORD if load32(at + 5) == record_crc(place, at, at + HEADER, length) else NOTHING
@@ -115,10 +122,11 @@ def seal(uint64_t place, uint8_t type, bytes payload not None):
     return record
 
 
-def walk(const uint8_t[::1] window not None, uint64_t place, uint32_t payload_max):
+def walk(const uint8_t[::1] window not None, uint64_t place, uint32_t payload_max, uint32_t roster_max=0):
     """Consecutive records from the start of `window`, which stands at `place`.
 
-    Answers (records as (offset in the window, type, payload), bytes they take, whether the rest may be the beginning of
+    `roster_max` bounds the payload of a roster, `payload_max` all others. Answers (records as (offset in the window, type,
+    payload), bytes they take, whether the rest may be the beginning of
     one more that the window cuts off).
     """
     cdef size_t size = <size_t>window.shape[0]
@@ -131,7 +139,7 @@ def walk(const uint8_t[::1] window not None, uint64_t place, uint32_t payload_ma
         return records, 0, True
     while True:
         at = &window[0] + position
-        found = look(at, size - position, place + position, payload_max)
+        found = look(at, size - position, place + position, payload_max, roster_max)
         if found != RECORD:
             return records, position, found == SHORT
         length = load32(at)
@@ -139,7 +147,14 @@ def walk(const uint8_t[::1] window not None, uint64_t place, uint32_t payload_ma
         position += HEADER + length
 
 
-def find(const uint8_t[::1] window not None, size_t start, uint64_t place, uint32_t payload_max, uint64_t budget):
+def find(
+    const uint8_t[::1] window not None,
+    size_t start,
+    uint64_t place,
+    uint32_t payload_max,
+    uint64_t budget,
+    uint32_t roster_max=0,
+):
     """Where the next record begins in `window` at or after `start`.
 
     Answers (its offset or -1, the offset up to which no record begins, bytes checksummed on the way). It gives up once
@@ -155,7 +170,7 @@ def find(const uint8_t[::1] window not None, size_t start, uint64_t place, uint3
     with nogil:
         while position < size and spent <= budget:
             at = &window[0] + position
-            found = look(at, size - position, place + position, payload_max)
+            found = look(at, size - position, place + position, payload_max, roster_max)
             if found == RECORD:
                 clear = position
                 hit = True
@@ -163,7 +178,7 @@ def find(const uint8_t[::1] window not None, size_t start, uint64_t place, uint3
             if found == SHORT:
                 if clear == size:
                     clear = position
-            elif at[4] != 0 and at[4] <= TYPE_MAX and load32(at) <= payload_max:
+            elif may_be_head(at, payload_max, roster_max):
                 spent += load32(at)
             position += 1
     return (clear if hit else -1), clear, spent

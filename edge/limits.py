@@ -20,7 +20,7 @@ COUNTER_MAX = 2**53 - 1  # sequence numbers, times, tallies: exact in JSON, SQLi
 # A site
 MEMBERS_MAX = 4096
 BRANCHES_PER_AUTHOR_MAX = 4
-ROSTER_BYTES_MAX = 16 * 1024 * 1024
+ROSTER_BYTES_MAX = 4 * 1024 * 1024 - 4096  # signed; what a broker passes on: some 2,000 members of ML-DSA-65
 
 # What peers can make grow
 PENDING_PER_AUTHOR_MAX = 256
@@ -46,7 +46,7 @@ LINKS_MAX = 2  # brokers a node keeps a connection to, and a site hosts
 TWINS_MAX = 512  # digests of messages whose second copy may still come by the other link
 HINT_BYTES_MAX = 1024  # what a hosted broker is told of in a retained message
 HINT_ADDRESSES_MAX = 8
-BROKER_PACKET_BYTES_MAX = 4 * 1024 * 1024  # a hosted broker cuts above it: rosters of some 2,000 members still pass
+BROKER_PACKET_BYTES_MAX = 4 * 1024 * 1024  # a hosted broker cuts above it: the largest roster still passes
 BROKER_QUEUE_PACKETS_MAX = 512  # per client that reads too slowly; what is dropped is repaired
 BROKER_MEMORY_BYTES_MAX = 256 * 1024 * 1024
 BROKER_CLIENTS_MAX = 2048
@@ -68,7 +68,7 @@ EVIDENCE_BYTES_MAX = CHUNK_BYTES  # one proof: the headers of both sides, each u
 
 # The log
 SEGMENT_BYTES = 8 * 1024 * 1024
-RECORD_BYTES_MAX = FRAME_BYTES_MAX + 1024
+RECORD_BYTES_MAX = FRAME_BYTES_MAX + 1024  # of any type but a roster
 LOG_TRIM_SHARE = 0.6  # above it the oldest segments go, as far as gateways have acknowledged all that is in them
 LOG_TRIMMED_SHARE = 0.5  # until the log is below this
 LOG_SEGMENTS_MIN = 1  # the newest segments, which always stay: the one being written
@@ -112,7 +112,8 @@ LOG_NAMES_MAX = 256  # event names with a rate of their own; further ones share 
 # Clock
 HLC_AHEAD_MS_MAX = 5 * 60 * 1000
 
-assert RECORD_BYTES_MAX < SEGMENT_BYTES < 1 << 32
+assert RECORD_BYTES_MAX < ROSTER_BYTES_MAX < SEGMENT_BYTES < 1 << 32
+assert ROSTER_BYTES_MAX + 1024 <= BROKER_PACKET_BYTES_MAX
 assert LOG_TRIMMED_SHARE < LOG_TRIM_SHARE < LOG_WARN_SHARE < LOG_PEERS_SHARE < LOG_SHED_SHARES[0]
 assert BODY_BYTES_MAX >= BATCH_BYTES + EVENT_BYTES_MAX - 1024
 assert HEADER_BYTES_MAX + SIGNATURE_BYTES_MAX + BODY_BYTES_MAX + 16 <= FRAME_BYTES_MAX

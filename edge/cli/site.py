@@ -92,7 +92,12 @@ class Site:
     def _publish(self, now_ms: int, members: tuple[Member, ...]) -> None:
         issued_ms = max(plausible(now_ms), self.roster.issued_ms)
         roster = replace(self.roster, version=self.roster.version + 1, issued_ms=issued_ms, members=members)
-        write_atomically(self.roster_file, sign_roster(roster, self.authority))
+        try:
+            data = sign_roster(roster, self.authority)
+        except ValueError:  # names, keys and their number were checked before
+            limit = ROSTER_BYTES_MAX / 1024**2
+            raise ConfigError(f"the roster is full; allowed: {limit:.1f} MB, as much as a broker passes on") from None
+        write_atomically(self.roster_file, data)
         self.roster = roster
 
 

@@ -29,12 +29,13 @@ from edge.dag.records import (
     Disk,
     Place,
     Record,
+    payload_max,
     place_of,
     segment_name,
 )
 from edge.dag.recovery import Gap, Recovery
 from edge.errors import DiskFullError, StorageError
-from edge.limits import LOG_BYTES_MAX, RECORD_BYTES_MAX, SEGMENT_BYTES
+from edge.limits import LOG_BYTES_MAX, SEGMENT_BYTES
 from edge.wire.cbor import encode
 
 __all__ = [
@@ -127,7 +128,7 @@ class Journal:
         Blocks for one fdatasync when a segment is full. `beyond`: past `max_bytes`, by what is about to make room.
         """
         length = HEADER_BYTES + len(payload)
-        if not 1 <= type <= TYPE_MAX or len(payload) > RECORD_BYTES_MAX or length > self.options.segment_bytes:
+        if not 1 <= type <= TYPE_MAX or len(payload) > payload_max(type) or length > self.options.segment_bytes:
             raise ValueError(f"no journal record has type {type} and {len(payload)} bytes")
         self._check_usable()
         if not beyond and type in (VERTEX, ROSTER) and self.size_bytes + length > self.options.max_bytes:

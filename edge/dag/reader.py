@@ -13,13 +13,14 @@ from edge.dag.records import (
     Place,
     Record,
     offset_of,
+    payload_max,
     scan,
     segment_name,
     segment_numbers,
     segment_of,
 )
 from edge.errors import StorageError
-from edge.limits import RECORD_BYTES_MAX
+from edge.limits import RECORD_BYTES_MAX, ROSTER_BYTES_MAX
 
 _FIRST_READ_BYTES = 4096
 
@@ -31,11 +32,11 @@ def read_record(disk: Disk, place: Place) -> Record | None:
     try:
         data = disk.read(name, offset, _FIRST_READ_BYTES)
         length = HEADER_BYTES + int.from_bytes(data[:4], "little")
-        if len(data) < length <= HEADER_BYTES + RECORD_BYTES_MAX:
+        if len(data) >= HEADER_BYTES and len(data) < length <= HEADER_BYTES + payload_max(data[4]):
             data += disk.read(name, offset + len(data), length - len(data))
     except StorageError:
         return None
-    records, _, _ = walk(data[:length], place, RECORD_BYTES_MAX)
+    records, _, _ = walk(data[:length], place, RECORD_BYTES_MAX, ROSTER_BYTES_MAX)
     return Record(*records[0][1:]) if records else None
 
 

@@ -10,7 +10,7 @@ from typing import NamedTuple, Protocol
 
 from edge.dag._crc32c import find, walk
 from edge.errors import StorageError
-from edge.limits import RECORD_BYTES_MAX, RESYNC_BYTES_MAX
+from edge.limits import RECORD_BYTES_MAX, RESYNC_BYTES_MAX, ROSTER_BYTES_MAX
 
 Place = int
 """Where a record stands: segment << 32 | offset. Valid for the life of the log; above 0."""
@@ -37,6 +37,8 @@ SEGMENT_NUMBER_MAX = 99_999_999
 
 _WINDOW_BYTES = 512 * 1024
 _PAGE_BYTES = 4096
+_WIDE_BYTES = _WINDOW_BYTES + ROSTER_BYTES_MAX
+"""A window for where a large record begins, or seems to."""
 assert _WINDOW_BYTES > HEADER_BYTES + RECORD_BYTES_MAX
 
 
@@ -105,6 +107,11 @@ class Disk(Protocol):
     def free_bytes(self) -> int: ...
 
 
+def payload_max(type: int) -> int:
+    """Bytes that a record of this type holds at most: a roster is as large as its site."""
+    return ROSTER_BYTES_MAX if type == ROSTER else RECORD_BYTES_MAX
+
+
 def place_of(segment: int, offset: int) -> Place:
     return segment << 32 | offset
 
@@ -153,16 +160,19 @@ def scan(disk: Disk, segment: int, start: int, size: int) -> Iterator[tuple[Plac
     name = segment_name(segment)
     position = start
     budget = RESYNC_BYTES_MAX
+    width = _WINDOW_BYTES
     while position < size:
-        window, _ = read_patiently(disk, name, position, min(_WINDOW_BYTES, size - position))
+        window, _ = read_patiently(disk, name, position, min(width, size - position))
         if not window:
             return
         base = place_of(segment, position)
-        records, used, cut_off = walk(window, base, RECORD_BYTES_MAX)
+        records, used, cut_off = walk(window, base, RECORD_BYTES_MAX, ROSTER_BYTES_MAX)
         for offset, kind, payload in records:
             yield base + offset, Record(kind, payload)
         position += used
-        if cut_off and used and position < size:
+        is_narrow, width = width == _WINDOW_BYTES, _WINDOW_BYTES
+        if cut_off and position < size and (used or (is_narrow and position + len(window) < size)):
+            width = _WINDOW_BYTES if used else _WIDE_BYTES
             continue
         damage, spent = _damage(disk, segment, position, size, budget=budget)
         budget -= spent
@@ -182,8 +192,9 @@ def _damage(disk: Disk, segment: int, start: int, size: int, *, budget: int) -> 
     last = start  # behind the last byte that is not zero
     spent = 0
     all_readable = True
+    width = _WINDOW_BYTES
     while position < size:
-        window, readable = read_patiently(disk, name, position, min(_WINDOW_BYTES, size - position))
+        window, readable = read_patiently(disk, name, position, min(width, size - position))
         if not window:
             break
         all_readable = all_readable and readable
@@ -194,7 +205,7 @@ def _damage(disk: Disk, segment: int, start: int, size: int, *, budget: int) -> 
             last = position + filled
             skip = int(position == start)  # where the damage begins, no record does
             base = place_of(segment, position)
-            found, clear, checked = find(window, skip, base, RECORD_BYTES_MAX, budget - spent)
+            found, clear, checked = find(window, skip, base, RECORD_BYTES_MAX, budget - spent, ROSTER_BYTES_MAX)
             spent += checked
             if found >= 0:
                 return Damage(start, position + found, final=False), spent
@@ -202,5 +213,7 @@ def _damage(disk: Disk, segment: int, start: int, size: int, *, budget: int) -> 
                 return Damage(start, size, final=False), spent
         if position + len(window) >= size:
             break
-        position += max(clear, 1)
+        # What begins here may be too large for the window: the next look at it is a wide one.
+        width = _WIDE_BYTES if clear == 0 and width == _WINDOW_BYTES else _WINDOW_BYTES
+        position += clear if width == _WIDE_BYTES else max(clear, 1)
     return (Damage(start, last, final=all_readable) if last > start else None), spent

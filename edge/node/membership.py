@@ -8,7 +8,6 @@ from edge.dag.admission import Admission
 from edge.dag.records import ROSTER, Record
 from edge.effects import Announce
 from edge.ids import Instant
-from edge.limits import FRAME_BYTES_MAX
 from edge.node.desk import Desk
 from edge.wire.frame import Channel
 from edge.wire.refusal import Refusal
@@ -65,9 +64,7 @@ class Membership:
             if kept is None or (kept.suite, kept.public_key) != (member.suite, member.public_key):
                 return Refusal("roster-shrinks", member.name)
         self.adopt(roster, data)
-        # A larger one fits no record: after a restart the mesh brings it again, until then the older one holds.
-        if len(data) <= FRAME_BYTES_MAX:
-            self._persist(Record(ROSTER, data))
+        self._persist(Record(ROSTER, data))
         self._desk.report("info", "roster", version=roster.version, members=len(roster.members))
         return None
 

@@ -17,7 +17,7 @@ from edge.dag.graph import Branch, Graph
 from edge.dag.records import BOOT, ROSTER, Record, place_of, segment_of
 from edge.effects import Trim
 from edge.ids import Instant
-from edge.limits import FLOOR_BYTES_MAX, FRAME_BYTES_MAX, LOG_SEGMENTS_MIN, LOG_TRIM_SHARE, LOG_TRIMMED_SHARE
+from edge.limits import FLOOR_BYTES_MAX, LOG_SEGMENTS_MIN, LOG_TRIM_SHARE, LOG_TRIMMED_SHARE
 from edge.node.custody import Custody
 from edge.node.desk import Desk
 from edge.node.forks import Forks
@@ -144,7 +144,7 @@ class Trimmer:
         """The newest roster and our incarnation, if they go with the segments."""
         records = []
         places = self._recovery.places
-        if 0 < segment_of(places.get(ROSTER, 0)) <= last and len(roster_bytes) <= FRAME_BYTES_MAX:
+        if 0 < segment_of(places.get(ROSTER, 0)) <= last:
             records.append(Record(ROSTER, roster_bytes))
         if 0 < segment_of(places.get(BOOT, 0)) <= last:
             records.append(Record(BOOT, encode([self._author.incarnation, now.wall_ms])))

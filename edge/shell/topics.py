@@ -11,7 +11,7 @@ BYTES_MAX = {
     Channel.FRONTIER: limits.FRONTIER_BYTES_MAX,
     Channel.REQUEST: limits.FRAME_BYTES_MAX,
     Channel.REPLY: limits.FRAME_BYTES_MAX,
-    Channel.ROSTER: min(limits.ROSTER_BYTES_MAX, limits.BROKER_PACKET_BYTES_MAX - 1024),
+    Channel.ROSTER: limits.ROSTER_BYTES_MAX,
 }
 RETAINED = (Channel.FRONTIER, Channel.ROSTER)
 OWNED = (Channel.VERTEX, Channel.FRONTIER)

@@ -146,9 +146,12 @@ def _member(value: Any) -> Member | Refusal:
 
 
 def sign_roster(roster: Roster, authority: Signer) -> bytes:
-    """The COSE_Sign1 that travels on `r/` and lies in a file."""
+    """The COSE_Sign1 that travels on `r` and lies in a file; ValueError for one that no node would take."""
     assert authority.suite == AUTHORITY_SUITE and roster.site == site_id(authority.public_key)
-    return sign1(authority, PURPOSE_ROSTER, encode_roster(roster))
+    data = sign1(authority, PURPOSE_ROSTER, encode_roster(roster))
+    if len(data) > limits.ROSTER_BYTES_MAX:
+        raise ValueError(f"this roster would be refused: {Refusal('roster-too-large', str(len(data)))}")
+    return data
 
 
 def open_roster(data: bytes, authority_public_key: bytes) -> Roster | Refusal:

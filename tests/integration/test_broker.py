@@ -243,3 +243,18 @@ def test_mosquitto_drops_for_a_client_that_does_not_read_instead_of_growing():
             assert resident_kb < 40_000
     finally:
         broker.stop()
+
+
+def test_the_largest_roster_reaches_who_is_there_and_who_comes_later(running):
+    """Retained, and again while others keep talking."""
+    roster = bytes(range(256)) * (limits.ROSTER_BYTES_MAX // 256)
+    assert len(roster) > limits.ROSTER_BYTES_MAX - 256
+    port = running[1].port
+    with linked(port, 1, 2) as (one, two):
+        for number in range(50):
+            one.link.publish(Channel.VERTEX, 1, bytes(1000) + bytes([number]))
+        assert one.link.publish(Channel.ROSTER, 1, roster)
+        (got,) = two.frames.wait(lambda frames: [one for one in frames if one.channel is Channel.ROSTER], "the roster")
+        assert got.payload == roster
+        with linked(port, 3) as (late,):
+            assert late.frames.wait_count(1, "the retained one")[0].payload == roster

@@ -127,7 +127,7 @@ def decode_evidence(raw: bytes) -> dict[str, Any]:
 
 
 def decode_roster(raw: bytes) -> dict[str, Any]:
-    require(len(raw) <= 16 * 1024 * 1024, "roster too large")
+    require(len(raw) <= 4 * 1024 * 1024 - 4096, "roster too large")
     fields = decode(raw, 4)
     require(is_array(fields, 6, 6), "six fields")
     form, site, version, issued_ms, suites, members = fields

@@ -220,3 +220,15 @@ def test_the_list_is_a_table(site: Path, tmp_path: Path, synedge: Synedge) -> No
     assert lines[0].endswith("(Mühle), roster version 2, 1 members")
     assert lines[1].split() == ["index", "name", "roles", "suite", "node", "id", "label"]
     assert "Halle 1" in lines[2]
+
+
+def test_a_member_for_whom_the_roster_has_no_room_is_refused(
+    site: Path, device: Path, synedge: Synedge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What no broker would pass on is never signed: the site would stay with the roster before."""
+    before = (site / "roster.cose").read_bytes()
+    monkeypatch.setattr("edge.limits.ROSTER_BYTES_MAX", len(before) + 500)
+    ended = add(synedge, site, "pump", "--public-key", device / "node.pub")
+    assert ended.code == 78
+    assert "the roster is full" in ended.err and "as much as a broker passes on" in ended.err
+    assert (site / "roster.cose").read_bytes() == before

@@ -3,12 +3,12 @@
 from collections import deque
 from hashlib import sha256
 
-from edge.dag.records import SIGNATURE, VERTEX
+from edge.dag.records import ROSTER, SIGNATURE, VERTEX
 from edge.effects import Persist, Verify
-from edge.limits import CHECKING_BYTES_MAX
+from edge.limits import CHECKING_BYTES_MAX, FRAME_BYTES_MAX
 from edge.wire.frame import Channel, decode_vertex, encode_vertex
 from edge.wire.vertex import decode_header, encode_header
-from tests.builders import World, event, roster_of
+from tests.builders import AUTHORITY, World, event, roster_of
 
 
 def test_a_late_refusal_keeps_its_place_before_what_was_given_later() -> None:
@@ -152,3 +152,15 @@ def test_frames_whose_signature_is_being_checked_are_bounded_in_bytes() -> None:
         asked += sum(isinstance(effect, Verify) for effect in node.receive(Channel.VERTEX, frame, world.now))
     assert asked * 40_000 <= CHECKING_BYTES_MAX + 50_000
     assert node.counts()["dropped_busy"] == 1000 - asked
+
+
+def test_a_roster_larger_than_a_frame_is_known_again_after_a_restart() -> None:
+    world = World(["a", "b"])
+    a = world.boot("a")
+    names = ["a", "b", *(f"n{number}" for number in range(60))]
+    roster, data = roster_of(names, version=2)
+    assert len(data) > FRAME_BYTES_MAX
+    a.do(a.node.receive(Channel.ROSTER, data, world.now))
+    assert a.node.roster == roster
+    (record,) = [record for record in a.log if record.type == ROSTER]
+    assert a.node.recovery.roster(record, AUTHORITY.public_key) == roster

@@ -127,9 +127,19 @@ def test_a_roster_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     assert open_roster(bytes(101), AUTHORITY.public_key) == Refusal("roster-too-large", "101")
 
 
-def test_a_full_roster_fits_its_bound() -> None:
-    largest = 4096 * (2592 + 32 + 64 + 40)
-    assert largest < limits.ROSTER_BYTES_MAX
+def test_a_roster_of_two_thousand_is_signed_and_one_that_no_broker_passes_is_not() -> None:
+    def members(count: int) -> tuple[Member, ...]:
+        return tuple(
+            Member(index, f"n{index}", "", 2, index.to_bytes(2, "big") + KEYS[0][2:], ("device",))
+            for index in range(count)
+        )
+
+    roster = Roster(site_id(AUTHORITY.public_key), 1, 0, (2,), members(2000))
+    signed = sign_roster(roster, AUTHORITY)
+    assert 3_900_000 < len(signed) < limits.ROSTER_BYTES_MAX
+    assert open_roster(signed, AUTHORITY.public_key) == roster
+    with pytest.raises(ValueError, match="roster-too-large"):
+        sign_roster(replace(roster, members=members(2200)), AUTHORITY)
 
 
 @pytest.mark.parametrize("changes", [{"name": "A"}, {"index": 2}, {"roles": ()}, {"public_key": b""}, {"suite": 1}])
