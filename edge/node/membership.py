@@ -14,6 +14,8 @@ from edge.wire.refusal import Refusal
 from edge.wire.roster import Roster, open_roster
 
 REPEAT_MS = 5_000
+SPREAD_MS = 10_000
+"""Over which a site says its roster, of 2 MB perhaps, if all find at once that somebody needs it: one is enough."""
 WAIT_MS = 2_000
 """A broker that has a retained roster sends it at once; only if none comes do we leave ours there."""
 
@@ -28,7 +30,9 @@ class Membership:
         admission: Admission,
         data: bytes,
         persist: Callable[[Record], None],
+        turn: float = 0.0,
     ) -> None:
+        """`turn` in [0, 1) spreads what all would say at once; 0 speaks first."""
         self.roster = admission.roster
         self._desk = desk
         self._authority = authority
@@ -39,7 +43,8 @@ class Membership:
         """Told of each roster that we go by from now on."""
         self._persist = persist
         self._said_ms = float("-inf")
-        self._wait_ms = float("inf")
+        self._due_ms = float("inf")
+        self._turn_ms = turn * SPREAD_MS
 
     def adopt(self, roster: Roster, data: bytes) -> None:
         """Go by another roster, the newest of the log or of the mesh."""
@@ -50,7 +55,7 @@ class Membership:
     def receive(self, data: bytes, now: Instant) -> Refusal | None:
         """A roster by whoever: None if it is ours, or now is; what is refused changes nothing."""
         if data == self.data:
-            self._wait_ms = float("inf")
+            self._due_ms, self._said_ms = float("inf"), now.mono_ms
             return None
         roster = open_roster(data, self._authority)
         if isinstance(roster, Refusal):
@@ -63,6 +68,7 @@ class Membership:
             kept = roster.member(member.index)
             if kept is None or (kept.suite, kept.public_key) != (member.suite, member.public_key):
                 return Refusal("roster-shrinks", member.name)
+        self._due_ms, self._said_ms = float("inf"), now.mono_ms
         self.adopt(roster, data)
         self._persist(Record(ROSTER, data))
         self._desk.report("info", "roster", version=roster.version, members=len(roster.members))
@@ -70,15 +76,17 @@ class Membership:
 
     def linked(self, now: Instant) -> None:
         """A new broker may have none."""
-        self._wait_ms = now.mono_ms + WAIT_MS
+        self._due_ms = now.mono_ms + WAIT_MS + self._turn_ms
 
     def tick(self, now: Instant) -> None:
-        if now.mono_ms >= self._wait_ms:
-            self._wait_ms = float("inf")
-            self.say(now)
-
-    def say(self, now: Instant) -> None:
-        """Tell everyone, at most every REPEAT_MS."""
+        if now.mono_ms < self._due_ms:
+            return
+        self._due_ms = float("inf")
         if now.mono_ms - self._said_ms >= REPEAT_MS:
             self._said_ms = now.mono_ms
             self._desk.do(Announce(Channel.ROSTER, self.data))
+
+    def say(self, now: Instant) -> None:
+        """Tell everyone in our turn, at most every REPEAT_MS, unless somebody does so before."""
+        self._due_ms = min(self._due_ms, now.mono_ms + self._turn_ms)
+        self.tick(now)

@@ -69,7 +69,8 @@ class Node:
         self._exchange = Exchange(*mine, self._admission, self._forks, self.peers, self._gossip, self.custody.remind)
         told = (self._forks, self.custody, self._accepted, self._own.meets, self._own.keep_signature, self._overheard)
         self._intake = Intake(self._desk, self._admission, self._exchange.repair, *told)
-        self.membership = Membership(self._desk, options.authority, self._admission, roster_bytes, self._own.keep)
+        roster_says = (roster_bytes, self._own.keep, 0.0 if options.is_gateway else 0.2 + 0.8 * jitter)
+        self.membership = Membership(self._desk, options.authority, self._admission, *roster_says)
         self.recovery = Recovery(options.index, self._admission, self._author, self.custody, self._forks)
         self._own.places = self.recovery.places
         self._trimmer = Trimmer(self._desk, self._admission, self._author, self.custody, self.recovery, self._forks)

@@ -164,3 +164,30 @@ def test_a_roster_larger_than_a_frame_is_known_again_after_a_restart() -> None:
     assert a.node.roster == roster
     (record,) = [record for record in a.log if record.type == ROSTER]
     assert a.node.recovery.roster(record, AUTHORITY.public_key) == roster
+
+
+def test_a_site_says_its_roster_once_however_many_could() -> None:
+    """2 MB on a site of 1,000: the gateway says it, and the others hear that it did."""
+    world = World([f"n{number}" for number in range(12)], gateways=("n3",))
+    old = roster_of(world.names, world.gateways)
+    world.roster, world.roster_bytes = roster_of(world.names, world.gateways, version=2)
+    machines = [world.boot(name) for name in world.names[1:]]
+    said: list[int] = []
+    world.fate = lambda sender, to, channel: said.append(sender) or 1 if channel is Channel.ROSTER else 1
+    world.run(20)
+    assert set(said) == {3}, "a new broker has none"
+    said.clear()
+    world.roster, world.roster_bytes = old
+    stale = world.boot("n0")
+    world.run(20)
+    assert stale.node.roster.version == 2
+    assert said == [3] * len(machines), "one answer"
+
+
+def test_without_a_gateway_somebody_says_the_roster() -> None:
+    world = World(["a", "b", "c"])
+    world.boot_all()
+    said: list[int] = []
+    world.fate = lambda sender, to, channel: said.append(sender) or 1 if channel is Channel.ROSTER else 1
+    world.run(20)
+    assert len(set(said)) == 1
