@@ -44,7 +44,7 @@ def _dedupe(machine: Machine) -> None:
 def _parents(machine: Machine) -> None:
     admission = machine.node._admission
     place = admission._place
-    _set(admission, "_place", lambda one, *above: place(one._replace(place=one.place or 1), *above))
+    _set(admission, "_place", lambda one, *rest: place(one._replace(place=one.place or 1), *rest))
 
 
 def _incarnation(machine: Machine) -> None:

@@ -155,12 +155,14 @@ class Checkers:
         """The node's own word that a vertex by others entered its graph."""
         self._accepted.append(key)
 
-    def stepped(self, machine: Machine) -> None:
+    def stepped(self, machine: Machine, had_effects: bool) -> None:
         """After every input: what entered the graph is what its author made, and stands on its parents."""
-        accepted, self._accepted = self._accepted, []
-        for key in accepted:
-            self._entered(machine, key)
-        self._own_line(machine)
+        if self._accepted:
+            accepted, self._accepted = self._accepted, []
+            for key in accepted:
+                self._entered(machine, key)
+        if had_effects:  # a vertex of its own is recorded with an effect, or sent with one soon after
+            self._own_line(machine)
 
     def _own_line(self, machine: Machine) -> None:
         node = machine.node
@@ -188,7 +190,7 @@ class Checkers:
         if known is None:
             self.violated("causality", machine, f"holds {tuple(key)}, which nobody made")
             return
-        if id in self._excused.get(machine.index, ()):
+        if not machine.keep_all or id in self._excused.get(machine.index, ()):
             return
         for parent in known.header.parents:
             if not _has(graph, parent.key, parent.id) and parent.author not in _quarantined(machine):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from hashlib import sha256
 from random import Random
 
@@ -13,6 +14,7 @@ from edge.sim.machine import Machine
 from edge.sim.network import Network
 from edge.sim.profiles import Profile
 from edge.sim.scheduler import Scheduler
+from edge.sim.sharing import shared_decoding
 from edge.sim.signing import Genuine, Signatures, StandIn, make_roster
 from edge.wire.event import Event
 from edge.wire.frame import Channel
@@ -20,6 +22,8 @@ from edge.wire.roster import Roster
 
 LOOK_MS = 1_000.0
 """How often it is asked whether keepers agree."""
+SHARING_NODES_MIN = 50
+"""From here on nodes share what they decode."""
 GENUINE_EVERY = 100
 """One seed in so many runs with real signatures."""
 
@@ -76,6 +80,10 @@ class Cluster:
 
     def run(self) -> None:
         """Load and faults, then healing and quiet; ends at the first violation."""
+        with shared_decoding() if self.profile.nodes > SHARING_NODES_MIN else nullcontext():
+            self._run()
+
+    def _run(self) -> None:
         until_ms = self.profile.load_ms
         self._start()
         schedule(self, self.faults)

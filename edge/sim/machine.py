@@ -253,7 +253,7 @@ class Machine:
         effects: list[Effect] = method(*args, self.clock.now(self.world.now))
         self._carry_out(effects)
         if life == self.life:
-            self.world.checkers.stepped(self)
+            self.world.checkers.stepped(self, bool(effects))
             self._plan_tick()
             if not self.is_ready and (not self.node.is_booting or self.node.is_disk_full):
                 self.is_ready = True

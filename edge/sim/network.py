@@ -45,6 +45,8 @@ class Broker:
     clients: dict[int, None] = field(default_factory=dict)
     hearers: dict[Channel, dict[int, None]] = field(default_factory=lambda: {channel: {} for channel in Channel})
     """By channel the clients that subscribe to all of it."""
+    leaves: dict[int, None] = field(default_factory=dict)
+    """Clients that keep their own line: of vertices they hear those of gateways."""
     queue_max: int = BROKER_QUEUE_PACKETS_MAX
     hidden: dict[tuple[int, int], None] = field(default_factory=dict)
     """(sender, receiver) pairs that this broker does not serve: a split view."""
@@ -142,11 +144,14 @@ class Network:
         for channel, hearers in broker.hearers.items():
             if machine.subscribes(channel):
                 hearers[machine.index] = None
+        if not machine.keep_all:
+            broker.leaves[machine.index] = None
 
     def _disconnect(self, machine: Machine, broker: Broker) -> None:
         del broker.clients[machine.index]
         for hearers in broker.hearers.values():
             hearers.pop(machine.index, None)
+        broker.leaves.pop(machine.index, None)
         broker.clear_ms.pop(machine.index, None)
 
     def _give_retained(self, machine: Machine, broker: Broker) -> None:
@@ -175,6 +180,9 @@ class Network:
                 continue
             for other in broker.hearers[channel]:
                 if other != index:
+                    self._carry(broker, index, self.machines[other], channel, payload)
+            if channel is Channel.VERTEX and sender.is_gateway:
+                for other in broker.leaves:
                     self._carry(broker, index, self.machines[other], channel, payload)
 
     def say(self, broker: Broker, channel: Channel, sender: int, payload: bytes) -> None:

@@ -103,7 +103,7 @@ PROFILES = {
             "a large site: devices keep their own line, gateways everything",
             minutes=60.0,
             nodes=1000,
-            gateways=2,
+            gateways=1,
             links=1,
             rate_per_minute=1.0,
             keep_all=False,

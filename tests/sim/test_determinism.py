@@ -4,9 +4,12 @@ import json
 import subprocess
 import sys
 
+from edge.node import intake
+from edge.sim import cluster
 from edge.sim.faults import plan
 from edge.sim.profiles import profile_named
 from edge.sim.run import Case, run_case
+from edge.wire.vertex import decode_header
 from tests.house.source import ROOT
 
 
@@ -23,6 +26,15 @@ def test_the_trace_does_not_depend_on_the_hash_seed():
     one, other = replayed("1"), replayed("4242")
     assert one["trace_hash"] == other["trace_hash"]
     assert one["steps"] == other["steps"] > 1000
+
+
+def test_sharing_what_is_decoded_changes_nothing(monkeypatch):
+    profile = profile_named("site", nodes=12, minutes=1.0, rate_per_minute=10.0, leaves_hear_frontiers=True)
+    alone = run_case(Case(5, profile))
+    monkeypatch.setattr(cluster, "SHARING_NODES_MIN", 0)
+    together = run_case(Case(5, profile))
+    assert alone.trace_hash == together.trace_hash
+    assert intake.decode_header is decode_header, "and afterwards everyone decodes alone again"
 
 
 def test_another_seed_is_another_world():
