@@ -33,6 +33,8 @@ class Gossip:
         self._changed_ms: float | None = None
         self._said_ms: float | None = None
         self._whole_ms: float | None = None
+        self._is_whole = False
+        """What was said last, and is retained, was all."""
 
     def accepted(self, parent: Parent, clock: int, now: Instant) -> None:
         """A vertex by somebody else is in the graph."""
@@ -76,7 +78,7 @@ class Gossip:
         return self._whole_ms is None or now.mono_ms >= self._whole_ms + self._repeat_ms
 
     def said(self, now: Instant, *, is_whole: bool) -> None:
-        self._said_ms, self._changed_ms = now.mono_ms, None
+        self._said_ms, self._changed_ms, self._is_whole = now.mono_ms, None, is_whole
         if is_whole:
             self._whole_ms = now.mono_ms
 
@@ -85,6 +87,7 @@ class Gossip:
         self._said_ms = self._whole_ms = None
 
     def met(self, now: Instant) -> None:
-        """Somebody who keeps what we keep has come: say all with what is said next."""
-        self._whole_ms = None
-        self.changed(now)
+        """Somebody who keeps what we keep has come, and found what we said last: if that was a part, say all."""
+        if not self._is_whole:
+            self._whole_ms = None
+            self.changed(now)

@@ -31,6 +31,12 @@ SOURCES_MAX = 3
 BACK_FIRST = 64
 """An unknown line is asked from our highest seq of its author; if it forks off below, this far back, then doubling."""
 
+VERTEX_BYTES = 1024
+"""Of a vertex that is asked for, until answers show how large they are."""
+LINE_BYTES = 4096
+"""What a line costs beside its vertices: a signature."""
+assert REPAIR_FLIGHT_BYTES // LINE_BYTES < REPAIR_RANGES_MAX
+
 ANY_INCARNATION = 0
 """In a want: whichever line holds the seq (docs/WIRE.md §6)."""
 
@@ -113,6 +119,9 @@ class Repair:
         self._correlation = 0
         self._is_stale = False
         self._deadline: float | None = None
+        self._vertex_bytes = float(VERTEX_BYTES)
+        self.has_finished = False
+        """An answer is complete since requests were last due: whoever gave it can be asked for more."""
         self.requests = 0
         self.timeouts = 0
         self.gaps_refused = 0
@@ -164,10 +173,11 @@ class Repair:
     def requests_due(self, now: Instant) -> list[Request]:
         """Requests to send now: gaps past their grace, grouped by a source that is not busy."""
         self._expire(now)
-        self._is_stale = True
+        self._is_stale, self.has_finished = True, False
         if not self._gaps or len(self._flights) >= REPAIR_REQUESTS_MAX:
             return []
         chosen: dict[int, list[tuple[Line, Want]]] = {}
+        room: dict[int, float] = {}
         busy = {flight.to: None for flight in self._flights.values()}
         for line, gap in list(self._gaps.items()):
             after = self._held_after(line, gap.through_seq)
@@ -180,7 +190,7 @@ class Repair:
             if after != gap.asked_after:
                 for source in gap.sources.values():
                     source.fruitless, source.not_before_ms = 0, 0.0
-            picked = self._pick(line, gap, busy, chosen, now)
+            picked = self._pick(line, gap, busy, chosen, room, now)
             if picked is None:
                 continue
             to, want = picked
@@ -196,9 +206,13 @@ class Repair:
         gap: _Gap,
         busy: dict[int, None],
         chosen: dict[int, list[tuple[Line, Want]]],
+        room: dict[int, float],
         now: Instant,
     ) -> tuple[int, Want] | None:
-        """Whom to ask, and for what: the latest to claim it who is free and has not been tried in vain just now."""
+        """Whom to ask, and for what: the latest to claim it who is free and has not been tried in vain just now.
+
+        No more than an answer has `room` for: each line is named once, and none goes without for want of room.
+        """
         sources = list(reversed(gap.sources.items()))
         if gap.wants_keeper:
             sources.sort(key=lambda item: not self._is_keeper(item[0]))
@@ -208,10 +222,16 @@ class Repair:
                 continue
             if gap.wants_keeper and to in busy and self._is_keeper(to):
                 return None  # it will be free soon, and nobody else may have it
-            if to in busy or len(chosen.get(to, ())) >= REPAIR_RANGES_MAX:
+            left = room.get(to, REPAIR_FLIGHT_BYTES)
+            if to in busy or left <= 0:
                 continue
             if to in chosen or len(self._flights) + len(chosen) < REPAIR_REQUESTS_MAX:
-                return to, Want(line.author, line.incarnation, max(0, after - gap.back), source.through_seq)
+                want = Want(line.author, line.incarnation, max(0, after - gap.back), source.through_seq)
+                cost = LINE_BYTES + (want.through_seq - want.after_seq) * self._vertex_bytes
+                if to in chosen and cost > left:
+                    continue
+                room[to] = left - cost
+                return to, want
         return None
 
     def _send(self, source: int, picked: list[tuple[Line, Want]], now: Instant) -> Request:
@@ -227,9 +247,11 @@ class Repair:
         flight = self._flights.get(correlation)
         return flight is not None and flight.to == sender
 
-    def heard(self, correlation: int, is_last: bool, now: Instant) -> None:
-        """A chunk of an expected answer arrived."""
+    def heard(self, correlation: int, is_last: bool, now: Instant, vertices: int = 0, size_bytes: int = 0) -> None:
+        """A chunk of an expected answer arrived, with so many vertices of so many bytes."""
         flight = self._flights[correlation]
+        if vertices:
+            self._vertex_bytes += (size_bytes / vertices - self._vertex_bytes) / 4
         self._is_stale = True
         if now.mono_ms - flight.begun_ms < FLIGHT_MS_MAX:
             flight.heard_ms = now.mono_ms
@@ -244,6 +266,7 @@ class Repair:
 
     def _finish(self, correlation: int, now: Instant, silent: bool) -> None:
         flight = self._flights.pop(correlation)
+        self.has_finished = True
         for line in flight.gaps:
             gap = self._gaps.get(line)
             if gap is None or gap.asked != correlation:

@@ -120,7 +120,7 @@ class Exchange:
 
     def ask(self, roster: Roster, now: Instant) -> None:
         """Send the requests that are due, those for missing parents among them; looked at every ASK_MS at most."""
-        if now.mono_ms < self._ask_ms:
+        if now.mono_ms < self._ask_ms and not self.repair.has_finished:
             return
         self._ask_ms = now.mono_ms + ASK_MS
         online = self._peers.online(now) if len(self._pending) else []

@@ -92,7 +92,9 @@ class Intake:
         """A chunk of a repair answer: ranges, each proven by the signature over its last header."""
         if not self._repair.expects(reply.sender, reply.correlation):
             return self._refuse(Refusal("reply-unasked", str(reply.sender)))
-        self._repair.heard(reply.correlation, reply.is_last, now)
+        bodies = sum(len(body or b"") for given in reply.ranges for body in given.bodies)
+        headers = [len(header) for given in reply.ranges for header in given.headers]
+        self._repair.heard(reply.correlation, reply.is_last, now, len(headers), sum(headers) + bodies)
         for given in reply.ranges:
             candidates = self._chain(given)
             if isinstance(candidates, Refusal):

@@ -8,7 +8,18 @@ from edge.limits import (
     REPAIR_RANGES_MAX,
     REPAIR_REQUESTS_MAX,
 )
-from edge.mesh.repair import BACK_FIRST, GRACE_MS, PATIENCE_MS_MAX, SETTLE_MS, TIMEOUT_MS, Line, Repair, Request
+from edge.mesh.repair import (
+    BACK_FIRST,
+    GRACE_MS,
+    LINE_BYTES,
+    PATIENCE_MS_MAX,
+    SETTLE_MS,
+    TIMEOUT_MS,
+    VERTEX_BYTES,
+    Line,
+    Repair,
+    Request,
+)
 from edge.wire.frame import Want
 
 FAR = 10**9
@@ -158,12 +169,40 @@ def test_few_at_a_time_and_one_each():
     assert len(desk.due(10)) == 1
 
 
-def test_a_request_names_only_so_many_ranges():
+def test_a_request_names_what_one_answer_holds_and_the_next_follows_at_once():
     desk = Desk()
     for author in range(REPAIR_RANGES_MAX + 10):
         desk.claim(7, 5, author=author)
+    asked: list[Want] = []
     (request,) = desk.due(GRACE_MS)
-    assert len(request.wants) == REPAIR_RANGES_MAX
+    first = len(request.wants)
+    assert first == -(-REPAIR_FLIGHT_BYTES // (LINE_BYTES + 5 * VERTEX_BYTES)) - 1
+    most = 0
+    while True:
+        asked += request.wants
+        desk.held |= {(want.author, 1): 5 for want in request.wants}
+        assert not desk.repair.has_finished
+        vertices = 5 * len(request.wants)
+        desk.repair.heard(request.correlation, True, desk.now, vertices, 200 * vertices)
+        assert desk.repair.has_finished, "whoever asks need not wait for the next look at all gaps"
+        requests = desk.due()
+        if not requests:
+            break
+        (request,) = requests
+        most = max(most, len(request.wants))
+    assert len(asked) == len(set(asked)) == REPAIR_RANGES_MAX + 10, "each line once"
+    assert first < most < REPAIR_RANGES_MAX, "answers have shown that vertices are smaller"
+
+
+def test_a_line_that_no_answer_holds_is_asked_for_alone():
+    desk = Desk()
+    desk.claim(7, 10_000)
+    desk.claim(7, 5, author=2)
+    (request,) = desk.due(GRACE_MS)
+    assert request.wants == (Want(1, 1, 0, 10_000),)
+    desk.answer(request, brings=400)
+    (request,) = desk.due()
+    assert request.wants == (Want(2, 1, 0, 5),), "nobody waits behind it for ever"
 
 
 def test_what_is_claimed_of_one_author_is_bounded_and_new_claims_push_out_vain_ones():
