@@ -17,6 +17,7 @@ BENCHES = {
     "codec": "events and headers encoded and checked",
     "journal": "group commits and recovery",
     "failover": "the host of a broker is killed: how soon everyone hears everyone again",
+    "catchup": "a keeper that was away gets what it lacks: bytes, rounds, seconds",
 }
 
 

@@ -108,6 +108,15 @@ def wait_until(holds: Any, timeout_s: float, pause_s: float = 0.1) -> bool:
     return True
 
 
+def cpu_s(pid: int) -> float:
+    """Processor seconds that a process has used so far, its threads together; 0 when it is gone (proc(5), stat)."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].split()
+    except OSError:
+        return 0.0
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def _synedge() -> list[str]:
     """The command as installed beside this interpreter, or this checkout's."""
     script = Path(sys.executable).with_name("synedge")

@@ -79,9 +79,9 @@ def measure(args: Namespace) -> dict[str, Any]:
     try:
         names = [f"author-{number + 1}" for number in range(args.authors)]
         _lay_out(root, names, args.commit_window_ms)
-        workers.append(Worker(root, [KEEPER], args.sync_delay_ms))
         processes = min(args.processes, args.authors)
-        workers += [Worker(root, names[number::processes], args.sync_delay_ms) for number in range(processes)]
+        for some in ([KEEPER], *(names[number::processes] for number in range(processes))):
+            workers.append(Worker(some, "mesh_worker", str(root), str(args.sync_delay_ms), *some))
         return _run(args, root, workers, names)
     except BaseException:
         for worker in workers:
@@ -96,8 +96,9 @@ def measure(args: Namespace) -> dict[str, Any]:
 class Worker:
     """A process of this package that runs some of the agents, driven by lines of JSON."""
 
-    def __init__(self, root: Path, names: list[str], sync_delay_ms: float) -> None:
-        command = [sys.executable, "-m", "edge.lab.benches.mesh_worker", str(root), str(sync_delay_ms), *names]
+    def __init__(self, names: list[str], module: str, *arguments: str) -> None:
+        """`names` are of the agents in it; `module` of this package gets the arguments."""
+        command = [sys.executable, "-m", f"edge.lab.benches.{module}", *arguments]
         self.names = names
         # A session of its own: Ctrl-C is for the one that waits, which then ends it.
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True)
@@ -124,13 +125,14 @@ class Worker:
 
     def end(self) -> None:
         """Closing its input ends the process; one that hangs is killed."""
-        assert self._process.stdin is not None
+        assert self._process.stdin is not None and self._process.stdout is not None
         self._process.stdin.close()
         try:
             self._process.wait(15)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+        self._process.stdout.close()
 
 
 def _lay_out(root: Path, names: list[str], window_ms: int) -> None:
