@@ -197,6 +197,7 @@ class SiteLink:
 
     def _leave(self) -> None:
         self._adverts.stop(0)
+        self._tell(None)
         links = self._links.stop()
         deadline = time.monotonic() + _LEAVE_S
         for link in links:

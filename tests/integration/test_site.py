@@ -129,6 +129,16 @@ def test_two_processes_find_each_other_survive_the_end_of_a_host_and_a_third_joi
     third.leave()
 
 
+def test_a_host_that_leaves_takes_back_what_was_told_of_its_broker(start):
+    site = secrets.token_hex(8)
+    zero, one = led_by_the_first(start, 0, 1, site=site)
+    port = one.status()["hosted"].rpartition(":")[2]
+    with linked(int(port), 900, site=site) as (reader,):
+        reader.hints.wait(lambda heard: {index for index, payload in heard if payload} == {0, 1}, "both hosts")
+        zero.leave()
+        reader.hints.wait(lambda heard: heard[-1] == (0, b""), "taken back")
+
+
 def test_a_broker_that_was_killed_alone_is_replaced(start):
     zero, one = led_by_the_first(start, 0, 1)
     before = ports(zero)
