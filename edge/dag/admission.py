@@ -9,7 +9,7 @@ from edge.dag.evidence import Side
 from edge.dag.graph import Graph
 from edge.dag.pending import Candidate, Missing, Pending
 from edge.ids import VertexKey
-from edge.limits import BRANCHES_PER_AUTHOR_MAX, EVIDENCE_MAX
+from edge.limits import EVIDENCE_MAX, LINES_PER_AUTHOR_MAX
 from edge.wire.refusal import Refusal
 from edge.wire.roster import Member, Roster
 from edge.wire.vertex import Header, check_body
@@ -158,7 +158,8 @@ class Admission:
     def _check_branch(self, header: Header, prev: VertexKey | None) -> Refusal | None:
         branch = self.graph.branch(header.author, header.incarnation)
         if branch is None:
-            if len(self.graph.tips(header.author)) >= BRANCHES_PER_AUTHOR_MAX and not self._continues_tip(header, prev):
+            tips = self.graph.tips(header.author)
+            if len(tips) >= LINES_PER_AUTHOR_MAX and all(tip.key != prev for tip in tips):
                 return Refusal("too-many-branches", str(header.author))
             return None
         if prev != branch.head:
@@ -166,9 +167,6 @@ class Admission:
             self.quarantined[header.author] = None
             return Refusal("fork", f"{tuple(header.key)}: two lines in one incarnation")
         return None
-
-    def _continues_tip(self, header: Header, prev: VertexKey | None) -> bool:
-        return any(tip.key == prev for tip in self.graph.tips(header.author))
 
     def _park(self, candidate: Candidate, missing: Missing) -> Parked | Refusal:
         if candidate.header.id in self.pending:

@@ -189,7 +189,7 @@ class Exchange:
 
         At most `room` keys: whoever lacks more asks again.
         """
-        tips = [tip.key for tip in self._graph.tips(want.author)]
+        tips = sorted((tip.key for tip in self._graph.tips(want.author)), reverse=True)
         if want.incarnation != ANY_INCARNATION:
             branch = self._graph.branch(want.author, want.incarnation)
             tips = [branch.head] if branch else []

@@ -5,7 +5,7 @@ import pytest
 from edge.dag.admission import Accepted, Admission, Duplicate, Early, Parked
 from edge.dag.graph import Graph
 from edge.dag.pending import Missing, Pending
-from edge.limits import BRANCHES_PER_AUTHOR_MAX, EVIDENCE_MAX, PENDING_PER_AUTHOR_MAX
+from edge.limits import EVIDENCE_MAX, LINES_PER_AUTHOR_MAX, PENDING_PER_AUTHOR_MAX
 from edge.wire.refusal import Refusal
 from edge.wire.roster import Member
 from tests.builders import roster_of
@@ -126,14 +126,14 @@ def test_evidence_is_bounded():
 
 
 def test_lines_in_different_incarnations_are_no_crime_but_there_are_few():
-    line = chain(1, 6)
+    line = chain(1, LINES_PER_AUTHOR_MAX + 2)
     desk = admission(*line)
-    for number in range(BRANCHES_PER_AUTHOR_MAX - 1):
+    for number in range(LINES_PER_AUTHOR_MAX - 1):
         branch = vertex(1, 2 + number, line[number].header, incarnation=2 + number)
         assert ids(desk.settle(branch)) == [branch.header.id]
-    assert len(desk.graph.tips(1)) == BRANCHES_PER_AUTHOR_MAX
-    assert reason(desk.settle(vertex(1, 6, line[4].header, incarnation=9))) == "too-many-branches"
-    last = vertex(1, 7, line[5].header, incarnation=9)
+    assert len(desk.graph.tips(1)) == LINES_PER_AUTHOR_MAX
+    assert reason(desk.settle(vertex(1, 6, line[4].header, incarnation=99))) == "too-many-branches"
+    last = vertex(1, len(line) + 1, line[-1].header, incarnation=99)
     assert ids(desk.settle(last)) == [last.header.id], "one that continues a line makes no more of them"
     assert not desk.quarantined and not desk.conflicts
 

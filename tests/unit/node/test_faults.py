@@ -5,7 +5,7 @@ from hashlib import sha256
 
 from edge.dag.records import ROSTER, SIGNATURE, VERTEX
 from edge.effects import Persist, Verify
-from edge.limits import CHECKING_BYTES_MAX, FRAME_BYTES_MAX
+from edge.limits import BRANCHES_PER_AUTHOR_MAX, CHECKING_BYTES_MAX, FRAME_BYTES_MAX
 from edge.wire.frame import Channel, decode_vertex, encode_vertex
 from edge.wire.vertex import decode_header, encode_header
 from tests.builders import AUTHORITY, World, event, roster_of
@@ -191,3 +191,21 @@ def test_without_a_gateway_somebody_says_the_roster() -> None:
     world.fate = lambda sender, to, channel: said.append(sender) or 1 if channel is Channel.ROSTER else 1
     world.run(20)
     assert len(set(said)) == 1
+
+
+def test_a_device_that_loses_its_log_again_and_again_is_heard_all_the_same() -> None:
+    world = World(["a", "b"])
+    b = world.boot("b")
+    for number in range(BRANCHES_PER_AUTHOR_MAX + 3):
+        a = world.boot("a", link=False)
+        a.submit(event(number), urgent=True)
+        a.do(a.node.linked(True, world.now))
+        world.run(5)
+        a.kill()
+        a.log.clear()
+    a = world.boot("a")
+    world.run(30)
+    assert a.frontier() == b.frontier()
+    assert len(b.frontier()) == BRANCHES_PER_AUTHOR_MAX, "the newest are said"
+    assert b.node.graph.vertices == BRANCHES_PER_AUTHOR_MAX + 3, "all are held"
+    assert "refused_too_many_branches" not in b.node.counts()
