@@ -174,6 +174,25 @@ def test_a_frozen_host_costs_nothing_and_is_replaced(start):
     exchange(zero, one, two)
 
 
+@pytest.mark.skipif(not os.environ.get("SYNEDGE_SLOW"), reason="waits for two timeouts; SYNEDGE_SLOW=1 runs it")
+def test_a_frozen_broker_of_a_living_host_is_replaced_by_the_host(start):
+    zero, one = led_by_the_first(start, 0, 1, keepalive_s=1)
+    status = zero.status()
+    port, frozen = status["hosted"].rpartition(":")[2], status["hosted_pid"]
+    marks = zero.mark(), one.mark()
+    os.kill(frozen, signal.SIGSTOP)
+    exchange(zero, one)
+    deadline = time.monotonic() + 2 * DEADLINE_S
+    while not gone(port):
+        assert time.monotonic() < deadline, zero.status()
+        time.sleep(0.05)
+    wait_hosts([0, 1], zero, one)
+    meet(zero, one)
+    exchange(one, zero)
+    assert lasts(zero, marks[0])
+    assert lasts(one, marks[1])
+
+
 def test_a_third_host_retires_and_its_clients_follow_without_a_gap(start):
     five, seven, client = led_by_the_first(start, 5, 7, 9)
     marks = five.mark(), seven.mark(), client.mark()
@@ -327,7 +346,11 @@ def test_people_s_texts_and_watches_survive_a_change_of_brokers(start):
 
 def test_a_text_on_both_brokers_is_heard_once(start):
     zero, one = led_by_the_first(start, 0, 1)
+    before = one.counts()["twins"]
     one.tell(do="watch", filter="synedge/n/#")
+    deadline = time.monotonic() + DEADLINE_S
+    while one.counts()["twins"] < before + 2:
+        assert time.monotonic() < deadline, "both brokers tell the presence of both"
     mark = one.mark()
     for number in range(10):
         zero.tell(do="text", topic="synedge/n/node-0/event", text=str(number % 2), retain=False)
