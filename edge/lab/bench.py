@@ -18,6 +18,7 @@ BENCHES = {
     "journal": "group commits and recovery",
     "failover": "the host of a broker is killed: how soon everyone hears everyone again",
     "catchup": "a keeper that was away gets what it lacks: bytes, rounds, seconds",
+    "soak": "a site under steady load for long: memory, descriptors and threads over time",
 }
 
 

@@ -69,7 +69,7 @@ class Demo:
     def _start(self) -> None:
         self.start_at_ms = time.time_ns() // 1_000_000 + round(START_S * 1000)
         for seat in self.seats:
-            give_senses(seat, speed=self.speed, start_at_ms=self.start_at_ms)
+            self._give_senses(seat)
         self.begun_s = time.monotonic()
         for device in self.devices.values():
             if device.name != LATE:
@@ -77,6 +77,9 @@ class Demo:
         if not wait_until(lambda: self._poll() and all(d.status for d in self._expected()), 30.0):
             silent = next(device for device in self._expected() if not device.status)
             raise UnavailableError(f"{silent.name} does not start:\n{silent.last_words()}")
+
+    def _give_senses(self, seat: Seat) -> None:
+        give_senses(seat, speed=self.speed, start_at_ms=self.start_at_ms)
 
     def _load(self) -> None:
         """Let the recordings play; with --chaos kill two devices and the host of a broker on the way, and let one come
@@ -166,9 +169,7 @@ class Demo:
             "frontier_equal": len({item.verdict.frontier for item in held.values()}) == 1,
             "latency_ms": report.latencies(self.recorded_at, self.accepted_at, self._late_keys()),
             "kills": self.chaos.kills,
-            "discovery": report.tally(
-                link["discovery"] for d in self._expected() if d.status for link in d.status["mqtt"]["links"]
-            ),
+            "discovery": self._discovery(),
             "broker": report.tally(d.status["mqtt"]["engine"] for d in self._expected() if d.status["mqtt"]["hosting"]),
             "backend": sorted({name for d in self._expected() for name in d.status.get("engines", [])}),
             "model": watch.about()["model"],
@@ -179,6 +180,12 @@ class Demo:
         }
         answer["failures"] = self._failures(answer, held, stored)
         return answer
+
+    def _discovery(self) -> dict[str, int]:
+        """How many connections were found in which way."""
+        return report.tally(
+            link["discovery"] for d in self._expected() if d.status for link in d.status["mqtt"]["links"]
+        )
 
     def _row(self, seat: Seat, held: verdict.Held) -> dict[str, Any]:
         device = self.devices[seat.name]

@@ -17,6 +17,7 @@ SUITE = "ml-dsa-65"
 GATEWAY = "gateway"
 LATE = "late"
 COMMIT_WINDOW_MS = 400
+LOG_MB = 512
 DELAY_MS = 37
 
 CONFIG = """\
@@ -30,6 +31,7 @@ interfaces = ["127.0.0.1"]
 
 [log]
 commit_window_ms = {window}
+max_mb = {max_mb}
 """
 SENSING = """
 [[source]]
@@ -83,10 +85,16 @@ def lay_out_site(root: Path, devices: int, *, late: bool) -> tuple[Site, list[Se
     return site, seats
 
 
-def give_senses(seat: Seat, *, speed: float, start_at_ms: int) -> None:
+def give_senses(
+    seat: Seat, *, speed: float, start_at_ms: int, window_ms: int = COMMIT_WINDOW_MS, log_mb: int = LOG_MB
+) -> None:
     """Write the node's configuration; a device gets its recording and the network, never the labels."""
     text = CONFIG.format(
-        name=json.dumps(seat.name), label=json.dumps(label(seat)), role=json.dumps(seat.role), window=COMMIT_WINDOW_MS
+        name=json.dumps(seat.name),
+        label=json.dumps(label(seat)),
+        role=json.dumps(seat.role),
+        window=window_ms,
+        max_mb=log_mb,
     )
     if seat.stream is not None:
         told = watch.about()

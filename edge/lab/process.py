@@ -117,6 +117,14 @@ def cpu_s(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
+def descriptors(pid: int) -> int:
+    """Files, sockets and the like that a process has open; 0 when it is gone."""
+    try:
+        return len(os.listdir(f"/proc/{pid}/fd"))
+    except OSError:
+        return 0
+
+
 def _synedge() -> list[str]:
     """The command as installed beside this interpreter, or this checkout's."""
     script = Path(sys.executable).with_name("synedge")
