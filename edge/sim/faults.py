@@ -11,8 +11,9 @@ from random import Random
 from typing import TYPE_CHECKING
 
 from edge.dag.records import segment_name, segment_numbers
+from edge.sim import strangers
 from edge.sim.disk import Tail
-from edge.wire.frame import Channel
+from edge.sim.network import Spoken
 
 if TYPE_CHECKING:
     from edge.sim.cluster import Cluster
@@ -302,9 +303,25 @@ def _stale_retained(world: Cluster, fault: Fault) -> None:
     def say() -> None:
         broker.retained |= old
         for (channel, _), (sender, payload) in old.items():
-            world.network.say(broker, Channel(channel), sender, payload)
+            world.network.speak(broker, Spoken(channel, sender, sender, payload))
 
     _until(world, fault, say)
+
+
+def _stranger(act: Callable[[Cluster, Random], None]) -> Callable[[Cluster, Fault], None]:
+    """Someone who speaks five times a second for as long as the fault lasts."""
+
+    def speak(world: Cluster, fault: Fault) -> None:
+        rng = fault.chance()
+
+        def again(left: int) -> None:
+            if left and not world.is_healing:
+                act(world, rng)
+                world.time.after(rng.uniform(50, 350), again, left - 1)
+
+        again(int(fault.span_ms / 200) + 1)
+
+    return speak
 
 
 # ---- clocks, comings and goings, load
@@ -351,14 +368,11 @@ def _burst(world: Cluster, fault: Fault) -> None:
 
 KINDS: dict[str, Callable[[Cluster, Fault], None]] = {
     "power": _power, "kill": _kill, "crash at an effect": _crash_at_effect,
-    "crash at a disk operation": _crash_at_operation, "restart": _restart, "full": _full,
-    "sync fails": _sync_fails, "slow disk": _slow, "rot": _rot,
-    "misdirected": _misdirected, "lying flush": _lying, "image": _image,
-    "same image": _same_image, "loss": _loss, "twice": _twice,
-    "delay": _delay, "reorder": _reorder, "mute": _mute,
-    "deaf": _deaf, "partition": _partition, "gateway away": _gateway_away,
-    "broker crash": _broker_crash, "split view": _split_view, "queue limit": _queue_limit,
-    "stale retained": _stale_retained, "clock jump": _clock_jump, "1970": _1970,
-    "sleep": _sleep, "late": _late, "roster": _roster,
-    "burst": _burst,
+    "crash at a disk operation": _crash_at_operation, "restart": _restart, "full": _full, "sync fails": _sync_fails,
+    "slow disk": _slow, "rot": _rot, "misdirected": _misdirected, "lying flush": _lying, "image": _image,
+    "same image": _same_image, "loss": _loss, "twice": _twice, "delay": _delay, "reorder": _reorder, "mute": _mute,
+    "deaf": _deaf, "partition": _partition, "gateway away": _gateway_away, "broker crash": _broker_crash,
+    "split view": _split_view, "queue limit": _queue_limit, "stale retained": _stale_retained,
+    "repeat": _stranger(strangers.repeat), "garble": _stranger(strangers.garble), "lie": _stranger(strangers.lie),
+    "clock jump": _clock_jump, "1970": _1970, "sleep": _sleep, "late": _late, "roster": _roster, "burst": _burst,
 }  # fmt: skip

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import TYPE_CHECKING, Any
 
+from edge.dag.graph import Branch
 from edge.dag.journal import Journal, JournalOptions
 from edge.dag.records import VERTEX, Record
 from edge.effects import (
@@ -117,6 +118,10 @@ class Machine:
         if self.keep_all or channel is Channel.ROSTER:
             return True
         return channel is Channel.FRONTIER and self.world.profile.leaves_hear_frontiers
+
+    def branches_of_its_own(self) -> list[Branch]:
+        """What it has written, by incarnation; nothing before its first start."""
+        return [] if self.life == 0 else self.node.graph.branches(self.index)
 
     # ---- lives
 

@@ -5,10 +5,10 @@ A broker promises nothing. Its faults are fields that `edge.sim.faults` sets and
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
 from dataclasses import dataclass, field
 from random import Random
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 from zlib import crc32
 
 from edge.limits import BROKER_QUEUE_PACKETS_MAX
@@ -19,10 +19,20 @@ if TYPE_CHECKING:
     from edge.sim.machine import Machine
 
 RETAINED = (Channel.FRONTIER, Channel.ROSTER)
+HISTORY_FRAMES = 256
 NOTICE_MS_MAX = 4_500.0
 """A dead connection is noticed at the latest after one and a half keepalives of three seconds."""
 TOPIC_BYTES = 32
 """Of a PUBLISH besides its payload: fixed header and `synedge/1/<site>/<channel>/<index>`."""
+
+
+class Spoken(NamedTuple):
+    """A frame as it was published; `to` is the receiver on channels that name one."""
+
+    channel: Channel
+    sender: int
+    to: int
+    payload: bytes
 
 
 @dataclass(slots=True)
@@ -74,6 +84,8 @@ class Network:
         self.sent_bytes: Counter[Channel] = Counter()
         self.received_bytes = 0
         self.dropped: Counter[str] = Counter()
+        self.history: deque[Spoken] = deque(maxlen=HISTORY_FRAMES)
+        """What strangers may have written down."""
         self.fingerprint = 0
         """Changes with every frame that arrives."""
         self.calm_weather = weather
@@ -164,6 +176,7 @@ class Network:
     def publish(self, sender: Machine, channel: Channel, to: int, payload: bytes) -> None:
         """To everyone who subscribes, or to member `to` on channels that name their receiver."""
         index = sender.index
+        self.history.append(Spoken(channel, index, to, payload))
         for broker in self.brokers:
             if index not in broker.clients:
                 continue
@@ -185,10 +198,12 @@ class Network:
                 for other in broker.leaves:
                     self._carry(broker, index, self.machines[other], channel, payload)
 
-    def say(self, broker: Broker, channel: Channel, sender: int, payload: bytes) -> None:
-        """A broker says something of its own accord: an old retained frame, say."""
-        for index in broker.hearers[channel]:
-            if index != sender:
+    def speak(self, broker: Broker, spoken: Spoken) -> None:
+        """Somebody who is no member publishes, or the broker of its own accord."""
+        channel, sender, to, payload = spoken
+        named = {to: None} if channel in (Channel.REQUEST, Channel.REPLY) else broker.hearers[channel]
+        for index in named:
+            if index != sender and index in broker.clients:
                 self._carry(broker, sender, self.machines[index], channel, payload)
 
     def _carry(self, broker: Broker, sender: int, receiver: Machine, channel: Channel, payload: bytes) -> None:

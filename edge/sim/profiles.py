@@ -52,6 +52,7 @@ _CRASHES = {"power": 3.0, "kill": 1.5, "crash at an effect": 2.0, "crash at a di
 _NETWORK = {
     "loss": 1.0, "twice": 0.7, "delay": 0.7, "reorder": 0.7, "mute": 0.8, "deaf": 0.8, "partition": 0.8,
     "broker crash": 0.8, "split view": 0.7, "queue limit": 0.5, "stale retained": 0.8,
+    "repeat": 0.4, "garble": 0.4, "lie": 0.15,
 }  # fmt: skip
 _DISKS = {"full": 0.6, "sync fails": 0.5, "slow disk": 0.5, "rot": 0.6, "misdirected": 0.4}
 _CLOCKS = {"clock jump": 1.0, "1970": 0.6}

@@ -1,7 +1,11 @@
 """Virtual time, clocks, and brokers that promise nothing."""
 
+from collections import Counter
+from random import Random
+
 import pytest
 
+from edge.sim import strangers
 from edge.sim.clock import Clock
 from edge.sim.cluster import Cluster
 from edge.sim.profiles import profile_named
@@ -97,3 +101,19 @@ def test_a_sleeper_finds_what_finished_meanwhile(site):
     machine.wake()
     site.time.run(site.now + 10, lambda: False)
     assert seen == ["done"]
+
+
+@pytest.mark.parametrize("act", [strangers.repeat, strangers.garble, strangers.lie])
+def test_a_stranger_is_heard_and_changes_nothing(act):
+    """Whoever has no key costs some work; what the site holds is what it would hold without."""
+    world = Cluster(3, profile_named("calm", nodes=3, minutes=0.4), [])
+    rng = Random(1)
+    for moment in range(4_000, 20_000, 100):
+        world.time.at(moment, act, world, rng)
+    world.run()
+    assert not world.checkers.violations
+    told = Counter()
+    for machine in world.machines:
+        told += Counter(machine.node.counts())
+    signs = {strangers.repeat: "duplicates", strangers.garble: "refused_signature_bad", strangers.lie: "gaps"}
+    assert told[signs[act]] > 0
