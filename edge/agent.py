@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import gc
 import os
 import signal
@@ -23,9 +22,10 @@ from edge.sense.options import AgentOptions, agent_options
 from edge.sense.senses import Senses
 from edge.shell import floor as floors
 from edge.shell import telemetry
+from edge.shell.blobs import BlobKeeper, BlobStore
 from edge.shell.control_server import ControlServer
 from edge.shell.disk import DirectoryDisk
-from edge.shell.files import write_atomically
+from edge.shell.files import read_number, write_number
 from edge.shell.homeassistant import STATUS_TOPIC, AgentCard
 from edge.shell.loop import Loop, NoNet, World, now
 from edge.shell.notify import Notifier, Watchdog
@@ -75,6 +75,8 @@ class Agent:
         self._recover()
         self.models = self._open_models()
         self.loop = Loop(self.node, self.identity.member.index)
+        store = BlobStore(config.node.blobs_dir, self.identity.member.index, config.node.blobs_max_mb, self._report)
+        self.blobs = BlobKeeper(store, lambda ticket, result: self.loop.post(self.node.answered, ticket, result))
         self.site: SiteLink | None = None
         self._store_failure: StorageError | None = None
         self._workers: tuple[Scribe, Signing] | None = None
@@ -212,6 +214,7 @@ class Agent:
         world.log_segments = lambda: tuple((number, used / size) for number, used in self.journal.segments())
         loop.attach(world)
         self._start_archiver(world)
+        world.blobs = self.blobs.put
         scribe.start()
         signing.start()
         self._workers = (scribe, signing)
@@ -243,6 +246,7 @@ class Agent:
         membership.on_adopted = lambda roster: site.adopt(host_rank(roster, node_id), gateways_of(roster))
         membership.on_adopted(membership.roster)  # the log may know a newer one than the file
         site.start()
+        self.blobs.recover(lambda wanted: self.loop.tell(lambda: self.node.blobs.resume(wanted)))
 
     def run(self) -> int:
         """Start, turn until told to stop or something dies, leave cleanly; the exit code."""
@@ -259,11 +263,11 @@ class Agent:
     def _start_node(self) -> list[Any]:
         """Take an incarnation, and note it beside the key: the log may be lost, this must not repeat."""
         note = self.config.node.data_dir / "keys" / "incarnation"
-        floor = _read_number(note)
+        floor = read_number(note)
         if floor > self.node.recovery.highest_incarnation:
             self._report("warning", "log-older-than-key", (("incarnation", floor),))
         effects = self.node.start(floor, now())
-        _write_number(note, self.node.incarnation)
+        write_number(note, self.node.incarnation)
         return effects
 
     def _start_archiver(self, world: World) -> None:
@@ -351,6 +355,7 @@ class Agent:
         self.site.stop(min(1.0, left_s()))
         scribe.stop(left_s())
         signing.stop(min(0.1, left_s()))
+        self.blobs.stop(min(0.2, left_s()))
         if self.librarian is not None:
             self.librarian.stop(min(0.2, left_s()))
         if self.archiver is not None and self.store is not None and self.archiver.stop(left_s()):
@@ -365,26 +370,6 @@ class Agent:
 def _card(options: AgentOptions) -> AgentCard:
     kind = type(options.decide).__name__.removesuffix("Options").lower()
     return AgentCard(options.name, kind, getattr(options.decide, "labels", ()), options.unit)
-
-
-def _read_number(path: Path) -> int:
-    try:
-        return int(path.read_text())
-    except (OSError, ValueError):
-        return 0
-
-
-def _write_number(path: Path, number: int) -> None:
-    """Atomically; on a full disk over the old number, which needs no room and no more than one sector."""
-    try:
-        write_atomically(path, str(number).encode(), mode=0o600)
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT) or not path.exists():
-            raise StorageError(f"{path}: {error.strerror}") from None
-        with open(path, "r+b") as file:
-            file.write(str(number).encode())
-            file.flush()
-            os.fsync(file.fileno())
 
 
 def run(config: Config) -> int:

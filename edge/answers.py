@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from edge import __version__
@@ -24,6 +26,10 @@ def operations(agent: Agent) -> dict[str, Operation]:
         "counts": lambda asked: counts(agent),
         "trace": lambda asked: _trace(agent),
         "frontier": lambda asked: agent.node.frontier(),
+        "blobs": lambda asked: _blobs(agent),
+        "blob_get": lambda asked: _blob(agent, asked, agent.node.blobs.get),
+        "blob_add": lambda asked: _blob_add(agent, asked),
+        "blob_remove": lambda asked: _blob(agent, asked, agent.node.blobs.remove),
     }
 
 
@@ -105,3 +111,39 @@ def _log(agent: Agent) -> dict[str, Any]:
             if branch.is_cut
         ],
     }
+
+
+def _blobs(agent: Agent) -> dict[str, Any]:
+    """What is kept, then what is on its way, and where a command may leave a file for `blob_add`."""
+    store, names = agent.blobs.store, agent.node.roster.by_index
+    store.directory.mkdir(mode=0o700, exist_ok=True)
+    coming = agent.node.blobs.rows()
+    for row in coming:
+        row["from"] = [names[index].name for index in row["from"]]
+    kept = [row for row in store.rows() if row["sha256"] not in [one["sha256"] for one in coming]]
+    return {"directory": str(store.directory), "blobs": [*kept, *coming]}
+
+
+def _blob(agent: Agent, asked: Mapping[str, Any], act: Callable[[bytes], None]) -> None:
+    """ValueError for what is no SHA-256, or by the node."""
+    name = asked.get("sha256")
+    if not isinstance(name, str) or not re.fullmatch("[0-9a-f]{64}", name):
+        raise ValueError(f"sha256 {name!r}: allowed: 64 hex digits")
+    act(bytes.fromhex(name))
+    agent.loop.tell(lambda: None)
+
+
+def _blob_add(agent: Agent, asked: Mapping[str, Any]) -> None:
+    """Take over the file `file` in the directory of blobs, whose SHA-256 is `sha256`."""
+    draft = str(asked.get("file"))
+
+    def adding(digest: bytes) -> None:
+        agent.node.blobs.adding(digest)
+
+        def adopt() -> None:
+            taken = agent.blobs.store.adopt(draft, digest)
+            agent.loop.tell(lambda: agent.node.blobs.add(digest, taken))
+
+        agent.blobs.task(adopt)
+
+    _blob(agent, asked, adding)

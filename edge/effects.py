@@ -80,6 +80,68 @@ class Archive(NamedTuple):
     vertices: tuple[tuple[bytes, bytes | None, bytes | None], ...]
 
 
+class OpenBlob(NamedTuple):
+    """Make ready to receive a blob, under a manifest once there is one; `answered(ticket, Opened)`."""
+
+    ticket: Ticket
+    digest: bytes
+    manifest: bytes | None
+
+
+class Opened(NamedTuple):
+    """What the disk has of a blob."""
+
+    manifest: bytes | None = None
+    """As it was signed; None: none is kept yet."""
+    held: tuple[int, ...] = ()
+    """The chunks that are what the manifest says."""
+    is_complete: bool = False
+    """It is kept whole; nothing is to be done."""
+    fault: str = ""
+    """Why it cannot be received: no room, a dead disk."""
+
+
+class ReadBlob(NamedTuple):
+    """A chunk of a whole blob, or its manifest if `number` is None; `answered(ticket, bytes | None)`.
+
+    What is no longer what the manifest says is dropped, and not answered.
+    """
+
+    ticket: Ticket
+    digest: bytes
+    number: int | None
+
+
+class StoreBlob(NamedTuple):
+    """Write a chunk that was verified; `answered(ticket, fault)`, "" when it is written. Nothing is synced."""
+
+    ticket: Ticket
+    digest: bytes
+    number: int
+    data: bytes
+
+
+class SealBlob(NamedTuple):
+    """All chunks are there: check the whole against its digest, sync, and keep it; `answered(ticket, Sealed)`."""
+
+    ticket: Ticket
+    digest: bytes
+
+
+class Sealed(NamedTuple):
+    """How sealing went: `is_true` is False when the whole is not what its digest says."""
+
+    is_true: bool
+    fault: str = ""
+    """Of the disk."""
+
+
+class DropBlob(NamedTuple):
+    """Forget a blob, whole or in parts."""
+
+    digest: bytes
+
+
 class Broadcast(NamedTuple):
     """Push a vertex frame to everyone."""
 
@@ -116,6 +178,20 @@ class Report(NamedTuple):
     fields: tuple[tuple[str, object], ...]
 
 
+BlobEffect = OpenBlob | ReadBlob | StoreBlob | SealBlob | DropBlob
 Effect = (
-    Persist | Load | Trim | Fetch | Sign | Verify | Infer | Archive | Broadcast | Send | Announce | Recorded | Report
+    Persist
+    | Load
+    | Trim
+    | BlobEffect
+    | Fetch
+    | Sign
+    | Verify
+    | Infer
+    | Archive
+    | Broadcast
+    | Send
+    | Announce
+    | Recorded
+    | Report
 )

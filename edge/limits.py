@@ -67,6 +67,20 @@ SERVE_VERTICES_MAX = 4096  # named for one answer, however much is asked for
 CHUNK_BYTES = 60 * 1024
 EVIDENCE_BYTES_MAX = CHUNK_BYTES  # one proof: the headers of both sides, each up to a signature
 
+# Large bodies
+BLOB_BYTES_MAX = 64 * 1024 * 1024
+BLOB_CHUNK_BYTES = 60 * 1024
+BLOB_CHUNKS_MAX = -(-BLOB_BYTES_MAX // BLOB_CHUNK_BYTES)
+MANIFEST_BYTES_MAX = BLOB_CHUNKS_MAX * 32 + SIGNATURE_BYTES_MAX + 128  # a hash for each chunk, and the signature
+BLOB_REQUEST_CHUNKS_MAX = 16
+BLOB_FLIGHT_CHUNKS = 4  # asked for and not yet written, over all blobs
+BLOB_FETCHES_MAX = 16  # blobs on their way to this node
+BLOB_SERVE_MAX = 8  # members whose request is being answered, one each; others are told to come later
+BLOB_SERVE_BYTES_PER_S = 2 * 1024 * 1024
+BLOB_INBOX_BYTES_MAX = 1024 * 1024  # frames of blobs in the inbox, behind everything else
+BLOBS_MAX = 256  # blobs kept, however small
+BLOBS_BYTES_MAX = 256 * 1024 * 1024  # default of node.blobs_max_mb
+
 # The log
 SEGMENT_BYTES = 8 * 1024 * 1024
 RECORD_BYTES_MAX = FRAME_BYTES_MAX + 1024  # of any type but a roster
@@ -123,3 +137,6 @@ assert PARENTS_DEVICE_MAX <= PARENTS_MAX
 assert CHUNK_BYTES <= REPAIR_FLIGHT_BYTES
 assert MEMBERS_MAX * 14 + 32 <= FRONTIER_BYTES_MAX <= FRAME_BYTES_MAX  # a branch for every member, at its longest
 assert FRAME_BYTES_MAX + 1024 <= BROKER_PACKET_BYTES_MAX <= OUTBOX_BYTES_MAX
+assert MANIFEST_BYTES_MAX <= BLOB_CHUNK_BYTES <= FRAME_BYTES_MAX - 256
+assert BLOB_FLIGHT_CHUNKS <= BLOB_REQUEST_CHUNKS_MAX
+assert BLOB_BYTES_MAX <= BLOBS_BYTES_MAX

@@ -15,21 +15,27 @@ from edge.effects import (
     Announce,
     Archive,
     Broadcast,
+    DropBlob,
     Effect,
     Fetch,
     Infer,
     Load,
+    OpenBlob,
     Persist,
+    ReadBlob,
     Recorded,
     Report,
+    SealBlob,
     Send,
     Sign,
+    StoreBlob,
     Trim,
     Verify,
 )
 from edge.ids import Instant
 from edge.node import Node, NodeOptions
 from edge.sense.senses import Senses
+from edge.shell.blobs import BlobStore
 from edge.wire import suite
 from edge.wire.event import Event
 from edge.wire.frame import Channel, FrontierEntry, decode_vertex, encode_vertex
@@ -90,6 +96,7 @@ class Machine:
     waiting: list[Archive] = field(default_factory=list)
     """For the store to have room."""
     is_up: bool = True
+    blobs: BlobStore | None = None
 
     def do(self, effects: list[Effect]) -> None:
         """Carry out effects and feed results back until nothing is left; frames go to the world's network."""
@@ -131,6 +138,10 @@ class Machine:
                 self.recorded.append((tuple(key), events))
             case Report():
                 self.reports.append(effect)
+            case OpenBlob() | ReadBlob() | StoreBlob() | SealBlob() | DropBlob():
+                assert self.blobs is not None, "the test gives a store of blobs"
+                result = self.blobs.do(effect)
+                return [] if isinstance(effect, DropBlob) else node.answered(effect.ticket, result, now)
             case Infer():
                 raise AssertionError("no models here")
         return []

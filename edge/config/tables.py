@@ -39,6 +39,8 @@ class NodeConfig:
     """Log, keys, gateway store. Without this key: $STATE_DIRECTORY, else `data` beside the file."""
     runtime_dir: Path = setting(path, Path("run"))
     """Control socket and other things of one boot. Without this key: $RUNTIME_DIRECTORY, else `run` beside the file."""
+    blobs_max_mb: int = setting(integer(64, 1024 * 1024), limits.BLOBS_BYTES_MAX // (1024 * 1024))
+    """For models and other large files; what was fetched makes room, oldest first."""
     keep: str = setting(choice("all", "own"), "all")
 
     @property
@@ -48,6 +50,10 @@ class NodeConfig:
     @property
     def log_dir(self) -> Path:
         return self.data_dir / "log"
+
+    @property
+    def blobs_dir(self) -> Path:
+        return self.data_dir / "blobs"
 
     @property
     def control_socket(self) -> Path:

@@ -16,6 +16,7 @@ from edge.ids import Instant, Parent, VertexKey
 from edge.limits import LOG_PEERS_SHARE, LOG_WARN_SHARE, TICKETS_MAX
 from edge.mesh.gossip import Gossip
 from edge.mesh.peers import Peers
+from edge.node.blobs import Blobs
 from edge.node.custody import Custody
 from edge.node.desk import Desk
 from edge.node.exchange import Exchange
@@ -71,6 +72,7 @@ class Node:
         self._intake = Intake(self._desk, self._admission, self._exchange.repair, *told)
         roster_says = (roster_bytes, self._own.keep, 0.0 if options.is_gateway else 0.2 + 0.8 * jitter)
         self.membership = Membership(self._desk, options.authority, self._admission, *roster_says)
+        self.blobs = Blobs(*mine, self.membership, self.peers, salts, self._intake.refuse)
         self.recovery = Recovery(options.index, self._admission, self._author, self.custody, self._forks)
         self._own.places = self.recovery.places
         self._trimmer = Trimmer(self._desk, self._admission, self._author, self.custody, self.recovery, self._forks)
@@ -182,9 +184,6 @@ class Node:
             self._own.add(event, now, urgent=False, retention=retention, tally=tally)
         return self._turn(now)
 
-    def inferred(self, ticket: Ticket, outputs: tuple[float, ...] | None, now: Instant) -> list[Effect]:
-        return self._answered(ticket, outputs, now)
-
     # ---- inputs from the mesh
 
     def receive(self, channel: Channel, payload: bytes, now: Instant) -> list[Effect]:
@@ -206,6 +205,8 @@ class Node:
                 refusal = frame
             elif frame.epoch < self.roster.version:
                 self.membership.say(now)
+        elif channel is Channel.BLOB:
+            self.blobs.receive(payload, now)
         elif channel is Channel.REQUEST:
             refusal = self._exchange.serve(payload, self.roster, now)
         else:
@@ -227,23 +228,15 @@ class Node:
 
     # ---- results of effects
 
-    def stored(self, ticket: Ticket, places: tuple[int, ...] | None, now: Instant) -> list[Effect]:
-        """Places of the records, None if the disk is full."""
-        return self._answered(ticket, places, now)
+    def answered(self, ticket: Ticket, result: Any, now: Instant) -> list[Effect]:
+        """What the effect of this ticket says it answers."""
+        self._desk.answer(ticket, result, now)
+        return self._turn(now)
 
-    def loaded(self, ticket: Ticket, records: tuple[Record | None, ...], now: Instant) -> list[Effect]:
-        return self._answered(ticket, records, now)
-
-    trimmed = stored  # places of the records written once more; None if there was no room to drop anything
-
-    def signed(self, ticket: Ticket, signature: bytes, now: Instant) -> list[Effect]:
-        return self._answered(ticket, signature, now)
-
-    def verified(self, ticket: Ticket, ok: bool, now: Instant) -> list[Effect]:
-        return self._answered(ticket, ok, now)
+    stored = trimmed = loaded = inferred = signed = verified = answered
 
     def archived(self, ticket: Ticket, now: Instant) -> list[Effect]:
-        return self._answered(ticket, True, now)
+        return self.answered(ticket, True, now)
 
     # ---- time
 
@@ -273,8 +266,8 @@ class Node:
         """When `tick` wants to be called next, monotonic ms."""
         own = self._own.deadline()
         # Without a link nothing is announced or asked, however long it has been due.
-        exchange = self._exchange.deadline() if self._is_linked else float("inf")
-        return min(self._tick_ms, exchange, float("inf") if own is None else own)
+        mesh = min(self._exchange.deadline(), self.blobs.deadline()) if self._is_linked else float("inf")
+        return min(self._tick_ms, mesh, float("inf") if own is None else own)
 
     # ---- what it knows
 
@@ -294,6 +287,7 @@ class Node:
             **self._exchange.counts(),
             **self.custody.counts(),
             **self._trimmer.counts(),
+            **self.blobs.counts(),
         }
 
     def status(self, now: Instant) -> dict[str, Any]:
@@ -330,10 +324,6 @@ class Node:
 
     # ---- inside
 
-    def _answered(self, ticket: Ticket, result: Any, now: Instant) -> list[Effect]:
-        self._desk.answer(ticket, result, now)
-        return self._turn(now)
-
     def _turn(self, now: Instant) -> list[Effect]:
         """What is due after any input: drafts, retries, frontiers, requests."""
         if self._is_closing:
@@ -348,6 +338,7 @@ class Node:
         if self._is_linked:
             self._exchange.announce(self.roster, now)
             self._exchange.ask(self.roster, now)
+            self.blobs.turn(now)
         return self._desk.take()
 
     def _inferred(self, agent: str, window: Window, outputs: tuple[float, ...] | None, now: Instant) -> None:

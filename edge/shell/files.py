@@ -1,9 +1,10 @@
 """Small files written whole or not at all, and read with a bound."""
 
+import errno
 import os
 from pathlib import Path
 
-from edge.errors import DataError
+from edge.errors import DataError, StorageError
 
 
 def write_atomically(path: Path, data: bytes, *, mode: int = 0o644) -> None:
@@ -41,3 +42,24 @@ def read_bounded(path: Path, bytes_max: int) -> bytes:
     if len(data) > bytes_max:
         raise DataError(f"{path}: larger than {bytes_max} bytes")
     return data
+
+
+def read_number(path: Path) -> int:
+    """What `write_number` wrote; 0 when there is none."""
+    try:
+        return int(path.read_text())
+    except (OSError, ValueError):
+        return 0
+
+
+def write_number(path: Path, number: int) -> None:
+    """Atomically; on a full disk over the old number, which needs no room and no more than one sector."""
+    try:
+        write_atomically(path, str(number).encode(), mode=0o600)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT) or not path.exists():
+            raise StorageError(f"{path}: {error.strerror}") from None
+        with open(path, "r+b") as file:
+            file.write(str(number).encode())
+            file.flush()
+            os.fsync(file.fileno())

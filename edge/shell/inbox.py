@@ -1,4 +1,4 @@
-"""What waits for the loop: results first, then live frames, then readings, then backlog; each bounded and counted."""
+"""What waits for the loop: results, live frames, backlog, large bodies, readings; each bounded and counted."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, TypeVar
 
-from edge.limits import INBOX_BYTES_MAX, INBOX_FRAMES_MAX, QUEUE_READINGS_MAX
+from edge.limits import BLOB_INBOX_BYTES_MAX, INBOX_BYTES_MAX, INBOX_FRAMES_MAX, QUEUE_READINGS_MAX
 from edge.sense.reading import Reading
 from edge.wire.frame import Channel
 
@@ -26,8 +26,9 @@ class Inbox:
         self._tasks: deque[Task] = deque()
         self._live: deque[tuple[Channel, bytes]] = deque()
         self._backlog: deque[tuple[Channel, bytes]] = deque()
+        self._blobs: deque[tuple[Channel, bytes]] = deque()
         self._readings: deque[Reading] = deque()
-        self._bytes = 0
+        self._bytes = self._blob_bytes = 0
         self._is_awake = False
         self._is_nudged = False
         self.is_busy = False
@@ -55,13 +56,24 @@ class Inbox:
     def frame(self, channel: Channel, payload: bytes) -> None:
         """A frame by a peer; when full, the newest goes and repair brings it back."""
         with self._lock:
+            if channel is Channel.BLOB:
+                return self._blob(payload)
             queue = self._backlog if channel is Channel.REPLY else self._live
             if len(queue) >= INBOX_FRAMES_MAX or self._bytes + len(payload) > INBOX_BYTES_MAX:
                 self.dropped_frames += 1
-                return
+                return None
             queue.append((channel, payload))
             self._bytes += len(payload)
-            self._rouse()
+            return self._rouse()
+
+    def _blob(self, payload: bytes) -> None:
+        """Room of its own, so that chunks never take that of what is live."""
+        if len(self._blobs) >= INBOX_FRAMES_MAX or self._blob_bytes + len(payload) > BLOB_INBOX_BYTES_MAX:
+            self.dropped_frames += 1
+            return
+        self._blobs.append((Channel.BLOB, payload))
+        self._blob_bytes += len(payload)
+        self._rouse()
 
     def reading(self, reading: Reading) -> bool:
         """A reading by a source; False when the node has no room for it now."""
@@ -74,7 +86,7 @@ class Inbox:
             return True
 
     def take(self, count_max: int) -> tuple[list[Task], list[tuple[Channel, bytes]], list[Reading]]:
-        """Up to `count_max` of each kind; backlog only as far as live traffic leaves room."""
+        """Up to `count_max` of each kind; backlog and large bodies only as far as live traffic leaves room."""
         with self._lock:
             if self._is_awake or self._is_nudged:
                 self._is_awake = self._is_nudged = False
@@ -84,8 +96,11 @@ class Inbox:
             frames = _take(self._live, count_max)
             frames += _take(self._backlog, max(1, count_max - len(frames)))
             self._bytes -= sum(len(payload) for _, payload in frames)
+            blobs = _take(self._blobs, max(1, count_max - len(frames)))
+            self._blob_bytes -= sum(len(payload) for _, payload in blobs)
+            frames += blobs
             readings = _take(self._readings, count_max)
-            if self._live or self._backlog or self._readings:
+            if self._live or self._backlog or self._blobs or self._readings:
                 self._rouse()
         return tasks, frames, readings
 
@@ -94,8 +109,8 @@ class Inbox:
 
     def counts(self) -> dict[str, int]:
         return {
-            "inbox_frames": len(self._live) + len(self._backlog),
-            "inbox_bytes": self._bytes,
+            "inbox_frames": len(self._live) + len(self._backlog) + len(self._blobs),
+            "inbox_bytes": self._bytes + self._blob_bytes,
             "inbox_dropped_frames": self.dropped_frames,
             "inbox_refused_readings": self.refused_readings,
         }

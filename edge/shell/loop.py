@@ -13,16 +13,22 @@ from typing import Any, Protocol
 from edge.effects import (
     Announce,
     Archive,
+    BlobEffect,
     Broadcast,
+    DropBlob,
     Effect,
     Fetch,
     Infer,
     Load,
+    OpenBlob,
     Persist,
+    ReadBlob,
     Recorded,
     Report,
+    SealBlob,
     Send,
     Sign,
+    StoreBlob,
     Ticket,
     Trim,
     Verify,
@@ -84,6 +90,7 @@ class World:
     models: Mapping[str, Model] = field(default_factory=dict)
     archive: Callable[[Ticket, tuple[tuple[bytes, bytes | None, bytes | None], ...]], bool] | None = None
     fetch: Callable[[Fetch], None] | None = None
+    blobs: Callable[[BlobEffect], None] | None = None
     log_share: Callable[[], float] = lambda: 0.0
     link_status: Callable[[], dict[str, Any]] = dict
     """What people are shown of the connection: `broker` and `hosting`."""
@@ -126,6 +133,15 @@ class Loop:
     def post(self, method: Callable[..., list[Effect]], *args: Any) -> None:
         """Feed a result or an input to the node at the next turn: `method(*args, now)`."""
         self.inbox.task(lambda: self.execute(method(*args, now())))
+
+    def tell(self, act: Callable[[], None]) -> None:
+        """Have a machine of the node told something at the next turn; what that causes is done at once."""
+
+        def told() -> None:
+            act()
+            self.execute(self.node.tick(now()))
+
+        self.inbox.task(told)
 
     def after_readings(self, method: Callable[..., list[Effect]], *args: Any) -> None:
         """Like `post`, but once every reading that is queued now has been fed."""
@@ -228,6 +244,9 @@ class Loop:
             case Fetch():
                 assert world.fetch is not None, "only a gateway fetches"
                 world.fetch(effect)
+            case OpenBlob() | ReadBlob() | StoreBlob() | SealBlob() | DropBlob():
+                assert world.blobs is not None, "the composition root gives a store of blobs"
+                world.blobs(effect)
             case Report(level, event, fields):
                 world.reports.report(level, event, fields, now().mono_ms)
 

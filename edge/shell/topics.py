@@ -11,13 +11,14 @@ BYTES_MAX = {
     Channel.FRONTIER: limits.FRONTIER_BYTES_MAX,
     Channel.REQUEST: limits.FRAME_BYTES_MAX,
     Channel.REPLY: limits.FRAME_BYTES_MAX,
+    Channel.BLOB: limits.FRAME_BYTES_MAX,
     Channel.ROSTER: limits.ROSTER_BYTES_MAX,
 }
 RETAINED = (Channel.FRONTIER, Channel.ROSTER)
 OWNED = (Channel.VERTEX, Channel.FRONTIER)
-"""Channels whose topic names the sender; on rq and rs it names the receiver, r has no index."""
+"""Channels whose topic names the sender; on rq, rs and b it names the receiver, r has no index."""
 NO_MEMBER = -1
-ADDRESSED = (Channel.REQUEST, Channel.REPLY)
+ADDRESSED = (Channel.REQUEST, Channel.REPLY, Channel.BLOB)
 """Channels that concern one member."""
 _HOST = "h"
 _CHANNELS = {str(channel): channel for channel in Channel}
@@ -50,7 +51,7 @@ def frame_topic(prefix: str, channel: Channel, index: int) -> str:
 def frame_filters(prefix: str, own: int, *, keep_all: bool, gateways: Iterable[int] = ()) -> list[str]:
     """What a node subscribes to: hints, what is asked of it and answered to it, and every vertex if it keeps them; if
     not, those of gateways, which acknowledge its own."""
-    names = ["f/+", f"rq/{own}", f"rs/{own}", "r", f"{_HOST}/+"]
+    names = ["f/+", f"rq/{own}", f"rs/{own}", f"b/{own}", "r", f"{_HOST}/+"]
     names += ["v/+"] if keep_all else [f"v/{index}" for index in gateways if index != own]
     return [prefix + name for name in names]
 

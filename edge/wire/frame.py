@@ -23,6 +23,7 @@ class Channel(StrEnum):
     REQUEST = "rq"
     REPLY = "rs"
     ROSTER = "r"
+    BLOB = "b"
 
 
 class VertexFrame(NamedTuple):

@@ -70,6 +70,14 @@ FRAME_REASONS = (
     "reply-shape",
     "too-many-ranges",
 )
+BLOB_REASONS = (
+    "blob-shape",
+    "too-many-chunks",
+    "chunk-too-large",
+    "manifest-shape",
+    "manifest-chunks",  # not as many hashes as its length has chunks
+    "manifest-too-large",
+)
 ROSTER_REASONS = (
     "roster-shape",
     "roster-order",  # members or suites not strictly ascending
@@ -101,8 +109,17 @@ ADMISSION_REASONS = (
     "ahead-of-roster",
     "pending-full",
     "roster-shrinks",  # a newer roster lacks a member of the one held, or gives it another key
+    "manifest-other",  # of another blob than the one asked for
+    "chunk-digest",  # not the bytes that the manifest names
     "reply-unasked",  # an answer to a request that is not open
 )
 REASONS = frozenset(
-    CBOR_REASONS + SIZE_REASONS + HEADER_REASONS + BODY_REASONS + FRAME_REASONS + ROSTER_REASONS + ADMISSION_REASONS
+    CBOR_REASONS
+    + SIZE_REASONS
+    + HEADER_REASONS
+    + BODY_REASONS
+    + FRAME_REASONS
+    + BLOB_REASONS
+    + ROSTER_REASONS
+    + ADMISSION_REASONS
 )

@@ -27,6 +27,7 @@ from edge.wire.refusal import Refusal  # noqa: E402
 SEED_BYTES = 32
 PURPOSE_VERTEX = b"synedge/1/vertex"
 PURPOSE_ROSTER = b"synedge/1/roster"
+PURPOSE_BLOB = b"synedge/1/blob"
 
 
 class Suite(NamedTuple):
@@ -103,8 +104,15 @@ def join_sign1(suite: int, payload: bytes, signature: bytes) -> bytes:
     return encode([_PROTECTED[suite], {}, payload, signature])
 
 
-def open_sign1(data: bytes, purpose: bytes, public_key: bytes, suites: tuple[int, ...]) -> bytes | Refusal:
-    """The payload, once its signature is verified under a suite of `suites`."""
+class Sign1(NamedTuple):
+    """A COSE_Sign1 taken apart; whether the signature is good is another question."""
+
+    suite: int
+    payload: bytes
+    signature: bytes
+
+
+def split_sign1(data: bytes) -> Sign1 | Refusal:
     try:
         fields = decode(data, depth_max=2, maps=True)
     except Malformed as fault:
@@ -116,6 +124,15 @@ def open_sign1(data: bytes, purpose: bytes, public_key: bytes, suites: tuple[int
             return Refusal("cose-shape")
     if suite is None:
         return Refusal("suite-unknown", protected[:16].hex())
+    return Sign1(suite, payload, signature)
+
+
+def open_sign1(data: bytes, purpose: bytes, public_key: bytes, suites: tuple[int, ...]) -> bytes | Refusal:
+    """The payload, once its signature is verified under a suite of `suites`."""
+    signed = split_sign1(data)
+    if isinstance(signed, Refusal):
+        return signed
+    suite, payload, signature = signed
     if suite not in suites:
         return Refusal("suite-not-allowed", SUITES[suite].name)
     if not verify(suite, public_key, sig_structure(suite, purpose, payload), signature):

@@ -7,7 +7,7 @@ from random import Random
 from typing import Any
 
 from edge.ids import Parent
-from edge.wire import hlc, merkle
+from edge.wire import blob, hlc, merkle
 from edge.wire.cbor import decode
 from edge.wire.event import GAP_BEFORE, TIME_UNSURE, Event, encode_event
 from edge.wire.frame import (
@@ -24,6 +24,7 @@ from edge.wire.frame import (
 )
 from edge.wire.roster import Member, Roster, encode_roster, node_id, site_id
 from edge.wire.suite import (
+    PURPOSE_BLOB,
     PURPOSE_ROSTER,
     PURPOSE_VERTEX,
     SUITES,
@@ -244,6 +245,47 @@ def frame_files() -> dict[str, Vectors]:
     }
 
 
+def blob_files() -> dict[str, Vectors]:
+    signer = Signer(1, seed("pump-7"))
+    pattern = bytes(number % 251 for number in range(150_000))
+    manifest = blob.manifest_of(SITE, 3, (pattern[at : at + 61_440] for at in range(0, 150_000, 61_440)))
+    payload = blob.encode_manifest(manifest)
+    request = blob.encode_blob_request(blob.BlobRequest(SITE, 0, 77, manifest.digest, (0, 2)))
+    part = blob.encode_blob_part(blob.BlobPart(SITE, 3, 77, 2, pattern[122_880:122_900]))
+    manifests = file(
+        "manifest",
+        {"three chunks": {"bytes": payload.hex()}},
+        {
+            "a hash too few": (edited(payload, 5, manifest.hashes[32:]), "manifest-chunks"),
+            "nothing": (edited(edited(payload, 3, 0), 5, b""), "manifest-shape"),
+            "larger than allowed": (edited(payload, 3, 67_108_865), "manifest-shape"),
+            "another format": (edited(payload, 0, 2), "manifest-shape"),
+        },
+    )
+    manifests["blob"] = "150000 bytes, byte i is i mod 251"
+    manifests["public_key"] = signer.public_key.hex()
+    manifests["signed"] = sign1(signer, PURPOSE_BLOB, payload, deterministic=True).hex()
+    frames = file(
+        "blob-frame",
+        {
+            "a request for two chunks": {"bytes": request.hex()},
+            "a request for the manifest": {"bytes": edited(request, 5, []).hex()},
+            "a chunk": {"bytes": part.hex()},
+            "not here": {"bytes": edited(part, 5, None).hex()},
+            "no such blob": {"bytes": edited(edited(part, 4, None), 5, None).hex()},
+        },
+        {
+            "chunks out of order": (edited(request, 5, [2, 0]), "blob-shape"),
+            "a chunk twice": (edited(request, 5, [2, 2]), "blob-shape"),
+            "17 chunks": (edited(request, 5, list(range(17))), "too-many-chunks"),
+            "a chunk past the largest blob": (edited(request, 5, [1093]), "blob-shape"),
+            "a third kind": (edited(part, 0, 3), "blob-shape"),
+            "a kind that is true": (edited(request, 0, True), "blob-shape"),
+        },
+    )
+    return {"manifests": manifests, "frames-blob": frames}
+
+
 def evidence_file() -> Vectors:
     """A signed second vertex under a name whose first has its signature one above it."""
     signer = Signer(1, seed("thief"))
@@ -339,6 +381,7 @@ def build() -> dict[str, str]:
 
     files = {"headers": header_file(), "events": event_file(), "bodies": body_file(), "roster": roster_file()}
     files["evidence"] = evidence_file()
+    files |= blob_files()
     files |= {f"frames-{name}": vectors for name, vectors in frame_files().items()}
     for vectors in files.values():
         for vector in vectors["accepted"]:

@@ -7,15 +7,17 @@ from typing import Any
 import pytest
 
 from edge.wire import merkle
+from edge.wire.blob import open_manifest
 from edge.wire.cbor import decode
 from edge.wire.refusal import Refusal
 from edge.wire.roster import node_id, open_roster, site_id
-from edge.wire.suite import PURPOSE_VERTEX, Signer, join_sign1, open_sign1, sig_structure, verify
+from edge.wire.suite import PURPOSE_BLOB, PURPOSE_VERTEX, Signer, join_sign1, open_sign1, sig_structure, verify
 from edge.wire.vertex import decode_header
-from tests.conformance.build import FOLDER, hexed
+from tests.conformance.build import AUTHORITY, FOLDER, hexed
 from tests.conformance.regenerate import differences, main
 from tests.fuzz.targets import TARGETS
 from tests.reference import signatures as slow
+from tests.reference.blobs import manifest as slow_manifest
 from tests.reference.cbor import Refused
 
 FILES: dict[str, Any] = {path.stem: json.loads(path.read_text()) for path in sorted(FOLDER.glob("*.json"))}
@@ -96,6 +98,18 @@ def test_the_signed_roster() -> None:
     assert [node_id(member.public_key).hex() for member in roster.members] == vectors["node_ids"]
     payload = slow.open_sign1(bytes.fromhex(vectors["signed"]), b"synedge/1/roster", 3, key)
     assert payload.hex() == vectors["accepted"][0]["bytes"]
+
+
+def test_the_signed_manifest() -> None:
+    vectors = FILES["manifests"]
+    signed, key = bytes.fromhex(vectors["signed"]), bytes.fromhex(vectors["public_key"])
+    blob = bytes(number % 251 for number in range(150_000))
+    payload = slow_manifest(blob_site := site_id(AUTHORITY.public_key), 3, blob)
+    assert payload.hex() == vectors["accepted"][0]["bytes"]
+    assert slow.open_sign1(signed, PURPOSE_BLOB, 1, key) == payload == open_sign1(signed, PURPOSE_BLOB, key, (1,))
+    opened = open_manifest(signed)
+    assert not isinstance(opened, Refusal)
+    assert opened[0].site == blob_site and opened[0].has(2, blob[122_880:]) and not opened[0].has(1, blob[122_880:])
 
 
 def test_regenerating_never_overwrites_unasked(

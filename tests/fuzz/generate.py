@@ -157,6 +157,19 @@ def roster(rng: Random) -> Tree:
     return [1, rng.randbytes(8), index(rng, 1), number(rng), rng.choice(([1], [2, 3], [1, 2, 3])), members]
 
 
+def manifest(rng: Random) -> Tree:
+    length = rng.choice((1, 61439, 61440, 61441, rng.randint(1, 300_000), rng.randint(1, 67_108_864)))
+    return [1, rng.randbytes(8), rng.randbytes(32), length, index(rng), rng.randbytes(32 * -(-length // 61440))]
+
+
+def blob_frame(rng: Random) -> Tree:
+    kind = rng.choice((1, 2))
+    head = [kind, rng.randbytes(8), index(rng), number(rng)]
+    if kind == 1:
+        return [*head, rng.randbytes(32), sorted(rng.sample(range(1093), rng.choice((0, 1, 4, 16))))]
+    return [*head, maybe(rng, lambda: rng.randrange(1093)), maybe(rng, lambda: part(rng, 9999))]
+
+
 TREES: dict[str, Callable[[Random], Tree]] = {
     "header": header,
     "event": event,
@@ -166,5 +179,7 @@ TREES: dict[str, Callable[[Random], Tree]] = {
     "request": request,
     "reply": reply,
     "evidence": evidence,
+    "manifest": manifest,
+    "blob-frame": blob_frame,
     "roster": roster,
 }

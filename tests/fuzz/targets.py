@@ -5,11 +5,11 @@ from hashlib import sha256
 from typing import Any, NamedTuple
 
 from edge.dag import evidence
-from edge.wire import event, frame, roster, vertex
+from edge.wire import blob, event, frame, roster, vertex
 from edge.wire.cbor import decode
 from edge.wire.refusal import Refusal
 from tests import reference
-from tests.reference import cbor, frames
+from tests.reference import blobs, cbor, frames
 from tests.reference import vertex as slow
 
 assert reference.__doc__
@@ -126,6 +126,20 @@ def one_roster(raw: bytes) -> Accepted | Refusal:
     return Accepted(values, roster.encode_roster(got))
 
 
+def manifest(raw: bytes) -> Accepted | Refusal:
+    got = blob.decode_manifest(raw)
+    return got if isinstance(got, Refusal) else Accepted(got._asdict(), blob.encode_manifest(got))
+
+
+def blob_frame(raw: bytes) -> Accepted | Refusal:
+    got = blob.decode_blob_frame(raw)
+    if isinstance(got, Refusal):
+        return got
+    if isinstance(got, blob.BlobPart):
+        return Accepted(got._asdict(), blob.encode_blob_part(got))
+    return Accepted(got._asdict() | {"chunks": list(got.chunks)}, blob.encode_blob_request(got))
+
+
 class Target(NamedTuple):
     fast: Callable[[bytes], Accepted | Refusal]
     slow: Callable[[bytes], Any]
@@ -140,5 +154,7 @@ TARGETS = {
     "request": Target(request, frames.decode_request),
     "reply": Target(reply, frames.decode_reply),
     "evidence": Target(fork, frames.decode_evidence),
+    "manifest": Target(manifest, blobs.decode_manifest),
+    "blob-frame": Target(blob_frame, blobs.decode_frame),
     "roster": Target(one_roster, frames.decode_roster),
 }

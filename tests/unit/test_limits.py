@@ -1,9 +1,9 @@
 """Bounds that no one machine owns."""
 
-from edge.config.tables import LogConfig
+from edge.config.tables import LogConfig, NodeConfig
 from edge.dag.journal import JournalOptions
 from edge.ids import VertexKey
-from edge.limits import LOG_BYTES_MAX, SIGNATURE_BYTES_MAX, TRACE_MAX
+from edge.limits import BLOBS_BYTES_MAX, LOG_BYTES_MAX, SIGNATURE_BYTES_MAX, TRACE_MAX
 from edge.shell.loop import Loop
 from edge.wire.frame import VertexFrame, decode_vertex, encode_vertex
 from edge.wire.refusal import Refusal
@@ -13,6 +13,10 @@ from tests.builders import World, event
 
 def test_the_log_is_as_large_by_default_as_its_bound_says():
     assert LogConfig().max_mb * 1024 * 1024 == LOG_BYTES_MAX == JournalOptions().max_bytes
+
+
+def test_blobs_have_as_much_room_by_default_as_their_bound_says():
+    assert NodeConfig(name="pump").blobs_max_mb * 1024 * 1024 == BLOBS_BYTES_MAX
 
 
 def test_a_frame_takes_the_longest_signature_and_no_longer_one():

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from edge.limits import INBOX_BYTES_MAX, INBOX_FRAMES_MAX, QUEUE_READINGS_MAX
+from edge.limits import BLOB_INBOX_BYTES_MAX, INBOX_BYTES_MAX, INBOX_FRAMES_MAX, QUEUE_READINGS_MAX
 from edge.sense.reading import Reading
 from edge.shell.inbox import Inbox
 from edge.wire.frame import Channel
@@ -46,6 +46,29 @@ def test_frames_are_bounded_in_bytes(inbox):
     assert inbox.counts()["inbox_bytes"] == 0
     inbox.frame(Channel.VERTEX, bytes(60_000))
     assert inbox.counts()["inbox_frames"] == 1
+
+
+def test_large_bodies_have_room_of_their_own_and_come_last(inbox):
+    for number in range(2 * BLOB_INBOX_BYTES_MAX // 60_000):
+        inbox.frame(Channel.BLOB, bytes([number]) * 60_000)
+    assert BLOB_INBOX_BYTES_MAX - 60_000 < inbox.counts()["inbox_bytes"] <= BLOB_INBOX_BYTES_MAX
+    assert inbox.counts()["inbox_dropped_frames"] > 0
+    dropped = inbox.counts()["inbox_dropped_frames"]
+    for _ in range(5):
+        inbox.frame(Channel.VERTEX, b"live")
+        inbox.frame(Channel.REPLY, b"backlog")
+    assert inbox.counts()["inbox_dropped_frames"] == dropped
+    channels = [channel for channel, _ in inbox.take(10)[1]]
+    assert channels == [Channel.VERTEX] * 5 + [Channel.REPLY] * 5 + [Channel.BLOB]
+    while inbox.take(100)[1]:
+        pass
+    assert inbox.counts()["inbox_bytes"] == 0 and not is_awake(inbox)
+
+
+def test_large_bodies_are_bounded_in_number_too(inbox):
+    for _ in range(INBOX_FRAMES_MAX + 5):
+        inbox.frame(Channel.BLOB, b"x")
+    assert inbox.counts()["inbox_frames"] == INBOX_FRAMES_MAX
 
 
 def test_readings_are_bounded_and_the_source_is_told(inbox):

@@ -56,7 +56,7 @@ def test_a_node_that_keeps_only_its_own_does_not_receive_vertices():
     own = frame_filters(PREFIX, 3, keep_all=False, gateways=(0, 3, 7))
     assert [name for name in own if "/v/" in name] == [f"{PREFIX}v/0", f"{PREFIX}v/7"]
     own = frame_filters(PREFIX, 3, keep_all=False)
-    assert own == [f"{PREFIX}f/+", f"{PREFIX}rq/3", f"{PREFIX}rs/3", f"{PREFIX}r", f"{PREFIX}h/+"]
+    assert own == [PREFIX + name for name in ("f/+", "rq/3", "rs/3", "b/3", "r", "h/+")]
 
 
 def test_the_topic_of_a_host_reads_back_and_is_no_frame():
