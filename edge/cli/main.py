@@ -21,6 +21,7 @@ COMMANDS = {
     "agents": "list the agents, or test one on a recorded file",
     "events": "what is in the log: own events and peers'",
     "dag": "heads of the log; verify it; export it for other tools",
+    "blobs": "models and other large files: add here, get on another device",
     "fleet": "make a site and its members; offline",
     "config": "check a configuration, or show where each value comes from",
     "bench": "measure this machine",
