@@ -1,11 +1,13 @@
-"""The course of a simulated site as a picture. matplotlib is an extra of those who want one, and loaded only then."""
+"""The course of a site, simulated or real, as a picture. matplotlib is an extra, and loaded only for one."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
 from edge.errors import UnavailableError, UsageError
+from edge.lab.benches.soak_trend import Sample
 from edge.sim.question import Answer
 
 
@@ -44,5 +46,29 @@ def draw(answer: Answer, path: Path) -> None:
         away_min = question.gateway_away_min
         if away_min:
             axes.axvspan(1, 1 + away_min, alpha=0.12, color="grey")
+    figure.savefig(path, dpi=120)
+    pyplot.close(figure)
+
+
+def draw_soak(samples: Mapping[str, Sequence[Sample]], warm_up_s: float, path: Path) -> None:
+    """Memory, descriptors and threads of every process over time."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    figure, (upper, lower) = pyplot.subplots(2, 1, sharex=True, figsize=(9, 6), layout="constrained")
+    for name, course in samples.items():
+        minutes = [sample.at_s / 60 for sample in course]
+        (line,) = upper.plot(minutes, [sample.rss_mb for sample in course], label=name)
+        lower.plot(minutes, [sample.descriptors for sample in course], color=line.get_color())
+        lower.plot(minutes, [sample.threads for sample in course], color=line.get_color(), linestyle=":")
+    upper.set_ylabel("RSS, MB")
+    lower.set_ylabel("descriptors, threads (dotted)")
+    lower.set_xlabel("minutes")
+    upper.legend(fontsize="small", ncols=4)
+    for axes in (upper, lower):
+        axes.grid(alpha=0.3)
+        axes.axvspan(0, warm_up_s / 60, alpha=0.12, color="grey")
     figure.savefig(path, dpi=120)
     pyplot.close(figure)

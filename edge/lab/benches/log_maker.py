@@ -48,6 +48,8 @@ class Shape:
     """In each body."""
     parents: int = 0
     """Named by each vertex: heads of those that come next in the round of authors."""
+    is_signed: bool = False
+    """Each of them, as live traffic brings them; else the last of a stretch alone."""
 
 
 class LogMaker:
@@ -61,12 +63,12 @@ class LogMaker:
         self._shape = shape
 
     def rounds(self, authors: Sequence[Made], count: int) -> Iterator[int]:
-        """`count` vertices of each author in turn, the last of each signed; yields header and body bytes of each."""
+        """`count` vertices of each author in turn, the last of each signed; yields bytes of header and body."""
         for number in range(count):
             for at, author in enumerate(authors):
                 others = (authors[(at + step) % len(authors)] for step in range(1, self._shape.parents + 1))
                 named = sorted({other.parent for other in others if other is not author and other.parent})
-                yield self.vertex(author, parents=named, is_signed=number == count - 1)
+                yield self.vertex(author, parents=named, is_signed=self._shape.is_signed or number == count - 1)
 
     def vertex(
         self, author: Made, *, parents: Sequence[Parent] = (), items: Sequence[Item] = (), is_signed: bool

@@ -71,9 +71,7 @@ def measure(args: Namespace) -> dict[str, Any]:
     finally:
         shutil.rmtree(root, ignore_errors=True)
     if args.plot:
-        from edge.lab.benches import soak_plot
-
-        soak_plot.draw(site.samples, site.warm_up_s, Path(args.plot))
+        plot.draw_soak(site.samples, site.warm_up_s, Path(args.plot))
     return answer
 
 

@@ -8,7 +8,7 @@ import pytest
 from edge.lab.bench import BENCHES
 from tests.unit.cli.conftest import Synedge
 
-OWN_OPTION = {"mesh": "--rate", "admit": "--held", "codec": "--repeat", "journal": "--group"}
+OWN_OPTION = {"mesh": "--rate", "admit": "--held", "codec": "--repeat", "log": "--group"}
 
 
 def test_the_general_help_names_every_benchmark_and_no_option_of_one(synedge: Synedge) -> None:

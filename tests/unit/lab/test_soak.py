@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from edge.lab import watch
+from edge.lab import plot, watch
 from edge.lab.benches.soak import repeat
 from edge.lab.benches.soak_trend import FLAT, Sample, slope, trend
 
@@ -56,3 +56,9 @@ def test_a_recording_goes_on_without_a_jump_for_as_long_as_asked(tmp_path: Path)
     assert lines[: len(first)] == first
     assert [int(line.split(",")[0]) for line in lines] == list(range(0, 200_000, 20))
     assert lines[len(first)].split(",")[1:] == first[0].split(",")[1:]
+
+
+def test_the_course_becomes_a_picture(tmp_path: Path):
+    pytest.importorskip("matplotlib", reason="an extra: synedge[plot]")
+    plot.draw_soak({"gateway": course(per_h=1.0), "device-1": course()}, 600, tmp_path / "soak.png")
+    assert (tmp_path / "soak.png").read_bytes().startswith(b"\x89PNG")
