@@ -114,14 +114,17 @@ def _log(agent: Agent) -> dict[str, Any]:
 
 
 def _blobs(agent: Agent) -> dict[str, Any]:
-    """What is kept, then what is on its way, and where a command may leave a file for `blob_add`."""
+    """What is kept or on its way, and where a command may leave a file for `blob_add`."""
     store, names = agent.blobs.store, agent.node.roster.by_index
-    store.directory.mkdir(mode=0o700, exist_ok=True)
+    try:
+        store.directory.mkdir(mode=0o700, exist_ok=True)
+    except OSError as error:
+        raise ValueError(f"{store.directory}: {error.strerror}") from None
     coming = agent.node.blobs.rows()
     for row in coming:
         row["from"] = [names[index].name for index in row["from"]]
-    kept = [row for row in store.rows() if row["sha256"] not in [one["sha256"] for one in coming]]
-    return {"directory": str(store.directory), "blobs": [*kept, *coming]}
+    known = {row["sha256"]: row for row in store.rows()} | {row["sha256"]: row for row in coming}
+    return {"directory": str(store.directory), "blobs": list(known.values())}
 
 
 def _blob(agent: Agent, asked: Mapping[str, Any], act: Callable[[bytes], None]) -> None:

@@ -63,7 +63,7 @@ class Blobs(World):
     def keeps(self, name: str, digest: bytes) -> bool:
         machine = self.machines[name]
         assert machine.blobs is not None
-        kept = any(row["sha256"] == digest.hex() for row in machine.blobs.rows())
+        kept = any((row["sha256"], row["state"]) == (digest.hex(), "kept") for row in machine.blobs.rows())
         return kept and manifest_of(bytes(8), 0, cut((self.root / name / digest.hex()).read_bytes())).digest == digest
 
     def until(self, holds: Callable[[], object], seconds: float = 60.0) -> None:

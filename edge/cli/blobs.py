@@ -94,7 +94,7 @@ class _Agent:
             row = self.row(digest)
             if row is not None and row["state"] == "kept":
                 return row
-            if row is None or row["state"] == "failed":
+            if row is None or row["state"] in ("failed", "interrupted"):
                 raise StorageError(f"{digest}: {row['fault'] if row else 'removed meanwhile'}")
             if row != last:
                 last, until = row, monotonic() + wait_s
@@ -121,7 +121,9 @@ def _list(agent: _Agent, args: Namespace, out: Output) -> int:
         out.line("no blobs")
     else:
         shown = [(row["sha256"], _size(row), row["state"], _about(row)) for row in rows]
-        out.table(("sha256", "size", "state", ""), shown, colours={"failed": "red", "kept": "green"})
+        out.table(
+            ("sha256", "size", "state", ""), shown, colours={"failed": "red", "interrupted": "yellow", "kept": "green"}
+        )
     return 0
 
 
@@ -130,10 +132,10 @@ def _size(row: dict[str, Any]) -> str | None:
 
 
 def _about(row: dict[str, Any]) -> str:
-    if row["state"] == "kept":
-        return "added here" if row["added_here"] else ""
     if row["fault"]:
         return str(row["fault"])
+    if row["state"] == "kept":
+        return "added here" if row["added_here"] else ""
     if row["chunks"] is None:
         return "" if row["state"] == "adding" else "looking for somebody who has it"
     said = f"{row['chunks'] - row['chunks_missing']} of {row['chunks']} chunks"

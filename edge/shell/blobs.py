@@ -113,17 +113,18 @@ class BlobStore:
                 self._drop(digest)
 
     def rows(self) -> list[dict[str, Any]]:
-        """What is kept whole, oldest first, for people."""
-        kept = [(one.since_s, digest, one) for digest, one in list(self._kept.items()) if one.is_whole]
+        """What is here, oldest first, for people; a part is `interrupted` unless the node says otherwise."""
+        kept = sorted((one.since_s, digest, one.is_whole, one.manifest) for digest, one in list(self._kept.items()))
         return [
             {
                 "sha256": digest.hex(),
-                "state": "kept",
-                "bytes": one.manifest.length,
-                "added_here": one.manifest.author == self._own,
-                "since_ms": int(since_s * 1000),
+                "state": "kept" if is_whole else "interrupted",
+                "bytes": manifest.length,
+                "added_here": manifest.author == self._own,
+                "since_ms": int(since_s * 1000) if is_whole else None,
+                "fault": None if is_whole else "`blobs get` goes on with it, `blobs rm` ends it",
             }
-            for since_s, digest, one in sorted(kept, key=lambda item: item[:2])
+            for since_s, digest, is_whole, manifest in kept
         ]
 
     def adopt(self, draft: str, digest: bytes) -> Manifest | str:

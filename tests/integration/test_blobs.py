@@ -150,3 +150,15 @@ def test_what_cannot_be_added_or_got_is_said(tmp_path: Path) -> None:
         assert synedge(one, "blobs", "rm", "0" * 64)["removed"] is True
         until(lambda: os.listdir(one.data / "blobs") == [], "no draft and no wish is left", one, DEADLINE_S)
         assert one.down() == 0
+
+
+def test_a_directory_that_cannot_be_used_is_said_and_the_agent_goes_on(tmp_path: Path) -> None:
+    with broker() as port, field(tmp_path, "one") as site:
+        one = site["one"]
+        (one.data / "blobs").write_text("not a directory")
+        one.configure(at(port))
+        one.up()
+        one.says("error", "blobs", "FileExistsError")
+        assert "File exists" in synedge(one, "blobs", "list", code=70)["error"]["message"]
+        one.feed(1.0)
+        one.records_event(1)

@@ -76,7 +76,7 @@ def look(store: BlobStore) -> list[str]:
 
 
 def kept(store: BlobStore) -> list[str]:
-    return [row["sha256"] for row in store.rows()]
+    return [row["sha256"] for row in store.rows() if row["state"] == "kept"]
 
 
 def test_a_blob_is_whole_under_its_name_and_private(store: BlobStore) -> None:
@@ -97,7 +97,7 @@ def test_what_is_not_whole_is_not_served(store: BlobStore) -> None:
     store.do(OpenBlob(1, made.digest, raw))
     store.do(StoreBlob(1, made.digest, 0, cut(data)[0]))
     assert store.do(ReadBlob(1, made.digest, 0)) is None and store.do(ReadBlob(1, made.digest, None)) is None
-    assert kept(store) == []
+    assert kept(store) == [] and [row["state"] for row in store.rows()] == ["interrupted"]
 
 
 def test_a_whole_that_is_not_what_its_name_says_is_not_kept(store: BlobStore) -> None:
