@@ -92,26 +92,29 @@ class Admission:
         refused = None if on_disk or self._forks(candidate.header) else self._check_body(candidate)
         if refused:
             return refused
-        answer = self._place(candidate, above)
-        accepted: list[Candidate] = []
-        unfit: list[Refusal] = []
-        if isinstance(answer, Accepted):
-            accepted += answer.candidates
-        elif candidate.header.author in self.quarantined:
-            # A fork is proven: honest vertices that name either side of it need not wait for what is no longer taken.
-            unfit += [answer] if isinstance(answer, Refusal) else []
-            waiting = self.pending.release(candidate.header.author)
-            accepted += [freed for freed in waiting if isinstance(self._place(freed), Accepted)]
-        if not accepted:
-            return answer
+        return self._spread(self._place(candidate, above), candidate.header.author)
+
+    def _spread(self, answer: Answer, author: int) -> Answer:
+        """What an answer about a vertex of this author means for those that wait."""
+        accepted = list(answer.candidates) if isinstance(answer, Accepted) else []
+        unfit = [answer] if isinstance(answer, Refusal) else []
+        if author in self.quarantined:
+            self._place_all(self.pending.release(author), accepted, unfit)
         for newcomer in accepted:  # grows while dependants come free
-            for freed in self.pending.arrived(newcomer.header.id):
-                verdict = self._place(freed)
-                if isinstance(verdict, Accepted):
-                    accepted.append(freed)
-                elif isinstance(verdict, Refusal):
-                    unfit.append(verdict)
-        return Accepted(tuple(accepted), tuple(unfit))
+            self._place_all(self.pending.arrived(newcomer.header.id), accepted, unfit)
+        return Accepted(tuple(accepted), tuple(unfit)) if accepted else answer
+
+    def _place_all(self, waiting: list[Candidate], accepted: list[Candidate], unfit: list[Refusal]) -> None:
+        """Place what waited. One that proves a fork frees those who wait for its author: honest vertices that name
+        either side need not wait for what is no longer taken."""
+        for freed in waiting:  # grows
+            verdict = self._place(freed)
+            if isinstance(verdict, Accepted):
+                accepted.append(freed)
+            elif isinstance(verdict, Refusal):
+                unfit.append(verdict)
+                if freed.header.author in self.quarantined:
+                    waiting += self.pending.release(freed.header.author)
 
     def _forks(self, header: Header) -> bool:
         """Whether another vertex is known under this key."""

@@ -105,7 +105,7 @@ def test_a_fork_whose_signature_stands_above_it_keeps_all_up_to_there():
     for candidate in (*line[1:], *other):
         assert isinstance(late.settle(candidate), Parked)
     answer = late.settle(line[0])
-    assert isinstance(answer, Accepted) and [refusal.reason for refusal in answer.refused] == ["fork"]
+    assert isinstance(answer, Accepted) and {refusal.reason for refusal in answer.refused} == {"fork"}
     assert late.conflicts == desk.conflicts, "also where both waited for the same vertex"
 
 
@@ -195,3 +195,16 @@ def test_a_second_line_in_one_incarnation_ends_the_trust_and_frees_who_waits_for
     assert ids(desk.settle(other[0])) == [waiting.header.id], "honest vertices do not wait for what nobody takes"
     assert 1 in desk.quarantined
     assert desk.graph.branch(1, 2).head == second[-1].header.key, "what is held stays"
+
+
+def test_a_fork_that_waited_frees_those_who_wait_for_its_author():
+    line = chain(1, 2)
+    other = vertex(1, 2, line[0].header, mark=1)
+    above = vertex(1, 3, other.header, mark=1)
+    honest = vertex(2, 1, parents=[above.header])
+    desk = admission()
+    for candidate in (line[1], other, honest):
+        assert isinstance(desk.settle(candidate), Parked)
+    answer = desk.settle(line[0])
+    assert ids(answer) == [line[0].header.id, line[1].header.id, honest.header.id]
+    assert len(desk.pending) == 0
