@@ -91,7 +91,8 @@ def test_a_frontier_that_never_fits_a_frame_is_enough(seed: int, room: int) -> N
             world.machines[name].kill()
         frames: list[int] = []
         world.fate = lambda sender, to, channel: 1
-        world.boot("c")
+        for name in ("b", "c", "e"):
+            world.boot(name)
         heard = world.machines["c"].node.receive
         world.machines["c"].node.receive = lambda channel, payload, now: (
             (  # type: ignore[method-assign]
