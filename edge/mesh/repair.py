@@ -163,12 +163,19 @@ class Repair:
         if not self._per_author[line.author]:
             del self._per_author[line.author]
 
-    def unknown_prev(self, author: int, incarnation: int) -> None:
-        """An answer began above a vertex we lack: the line forks off lower than we thought."""
-        gap = self._gaps.get(Line(author, incarnation))
-        if gap is not None:
-            gap.back = max(BACK_FIRST, gap.back * 2)
-            gap.wants_keeper = True
+    def unknown_prev(self, author: int, incarnation: int, seq: int) -> None:
+        """An answer began above a vertex that we lack, at `seq`; it ended in this incarnation, or will in a later one.
+
+        Where we asked from, or below: the line forks off lower than we thought. Above: part of the answer was lost, or
+        who gave it has dropped that part.
+        """
+        for line, gap in self._gaps.items():
+            if line.author != author or line.incarnation < incarnation:
+                continue
+            if seq <= gap.asked_after - gap.back:
+                gap.back = min(max(BACK_FIRST, gap.back * 2), gap.asked_after)
+            else:
+                gap.wants_keeper = True
 
     def requests_due(self, now: Instant) -> list[Request]:
         """Requests to send now: gaps past their grace, grouped by a source that is not busy."""
@@ -188,6 +195,7 @@ class Repair:
             if gap.asked is not None or now.mono_ms < max(gap.since_ms + GRACE_MS, gap.not_before_ms):
                 continue
             if after != gap.asked_after:
+                gap.back = 0
                 for source in gap.sources.values():
                     source.fruitless, source.not_before_ms = 0, 0.0
             picked = self._pick(line, gap, busy, chosen, room, now)

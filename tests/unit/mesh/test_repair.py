@@ -228,11 +228,39 @@ def test_a_line_that_forks_off_lower_is_asked_from_further_back():
     (request,) = desk.due(GRACE_MS)
     froms = [request.wants[0].after_seq]
     for _ in range(6):
-        desk.repair.unknown_prev(1, 1)
+        desk.repair.unknown_prev(1, 1, froms[-1])
         desk.answer(request)
         (request,) = desk.due(PATIENCE_MS_MAX)
         froms.append(request.wants[0].after_seq)
     assert froms == [1000, *(max(0, 1000 - (BACK_FIRST << step)) for step in range(6))]
+
+
+def test_a_part_of_an_answer_that_was_lost_is_no_reason_to_go_back():
+    """Nor is a live vertex that waits for what is on its way."""
+    desk = Desk()
+    desk.held[1, 1] = 1000
+    desk.claim(7, 2000)
+    (request,) = desk.due(GRACE_MS)
+    for seq in (1100, 1400):
+        desk.repair.unknown_prev(1, 1, seq)
+    desk.answer(request)
+    (request,) = desk.due(PATIENCE_MS_MAX)
+    assert request.wants[0].after_seq == 1000
+
+
+def test_once_a_line_has_joined_ours_it_is_asked_from_its_end():
+    desk = Desk()
+    desk.held[1, 1] = 1000
+    desk.claim(7, 1010)
+    (request,) = desk.due(GRACE_MS)
+    desk.repair.unknown_prev(1, 1, 1000)
+    desk.answer(request)
+    (request,) = desk.due(PATIENCE_MS_MAX)
+    assert request.wants[0].after_seq == 1000 - BACK_FIRST
+    desk.held[1, 1] = 1005
+    desk.answer(request)
+    (request,) = desk.due(PATIENCE_MS_MAX)
+    assert request.wants[0].after_seq == 1005
 
 
 def test_an_answer_that_comes_in_parts_is_waited_for():
