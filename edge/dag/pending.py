@@ -44,6 +44,8 @@ class Pending:
         self._places: dict[tuple[int, int], dict[VertexId, None]] = {}
         self._per_author: dict[int, dict[VertexId, None]] = {}
         """In the order they came."""
+        self._keys: dict[VertexKey, int] = {}
+        """How many of each name."""
         self._loose_bytes: dict[int, int] = {}
         """By author, of those that the disk does not hold: what can be given up."""
         self.size_bytes = 0
@@ -77,12 +79,17 @@ class Pending:
         self._missing[missing.id] = missing
         self._places.setdefault((missing.author, missing.seq), {})[missing.id] = None
         self._per_author.setdefault(header.author, {})[header.id] = None
+        self._keys[header.key] = self._keys.get(header.key, 0) + 1
         self._count(candidate, candidate.size_bytes)
         return True
 
     def _take(self, id: VertexId) -> Candidate:
         """Take a candidate out of every index."""
         candidate = self._parked.pop(id)
+        key = candidate.header.key
+        self._keys[key] -= 1
+        if not self._keys[key]:
+            del self._keys[key]
         mine = self._per_author[candidate.header.author]
         del mine[id]
         if not mine:
@@ -147,6 +154,10 @@ class Pending:
     def places(self) -> list[int]:
         """Where in the log those lie that are on the disk already."""
         return [candidate.place for candidate in self._parked.values() if candidate.place]
+
+    def names(self, key: VertexKey) -> bool:
+        """Whether a vertex of this name waits here."""
+        return key in self._keys
 
     def keys(self) -> list[VertexKey]:
         return [candidate.header.key for candidate in self._parked.values()]

@@ -86,3 +86,15 @@ def test_what_the_disk_holds_does_not_give_way():
         pass
     assert not pending.park(fat(2, 2), waiting_for(bytes(32)))
     assert pending.evicted == 0
+
+
+def test_who_waits_is_known_by_name():
+    pending = Pending()
+    one, other = vertex(1, 5, bytes(32)), vertex(1, 5, b"o" * 32)
+    for candidate in (one, other):
+        assert pending.park(candidate, waiting_for(candidate.header.prev, seq=4))
+    assert pending.names(one.header.key) and not pending.names(one.header.key._replace(seq=6))
+    pending.arrived(bytes(32))
+    assert pending.names(other.header.key), "there were two of one name"
+    pending.arrived(b"o" * 32)
+    assert not pending.names(one.header.key)
