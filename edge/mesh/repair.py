@@ -67,7 +67,7 @@ class _Source:
 
     through_seq: int
     fruitless: int = 0
-    """Answers in a row that brought nothing."""
+    """Requests in a row whose answer has brought nothing, or not yet."""
     not_before_ms: float = 0.0
 
 
@@ -114,7 +114,8 @@ class Repair:
         self._held_after = held_after
         self._is_keeper = is_keeper
         self._gaps: dict[Line, _Gap] = {}
-        self._per_author: dict[int, int] = {}
+        self._lines_of: dict[int, dict[Line, None]] = {}
+        """Of each author, those with a gap."""
         self._flights: dict[int, _Flight] = {}
         self._correlation = 0
         self._is_stale = False
@@ -139,29 +140,41 @@ class Repair:
                 self.gaps_refused += 1
                 return
             gap = self._gaps[line] = _Gap(now.mono_ms)
-            self._per_author[line.author] = self._per_author.get(line.author, 0) + 1
-        source = gap.sources.pop(sender, None) or _Source(through_seq)
+            self._lines_of.setdefault(line.author, {})[line] = None
+        source = gap.sources.pop(sender, None)
+        if source is None and len(gap.sources) >= SOURCES_MAX:
+            oldest = next((member for member in gap.sources if not self._is_keeper(member)), next(iter(gap.sources)))
+            # With its patience: a claim does not become better by being made under another name.
+            source = gap.sources.pop(oldest)
+        source = source or _Source(through_seq)
         source.through_seq = through_seq
         gap.sources[sender] = source
-        while len(gap.sources) > SOURCES_MAX:
-            oldest = next((member for member in gap.sources if not self._is_keeper(member)), next(iter(gap.sources)))
-            del gap.sources[oldest]
 
     def _has_room(self, author: int) -> bool:
         """An author has few lines; a new claim takes the place of one that was asked for and brought nothing."""
-        if self._per_author.get(author, 0) < GAPS_PER_AUTHOR_MAX:
+        lines = self._lines_of.get(author, {})
+        if len(lines) < GAPS_PER_AUTHOR_MAX:
             return True
-        for line, gap in self._gaps.items():
-            if line.author == author and gap.asked is None and gap.asked_after >= 0:
+        for line in lines:
+            gap = self._gaps[line]
+            if gap.asked is None and gap.asked_after >= 0:
                 self._drop(line)
                 return True
         return False
 
     def _drop(self, line: Line) -> None:
         del self._gaps[line]
-        self._per_author[line.author] -= 1
-        if not self._per_author[line.author]:
-            del self._per_author[line.author]
+        del self._lines_of[line.author][line]
+        if not self._lines_of[line.author]:
+            del self._lines_of[line.author]
+
+    def brought(self, sender: int, author: int) -> None:
+        """An answer by `sender` had a vertex of this author that is new to us: its other claims may be as good."""
+        self._is_stale = True
+        for line in self._lines_of.get(author, ()):
+            source = self._gaps[line].sources.get(sender)
+            if source is not None:
+                source.fruitless, source.not_before_ms = 0, 0.0
 
     def unknown_prev(self, author: int, incarnation: int, seq: int) -> None:
         """An answer began above a vertex that we lack, at `seq`; it ended in this incarnation, or will in a later one.
@@ -169,8 +182,9 @@ class Repair:
         Where we asked from, or below: the line forks off lower than we thought. Above: part of the answer was lost, or
         who gave it has dropped that part.
         """
-        for line, gap in self._gaps.items():
-            if line.author != author or line.incarnation < incarnation:
+        for line in self._lines_of.get(author, ()):
+            gap = self._gaps[line]
+            if line.incarnation < incarnation:
                 continue
             if seq <= gap.asked_after - gap.back:
                 gap.back = min(max(BACK_FIRST, gap.back * 2), gap.asked_after)
@@ -196,13 +210,11 @@ class Repair:
                 continue
             if after != gap.asked_after:
                 gap.back = 0
-                for source in gap.sources.values():
-                    source.fruitless, source.not_before_ms = 0, 0.0
             picked = self._pick(line, gap, busy, chosen, room, now)
             if picked is None:
                 continue
             to, want = picked
-            gap.sources[to].fruitless += after == gap.asked_after
+            gap.sources[to].fruitless += 1  # until it has `brought` something
             gap.wants_keeper |= after == gap.asked_after
             gap.asked_after = after
             chosen.setdefault(to, []).append((line, want))
@@ -285,7 +297,8 @@ class Repair:
                 gap.sources.pop(flight.to, None)
             elif source is not None:
                 # A claim may be a lie, or name what is lost: while nothing comes of it, ask ever more rarely.
-                source.not_before_ms = now.mono_ms + min(PATIENCE_MS_MAX, SETTLE_MS << min(source.fruitless, 16))
+                patience_ms = SETTLE_MS << min(max(0, source.fruitless - 1), 16)
+                source.not_before_ms = now.mono_ms + min(PATIENCE_MS_MAX, patience_ms)
 
     def deadline(self) -> float | None:
         """When `requests_due` may have something to say; asked after every input, so gone through once a change."""

@@ -100,7 +100,7 @@ class Intake:
             if isinstance(candidates, Refusal):
                 self._refuse(candidates)
             elif candidates:
-                self._check(candidates, given.signature, is_asked=True)
+                self._check(candidates, given.signature, source=reply.sender)
 
     def roster_changed(self, now: Instant) -> None:
         """Vertices that waited for a newer roster are looked at again."""
@@ -166,17 +166,18 @@ class Intake:
             self._early_bytes -= len(self._early.popleft())
             self.early_dropped += 1
 
-    def _check(self, candidates: tuple[Candidate, ...], signature: bytes, *, is_asked: bool = False) -> None:
+    def _check(self, candidates: tuple[Candidate, ...], signature: bytes, source: int | None = None) -> None:
+        """`source`: who answered with this, if it was asked for."""
         header = candidates[-1].header
         member = self._admission.roster.member(header.author)
         assert member is not None, "screened"
         self._checking[header.id] = sum(candidate.size_bytes for candidate in candidates)
         self._checking_bytes += self._checking[header.id]
         message = suite.sig_structure(header.suite, suite.PURPOSE_VERTEX, header.raw)
-        ticket = self._desk.ticket(partial(self._verified, candidates, is_asked))
+        ticket = self._desk.ticket(partial(self._verified, candidates, source))
         self._desk.do(Verify(ticket, header.suite, member.public_key, message, signature))
 
-    def _verified(self, candidates: tuple[Candidate, ...], is_asked: bool, ok: bool, now: Instant) -> None:
+    def _verified(self, candidates: tuple[Candidate, ...], source: int | None, ok: bool, now: Instant) -> None:
         header = candidates[-1].header
         self._checking_bytes -= self._checking.pop(header.id, 0)
         if not ok:
@@ -198,11 +199,18 @@ class Intake:
             self._settled(answer, now)
             if isinstance(answer, Duplicate) and candidate.signature and self._lacks_signature(candidate.header):
                 self._signed(candidate.header.key, candidate.header.id, candidate.signature)
-            if isinstance(answer, Parked) and is_asked and index == 0 and answer.missing.author == header.author:
-                self._repair.unknown_prev(header.author, header.incarnation, answer.missing.seq)
+            if source is not None and isinstance(answer, Accepted):
+                self._repair.brought(source, header.author)
+            if source is not None and index == 0:
+                self._began(header, answer)
             if isinstance(answer, Refusal):
                 break
         self._forks.look(now)
+
+    def _began(self, header: Header, answer: Answer) -> None:
+        """An answer to a request begins with a vertex of the line that ends in `header`."""
+        if isinstance(answer, Parked) and answer.missing.author == header.author:
+            self._repair.unknown_prev(header.author, header.incarnation, answer.missing.seq)
 
     def _settled(self, answer: Answer, now: Instant) -> None:
         if isinstance(answer, Accepted):
