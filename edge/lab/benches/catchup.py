@@ -68,8 +68,9 @@ def _run(root: Path, workers: list[Worker], missing: Missing) -> dict[str, Any]:
     late = _start(root, LATE, workers)
     told = late.ask(op="await", vertices=before["vertices"], timeout_s=TIMEOUT_S)
     after = holder.ask(op="usage")
-    frames = {key: size for key, size in told["bytes"].items() if not key.startswith("r ")}
-    total = sum(frames.values())
+    frames: dict[str, int] = told["bytes"]
+    # The roster is told to whoever comes, whether or not it lacks a vertex.
+    total = sum(told["socket_bytes"]) - sum(size for key, size in frames.items() if key.startswith("r "))
     return {
         "held": told["held"],
         "missing": missing.vertices,

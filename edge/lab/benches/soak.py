@@ -15,6 +15,7 @@ import tempfile
 import time
 from argparse import ArgumentParser, Namespace
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -33,8 +34,10 @@ from edge.shell import telemetry
 SAMPLE_S = 5.0
 LINE_S = 60.0
 """Where no terminal shows a bar, a line this often."""
-WARM_UP_S_MAX = 900.0
+WARM_UP_S_MAX = 1200.0
+"""Logs have been trimmed by then, and what keeps the newest so many (TRACE_MAX own vertices, one a second) is full."""
 WARM_UP_SHARE = 0.4
+COURSE_POINTS = 12
 
 
 def arguments(parser: ArgumentParser) -> None:
@@ -174,6 +177,7 @@ class _Soak(Demo):
                 "devices_mean": round(fmean(slopes.values()), 3) if slopes else None,
             },
             "rss_mb_max": round(max(one.rss_mb_max for one in trends.values()), 1),
+            "course_mb": course(self.samples, self.load_s),
             "flat": all(one.is_flat for one in trends.values()),
             **self.answer,
             "rows": [self._row_of(name, one) for name, one in trends.items()],
@@ -192,6 +196,17 @@ class _Soak(Demo):
             "recorded": status.get("recorded_events"),
             "segments_dropped": status.get("log", {}).get("segments_dropped"),
         }
+
+
+def course(samples: Mapping[str, Sequence[Sample]], load_s: float) -> dict[str, float]:
+    """The mean memory of the devices, by the minute at the end of each of COURSE_POINTS parts."""
+    parts: dict[int, list[float]] = {}
+    for name, looks in samples.items():
+        for look in looks if name != GATEWAY else ():
+            part = min(COURSE_POINTS - 1, int(look.at_s * COURSE_POINTS / load_s))
+            parts.setdefault(part, []).append(look.rss_mb)
+    ends_min = load_s / 60 / COURSE_POINTS
+    return {f"{(part + 1) * ends_min:.1f} min": round(fmean(values), 2) for part, values in sorted(parts.items())}
 
 
 def repeat(recording: Path, path: Path, length_ms: float) -> None:

@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 
 from edge.lab import plot, watch
-from edge.lab.benches.soak import repeat
+from edge.lab.benches.soak import COURSE_POINTS, course, repeat
 from edge.lab.benches.soak_trend import FLAT, Sample, slope, trend
 
 
-def course(*, per_h: float = 0.0, more: int = 0, count: int = 100) -> list[Sample]:
+def looks(*, per_h: float = 0.0, more: int = 0, count: int = 100) -> list[Sample]:
     """A sample a minute: memory rises all the while, descriptors in the last quarter alone."""
     return [Sample(60.0 * n, 30 + per_h * n / 60, 20 + (more if n >= 3 * count / 4 else 0), 12) for n in range(count)]
 
@@ -22,10 +22,10 @@ def test_the_slope_is_that_of_the_line():
 
 
 def test_what_grows_is_seen_and_by_how_much():
-    grows = trend(course(per_h=2.5), 0)
+    grows = trend(looks(per_h=2.5), 0)
     assert grows.slope_mb_per_h == pytest.approx(2.5)
     assert grows.rss_mb[1] - grows.rss_mb[0] == pytest.approx(2.5 * 75 / 60, abs=0.05)
-    assert trend(course(), 0).slope_mb_per_h == 0
+    assert trend(looks(), 0).slope_mb_per_h == 0
 
 
 def test_what_happens_while_it_warms_up_does_not_count():
@@ -38,11 +38,11 @@ def test_what_happens_while_it_warms_up_does_not_count():
 
 @pytest.mark.parametrize(("more", "flat"), [(0, True), (FLAT, True), (FLAT + 1, False), (-5, True)])
 def test_descriptors_that_become_more_are_not_flat(more: int, flat: bool):
-    assert trend(course(more=more), 0).is_flat is flat
+    assert trend(looks(more=more), 0).is_flat is flat
 
 
 def test_one_sample_has_no_slope():
-    assert trend(course(count=1), 10).slope_mb_per_h is None
+    assert trend(looks(count=1), 10).slope_mb_per_h is None
 
 
 def test_a_recording_goes_on_without_a_jump_for_as_long_as_asked(tmp_path: Path):
@@ -60,5 +60,11 @@ def test_a_recording_goes_on_without_a_jump_for_as_long_as_asked(tmp_path: Path)
 
 def test_the_course_becomes_a_picture(tmp_path: Path):
     pytest.importorskip("matplotlib", reason="an extra: synedge[plot]")
-    plot.draw_soak({"gateway": course(per_h=1.0), "device-1": course()}, 600, tmp_path / "soak.png")
+    plot.draw_soak({"gateway": looks(per_h=1.0), "device-1": looks()}, 600, tmp_path / "soak.png")
     assert (tmp_path / "soak.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_course_is_that_of_the_devices():
+    told = course({"gateway": looks(per_h=100.0), "device-1": looks(per_h=6.0, count=120)}, 7200)
+    assert len(told) == COURSE_POINTS
+    assert told["10.0 min"] == pytest.approx(30 + 0.1 * 4.5) and told["120.0 min"] == pytest.approx(30 + 0.1 * 114.5)
