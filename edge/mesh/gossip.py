@@ -87,7 +87,7 @@ class Gossip:
         self._said_ms = self._whole_ms = None
 
     def met(self, now: Instant) -> None:
-        """Somebody who keeps what we keep has come, and found what we said last: if that was a part, say all."""
+        """Somebody who keeps what we keep has come: say all, or a part if all is what the broker has of us."""
         if not self._is_whole:
             self._whole_ms = None
-            self.changed(now)
+        self.changed(now)

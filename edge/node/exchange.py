@@ -19,6 +19,7 @@ from edge.limits import (
     REPAIR_FLIGHT_BYTES,
     REPAIR_SERVE_MAX,
     SERVE_VERTICES_MAX,
+    TICKETS_MAX,
 )
 from edge.mesh.gossip import Gossip
 from edge.mesh.peers import Peers
@@ -123,6 +124,8 @@ class Exchange:
         if now.mono_ms < self._ask_ms and not self.repair.has_finished:
             return
         self._ask_ms = now.mono_ms + ASK_MS
+        if self._desk.open_tickets > TICKETS_MAX // 2:
+            return  # the disk and the verifier are behind: what came now would be dropped, and asked for again
         online = self._peers.online(now) if len(self._pending) else []
         online = [*online[:2], *[peer for peer in online[2:] if self._is_gateway(peer)][:1]]
         for missing in self._pending.missing():

@@ -84,7 +84,7 @@ def test_all_is_said_at_first_now_and_then_and_to_who_comes():
     gossip.said(at(FRONTIER_REPEAT_MS), is_whole=True)
     gossip.met(at(11_000))
     assert not gossip.is_whole_due(at(11_000)), "the broker has told them: what was said last was all"
-    assert gossip.frontier_due() == 2 * FRONTIER_REPEAT_MS
+    assert gossip.frontier_due() == 11_000 + FRONTIER_FIRST_MS
     gossip.said(at(11_500), is_whole=False)
     gossip.met(at(12_600))
     assert gossip.is_whole_due(at(12_600)) and gossip.frontier_due() == 12_600 + FRONTIER_FIRST_MS

@@ -1,6 +1,6 @@
 """Who was away gets what it lacks, once."""
 
-from edge.limits import REPAIR_FLIGHT_BYTES
+from edge.limits import REPAIR_FLIGHT_BYTES, TICKETS_MAX
 from tests.builders import World, event
 
 AUTHORS = ["a", "b", "c", "d"]
@@ -28,3 +28,23 @@ def test_lines_that_name_each_other_come_once_though_no_answer_holds_them_all() 
     assert counts["parked"] > 0 and counts["requests_sent"] > 1
     assert sum(len(record.payload) for record in late.log) > 1.5 * REPAIR_FLIGHT_BYTES
     assert counts["duplicates"] == 0, "what waits for another line was not asked for once more"
+
+
+def test_nothing_is_asked_for_while_the_disk_is_behind() -> None:
+    world = World(["a", "late"])
+    author, late = world.boot_all()
+    late.kill()
+    author.submit(event(1), urgent=True)
+    world.run(1)
+    late = world.boot("late")
+    desk = late.node._desk
+    tickets = [desk.ticket(lambda result, now: None) for _ in range(TICKETS_MAX // 2 + 1)]
+    author.do(author.node.linked(True, world.now))
+    world.run(2)
+    assert late.node.counts()["requests_sent"] == 0 and late.node.counts()["gaps"] == 1
+    assert late.node.deadline() > world.ms, "and nobody turns in circles meanwhile"
+    late.do(late.node.stored(tickets[0], (), world.now))
+    world.run(0.1)
+    assert late.node.counts()["requests_sent"] == 1
+    world.run(1)
+    assert world.is_converged()
