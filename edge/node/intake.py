@@ -33,7 +33,7 @@ class Intake:
         forks: Forks,
         custody: Custody,
         accepted: Callable[[tuple[Candidate, ...], Instant], None],
-        met: Callable[[Header], Refusal | None],
+        met: Callable[[Header, Instant], Refusal | None],
         signed: Callable[[VertexKey, VertexId, bytes], None],
         overheard: Callable[[Header, Instant], None],
     ) -> None:
@@ -195,7 +195,7 @@ class Intake:
             self.dropped_full += 1
             return
         for index, candidate in enumerate(candidates):
-            answer = self._met(candidate.header) or self._admission.settle(candidate, candidates[index + 1 :])
+            answer = self._met(candidate.header, now) or self._admission.settle(candidate, candidates[index + 1 :])
             self._settled(answer, now)
             if isinstance(answer, Duplicate) and candidate.signature and self._lacks_signature(candidate.header):
                 self._signed(candidate.header.key, candidate.header.id, candidate.signature)

@@ -30,7 +30,6 @@ from edge.node.trim import Segments, Trimmer
 from edge.sense.reading import Reading
 from edge.sense.senses import Senses
 from edge.sense.window import Window
-from edge.wire.cbor import encode
 from edge.wire.event import TIME_UNSURE, Event
 from edge.wire.frame import Channel, decode_reply, encode_vertex
 from edge.wire.refusal import Refusal
@@ -92,8 +91,7 @@ class Node:
         self._own.begin(own.head, now)
         for header in own.unsigned:
             self._own.sign_again(header)
-        boot = Record(BOOT, encode([self._author.incarnation, now.wall_ms]))
-        self._own.persist((boot,), self._booted, sync=True)
+        self._own.persist((self._own.boot_record(now),), self._booted, sync=True)
         self._tick_ms = now.mono_ms + TICK_MS
         return self._turn(now)
 

@@ -8,15 +8,16 @@ from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
 
-from edge.dag.author import Author, Draft
+from edge.dag.author import Author, Draft, next_life
 from edge.dag.graph import Graph
-from edge.dag.records import SIGNATURE, VERTEX, Record
+from edge.dag.records import BOOT, SIGNATURE, VERTEX, Record
 from edge.effects import Broadcast, Persist, Recorded, Sign
 from edge.ids import Instant, VertexId, VertexKey
 from edge.limits import HLC_AHEAD_MS_MAX, LOG_SHED_SHARES, OWN_FLIGHT_MAX
 from edge.mesh.gossip import Gossip
 from edge.node.desk import Desk
 from edge.wire import suite
+from edge.wire.cbor import encode
 from edge.wire.event import Event
 from edge.wire.frame import encode_vertex
 from edge.wire.refusal import Refusal
@@ -88,11 +89,12 @@ class OwnLine:
         """Go on from where recovery says that our line ends."""
         self.head, self._born_ms = head, now.wall_ms
 
-    def meets(self, header: Header) -> Refusal | None:
+    def meets(self, header: Header, now: Instant) -> Refusal | None:
         """Look at a vertex from the mesh whose signature stands: one of ours that we did not write is another device's.
 
-        In our own incarnation it would be a fork, and is refused. In another one it may be a tail that we lost; not if
-        it was made after we started.
+        Or it is a tail that we lost; not in the incarnation that we are in, and not if it was made after we started.
+        Two devices in one incarnation fork, or will: ours ends here, and the next begins. What is on its way to the
+        disk comes first: it must not find its place taken.
         """
         if header.author != self._author.options.index or self._graph.holds(header.key, header.id):
             return None
@@ -102,7 +104,17 @@ class OwnLine:
             if self.key_in_use is None:
                 self._desk.report("error", "key-in-use", vertex=tuple(header.key), incarnation=self._author.incarnation)
             self.key_in_use = header.key
-        return Refusal("key-in-use", str(tuple(header.key))) if is_ours else None
+        if is_ours:
+            highest = max(header.incarnation, self._graph.highest_incarnation(header.author))
+            self._author.incarnation = next_life(highest, now.wall_ms)
+            self.keep(self.boot_record(now))
+        if any(flight.draft.header.incarnation == header.incarnation for flight in self._flights):
+            return Refusal("key-in-use", str(tuple(header.key)))
+        return None
+
+    def boot_record(self, now: Instant) -> Record:
+        """What says in the log that the incarnation we are in has begun."""
+        return Record(BOOT, encode([self._author.incarnation, now.wall_ms]))
 
     def accepts(self, retention: int) -> bool:
         """Whether an event of this class would be recorded now; the lowest class stops first."""

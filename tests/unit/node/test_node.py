@@ -107,12 +107,31 @@ def test_a_second_device_with_our_key_is_noticed_and_does_not_stop_us() -> None:
     a.submit(event(1), urgent=True)
     clone.submit(event(2), urgent=True)
     assert len(sent) == 1
+    life = a.node.incarnation
     a.do(a.node.receive(Channel.VERTEX, sent[0], world.now))
-    assert a.node.status(world.now)["key_in_use"] == (0, a.node.incarnation, 1)
+    assert a.node.status(world.now)["key_in_use"] == (0, life, 1)
     assert [report.level for report in a.reports if report.event == "key-in-use"] == ["error"]
-    assert a.node.counts()["refused_key_in_use"] == 1
     a.submit(event(3), urgent=True)
-    assert [key[2] for key, _ in a.recorded] == [1, 2], "it goes on recording"
+    (first, _), (second, _) = a.recorded
+    assert first == (0, life, 1)
+    assert second == (0, a.node.incarnation, 2) > (0, life, 2), "it goes on recording, and writes there no more"
+    assert a.node.status(world.now)["quarantined"] == [0], "one name, two vertices: it says so itself"
+
+
+def test_what_is_on_its_way_to_the_disk_keeps_its_place() -> None:
+    world = World(["a", "b"])
+    a = world.boot("a")
+    other = World(["a", "b"])
+    clone = other.boot("a")
+    sent: list[bytes] = []
+    other.broadcast = lambda sender, channel, payload: sent.append(payload)  # type: ignore[method-assign]
+    clone.submit(event(2), urgent=True)
+    life = a.node.incarnation
+    effects = a.node.submit(event(1), world.now, urgent=True)
+    a.do(a.node.receive(Channel.VERTEX, sent[0], world.now))
+    assert a.node.counts()["refused_key_in_use"] == 1
+    a.do(effects)
+    assert [key for key, _ in a.recorded] == [(0, life, 1)]
 
 
 def test_a_second_device_with_our_key_in_a_life_of_its_own_is_noticed() -> None:
