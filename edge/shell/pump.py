@@ -69,7 +69,9 @@ class Pump:
         size = len(payload) + len(topic) + _PACKET_OVERHEAD
         with self._outbox_lock:
             self._settle()
-            if self._outbox_bytes + size > limits.OUTBOX_BYTES_MAX:
+            # A roster is as large as all of it: it finds room beside a queue of frames, if not beside another roster.
+            room = limits.OUTBOX_BYTES_MAX * (1 if size <= limits.BROKER_PACKET_BYTES_MAX // 4 else 2)
+            if self._outbox_bytes + size > room:
                 return Sent.FULL
             packet = self._client.publish(topic, payload, 0, retain)
             if packet.rc != MQTTErrorCode.MQTT_ERR_SUCCESS:
