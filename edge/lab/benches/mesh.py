@@ -120,8 +120,9 @@ class Worker:
         return self.receive()
 
     def kill(self) -> None:
-        """Its broker dies with it, and its directory is thrown away."""
+        """Its broker dies with it, and its directory is thrown away: nothing may be left that writes there."""
         self._process.kill()
+        self._process.wait()
 
     def end(self) -> None:
         """Closing its input ends the process; one that hangs is killed."""
