@@ -133,7 +133,7 @@ def reply(rng: Random) -> Tree:
 
 
 def evidence(rng: Random) -> Tree:
-    name = [rng.choice((300, 2**32 - 1)), index(rng, 1), rng.choice((1, number(rng, 2)))]
+    name = [rng.choice((300, 2**32 - 1)), index(rng, 1), rng.choice((1, min(number(rng, 2), 2**53 - 4)))]
     sides = []
     for _ in range(2):
         first = header(rng)
@@ -142,7 +142,7 @@ def evidence(rng: Random) -> Tree:
         chain = [encode(first)]
         for above in range(rng.choice((0, 0, 1, 3))):
             following = header(rng)
-            following[3:7] = [name[0], index(rng, 1), min(name[2] + 1 + above, 2**53 - 1), vertex_id(chain[-1])]
+            following[3:7] = [name[0], index(rng, 1), name[2] + 1 + above, vertex_id(chain[-1])]
             chain.append(encode(following))
         sides.append([chain, part(rng, 4627)])
     return sorted(sides, key=lambda side: vertex_id(side[0][0]))
