@@ -7,11 +7,12 @@ import time
 from collections import deque
 from collections.abc import Callable
 
+from edge.dag.inorder import InOrder
 from edge.dag.journal import Journal
-from edge.dag.records import VERTEX, Record
+from edge.dag.records import Record
 from edge.dag.trimming import trim
 from edge.effects import Load, Persist, Ticket, Trim
-from edge.errors import DiskFullError, StorageError
+from edge.errors import StorageError
 
 Stored = Callable[[Ticket, tuple[int, ...] | None, int], None]
 """(ticket, places or None for a full disk, monotonic ns at which they were durable)."""
@@ -36,6 +37,7 @@ class Scribe:
         write_floor: Callable[[bytes], None] | None = None,
     ) -> None:
         self._journal = journal
+        self._in_order = InOrder(journal)
         self._stored = stored
         self._loaded = loaded
         self._failed = failed
@@ -45,7 +47,6 @@ class Scribe:
         self._change = threading.Condition()
         self._is_stopping = False
         self._is_dead = False
-        self._refused: tuple[Record, ...] | None = None
         self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
 
     def start(self) -> None:
@@ -93,7 +94,7 @@ class Scribe:
             if isinstance(effect, Trim):
                 self._trim(effect)
             elif isinstance(effect, Persist):
-                places = self._append(effect)
+                places = self._in_order.append(effect.records)
                 must_sync |= effect.sync and places is not None
                 answers.append((effect.ticket, places))
         if must_sync:
@@ -110,18 +111,3 @@ class Scribe:
         assert self._write_floor is not None, "a floor is durable before anything is dropped"
         places = trim(self._journal, self._write_floor, effect.floor, effect.records, effect.before)
         self._trimmed(effect.ticket, places)
-
-    def _append(self, effect: Persist) -> tuple[int, ...] | None:
-        """None for want of room. No vertex overtakes one that was refused, or a chain would lie there with a hole."""
-        is_vertex = any(record.type == VERTEX for record in effect.records)
-        if is_vertex and self._refused is not None and self._refused is not effect.records:
-            return None
-        try:
-            places = tuple(self._journal.append(record.type, record.payload) for record in effect.records)
-        except DiskFullError:
-            if is_vertex:
-                self._refused = effect.records
-            return None
-        if is_vertex:
-            self._refused = None
-        return places

@@ -11,11 +11,10 @@ from functools import partial
 from random import Random
 from typing import TYPE_CHECKING
 
+from edge.dag.inorder import InOrder
 from edge.dag.journal import Journal
-from edge.dag.records import VERTEX, Record
 from edge.dag.trimming import trim
 from edge.effects import Load, Persist, Trim
-from edge.errors import DiskFullError
 from edge.sim import card
 
 if TYPE_CHECKING:
@@ -30,13 +29,13 @@ class Scribe:
 
     def __init__(self, machine: Machine, journal: Journal, rng: Random) -> None:
         self.journal = journal
+        self._in_order = InOrder(journal)
         self.answers_early = False
         """The rule that durable comes first is broken."""
         self._machine = machine
         self._rng = rng
         self._queue: deque[Persist | Load | Trim] = deque()
         self._is_busy = False
-        self._refused: tuple[Record, ...] | None = None
 
     def put(self, effect: Persist | Load | Trim) -> None:
         self._queue.append(effect)
@@ -53,7 +52,7 @@ class Scribe:
             if isinstance(effect, Trim):
                 self._trim(effect)
             elif isinstance(effect, Persist):
-                places = self._append(effect)
+                places = self._in_order.append(effect.records)
                 must_sync |= effect.sync and places is not None
                 answers.append((effect, places))
         if self.answers_early:
@@ -87,18 +86,3 @@ class Scribe:
         machine = self._machine
         places = trim(self.journal, partial(card.save_floor, machine.disk), effect.floor, effect.records, effect.before)
         machine.feed(machine.node.trimmed, effect.ticket, places)
-
-    def _append(self, effect: Persist) -> tuple[int, ...] | None:
-        """None for want of room. No vertex overtakes one that was refused, or a chain would lie there with a hole."""
-        is_vertex = any(record.type == VERTEX for record in effect.records)
-        if is_vertex and self._refused is not None and self._refused is not effect.records:
-            return None
-        try:
-            places = tuple(self.journal.append(record.type, record.payload) for record in effect.records)
-        except DiskFullError:
-            if is_vertex:
-                self._refused = effect.records
-            return None
-        if is_vertex:
-            self._refused = None
-        return places
