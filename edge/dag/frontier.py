@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from edge.dag.evidence import Evidence
@@ -42,6 +42,11 @@ def entries_of(graph: Graph, author: int, proof: Evidence | None = None) -> tupl
 def frontier(graph: Graph) -> tuple[FrontierEntry, ...]:
     """Entries for every line of history, by (author, incarnation)."""
     return tuple(entry for author in graph.authors() for entry in entries_of(graph, author))
+
+
+def of_author(entries: Sequence[FrontierEntry], author: int) -> Sequence[FrontierEntry]:
+    """The entries of one author; a frontier has them by author."""
+    return entries[bisect_left(entries, (author,)) : bisect_left(entries, (author + 1,))]
 
 
 class Horizon:

@@ -33,6 +33,7 @@ class Gossip:
         self._changed_ms: float | None = None
         self._said_ms: float | None = None
         self._whole_ms: float | None = None
+        self._company_until_ms = float("-inf")
         self._is_whole = False
         """What was said last, and is retained, was all."""
 
@@ -65,11 +66,14 @@ class Gossip:
         return tuple(head.parent for head in chosen), tuple(head.clock for head in chosen)
 
     def frontier_due(self) -> float:
-        """When the frontier should be announced next, monotonic ms."""
+        """When the frontier should be announced next, monotonic ms.
+
+        A change is worth saying to who may lack it; to nobody but leaves the frontier is a sign of life.
+        """
         if self._said_ms is None:
             return 0.0
         repeat = self._said_ms + self._repeat_ms
-        if self._changed_ms is None:
+        if self._changed_ms is None or self._changed_ms > self._company_until_ms:
             return repeat
         return min(repeat, max(self._changed_ms + FRONTIER_FIRST_MS, self._said_ms + self._interval_ms))
 
@@ -85,6 +89,10 @@ class Gossip:
     def say_soon(self) -> None:
         """A new connection: nobody there knows what we hold."""
         self._said_ms = self._whole_ms = None
+
+    def company(self, until_ms: float) -> None:
+        """Until then somebody listens who would ask for what we have and it lacks."""
+        self._company_until_ms = until_ms
 
     def met(self, now: Instant) -> None:
         """Somebody who keeps what we keep has come: say all, or a part if all is what the broker has of us."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any
 
@@ -21,7 +21,6 @@ from edge.effects import (
 from edge.ids import Instant
 from edge.limits import BLOB_FETCHES_MAX, BLOB_FLIGHT_CHUNKS
 from edge.mesh.blobs import Fetch, Part, Serving
-from edge.mesh.peers import Peers
 from edge.node.desk import Desk
 from edge.node.membership import Membership
 from edge.wire.blob import (
@@ -77,14 +76,14 @@ class Blobs:
         desk: Desk,
         index: int,
         membership: Membership,
-        peers: Peers,
+        within_reach: Callable[[Instant], Sequence[int]],
         chance: Callable[[int], bytes],
         refuse: Callable[[Refusal], None],
     ) -> None:
         self._desk = desk
         self._index = index
         self._membership = membership
-        self._peers = peers
+        self._within_reach = within_reach
         self._refuse = refuse
         self._draw = lambda: int.from_bytes(chance(6), "big")
         self._jobs: dict[bytes, Job] = {}
@@ -189,7 +188,7 @@ class Blobs:
             site = self._membership.roster.site
             others = [other.fetch for other in self._jobs.values() if other is not job]
             busy = partial(_has_any_asked, others)
-            for ask in job.fetch.asks(lambda: self._peers.online(now), room, now, busy):
+            for ask in job.fetch.asks(partial(self._within_reach, now), room, now, busy):
                 frame = BlobRequest(site, self._index, ask.correlation, job.digest, ask.chunks)
                 self._desk.do(Send(ask.to, Channel.BLOB, encode_blob_request(frame)))
                 room -= len(ask.chunks)

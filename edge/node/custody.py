@@ -14,12 +14,14 @@ from edge.dag.graph import ID_BYTES, Branch, Graph
 from edge.dag.records import Record
 from edge.effects import Archive, Load
 from edge.ids import Instant, VertexKey
-from edge.limits import ARCHIVE_FLIGHT_MAX
+from edge.limits import ARCHIVE_FLIGHT_MAX, ITEMS_MAX
 from edge.node.desk import Desk
 from edge.wire.frame import VertexFrame, decode_vertex
 from edge.wire.roster import Roster
 from edge.wire.vertex import Ack, Header, decode_header
 
+ACK_MS_PER_MEMBER = 5.0
+"""Each vertex that acknowledges goes to every member: the more they are, the more it waits to say at once."""
 CATCH_UP_VERTICES = 64
 """Read from the log at a time for a store that was behind."""
 
@@ -49,6 +51,8 @@ class Custody:
         self._kept: dict[tuple[int, int], int] = {}
         """Gateway: highest seq in our own store."""
         self._due: dict[tuple[int, int], Ack] = {}
+        self._due_ms = float("inf")
+        """When what is owed has waited long enough, although it does not fill a vertex."""
         self._behind: dict[tuple[int, int], int] = {}
         """Gateway: the first seq of each line that the store had no room for; it is read from the log later."""
         self._is_reading = False
@@ -150,17 +154,26 @@ class Custody:
             if header.body is not None:
                 self._owe(header)
 
-    def settle(self, now: Instant) -> None:
+    def settle(self, members: int, now: Instant) -> None:
         """Queue what is owed, one acknowledgement a line of history; the newest ones wait while a set is on its way."""
         if self._behind and not self._is_reading and 2 * self._archiving < ARCHIVE_FLIGHT_MAX:
             self._catch_up()
-        if self._author.queued_items:
+        if self._author.queued_items or not self._due:
+            return
+        wait_ms = members * ACK_MS_PER_MEMBER - self._author.options.commit_window_ms
+        self._due_ms = min(self._due_ms, now.mono_ms + wait_ms)
+        if now.mono_ms < self._due_ms and len(self._due) < ITEMS_MAX:
             return
         for line, ack in self._due.items():
             self._author.add_item(ack, now)
             self._said[line] = ack.seq
             self.acknowledged(FloorAck(*ack))
         self._due.clear()
+        self._due_ms = float("inf")
+
+    def deadline(self) -> float:
+        """When `settle` has something to say, monotonic ms."""
+        return float("inf") if self._author.queued_items else self._due_ms
 
     def _catch_up(self) -> None:
         """Read from the log the next vertices of a line that the store had no room for."""

@@ -22,7 +22,7 @@ from edge.limits import (
     TICKETS_MAX,
 )
 from edge.mesh.gossip import Gossip
-from edge.mesh.peers import Peers
+from edge.mesh.peers import ONLINE_MS, Peers
 from edge.mesh.repair import ANY_INCARNATION, Line, Repair
 from edge.mesh.serving import LOAD_VERTICES, Serving, Stretch, size_of
 from edge.node.desk import Desk
@@ -74,6 +74,8 @@ class Exchange:
         self._peers = peers
         self._gossip = gossip
         self._keep_all = admission.only is None
+        if not self._keep_all:
+            gossip.company(float("inf"))  # whoever keeps everything wants what we make
         self._horizon = frontier.Horizon(self._graph, index, forks.proofs, keep_all=self._keep_all)
         self._came = came
         self._is_gateway = admission.is_gateway
@@ -107,9 +109,11 @@ class Exchange:
                 self._came(frame.sender)
             elif self._keep_all:
                 self._gossip.met(now)
+        if not frame.keeps_own:
+            self._gossip.company(now.mono_ms + ONLINE_MS)
         peer = self._peers.heard(frame.sender, now)
         members = roster.by_index
-        said = frame.entries if self._keep_all else [entry for entry in frame.entries if entry.author == self._index]
+        said = frame.entries if self._keep_all else frontier.of_author(frame.entries, self._index)
         known = [entry for entry in self._horizon.unknown(said) if entry.author in members]
         known = [entry for entry in known if entry.author not in self._quarantined]
         gaps = frontier.lacking(self._graph, known)

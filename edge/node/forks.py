@@ -36,6 +36,11 @@ class Forks:
         self._places: dict[int, int] = {}
         self.proofs: dict[int, Evidence] = {}
 
+    @property
+    def has_open(self) -> bool:
+        """Whether a conflict waits for our own side of it to be on the disk and signed."""
+        return any(author not in self._tried for author in self._admission.conflicts)
+
     def look(self, now: Instant) -> None:
         """Complete what admission has found, as soon as our own side of it is on the disk and signed."""
         for author, conflict in self._admission.conflicts.items():

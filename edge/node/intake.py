@@ -19,7 +19,7 @@ from edge.node.forks import Forks
 from edge.wire import suite
 from edge.wire.frame import Range, ReplyFrame, decode_vertex
 from edge.wire.refusal import Refusal
-from edge.wire.vertex import Header, decode_header
+from edge.wire.vertex import Ack, Header, decode_header
 
 
 class Intake:
@@ -81,7 +81,7 @@ class Intake:
             return self._refuse(header)
         if frame.signature is None:
             return self._refuse(Refusal("signature-missing"))
-        if self._is_stranger(header) and not self._is_new_from_gateway(header):
+        if self._is_stranger(header) and not self._concerns_us(header):
             self.not_kept += 1
         elif self._admission.knows(header) and not self._lacks_signature(header):
             self.duplicates += 1
@@ -133,8 +133,11 @@ class Intake:
         """Whether we keep our own line only, and this is another's."""
         return self._admission.only not in (None, header.author)
 
-    def _is_new_from_gateway(self, header: Header) -> bool:
-        return self._admission.is_gateway(header.author) and header.hlc > self._clocks.get(header.author, -1)
+    def _concerns_us(self, header: Header) -> bool:
+        """Whether a gateway acknowledges something of ours in it, and it is newer than what we heard of that one."""
+        if header.hlc <= self._clocks.get(header.author, -1) or not self._admission.is_gateway(header.author):
+            return False
+        return any(isinstance(item, Ack) and item.author == self._admission.only for item in header.items)
 
     def _lacks_signature(self, header: Header) -> bool:
         return self._admission.graph.lacks_signature(header.key, header.id)

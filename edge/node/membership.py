@@ -43,7 +43,8 @@ class Membership:
         """Told of each roster that we go by from now on."""
         self._persist = persist
         self._said_ms = float("-inf")
-        self._due_ms = float("inf")
+        self.deadline = float("inf")
+        """When `tick` says the roster, monotonic ms."""
         self._turn_ms = turn * SPREAD_MS
 
     def adopt(self, roster: Roster, data: bytes) -> None:
@@ -55,7 +56,7 @@ class Membership:
     def receive(self, data: bytes, now: Instant) -> Refusal | None:
         """A roster by whoever: None if it is ours, or now is; what is refused changes nothing."""
         if data == self.data:
-            self._due_ms, self._said_ms = float("inf"), now.mono_ms
+            self.deadline, self._said_ms = float("inf"), now.mono_ms
             return None
         roster = open_roster(data, self._authority)
         if isinstance(roster, Refusal):
@@ -68,7 +69,7 @@ class Membership:
             kept = roster.member(member.index)
             if kept is None or (kept.suite, kept.public_key) != (member.suite, member.public_key):
                 return Refusal("roster-shrinks", member.name)
-        self._due_ms, self._said_ms = float("inf"), now.mono_ms
+        self.deadline, self._said_ms = float("inf"), now.mono_ms
         self.adopt(roster, data)
         self._persist(Record(ROSTER, data))
         self._desk.report("info", "roster", version=roster.version, members=len(roster.members))
@@ -76,17 +77,17 @@ class Membership:
 
     def linked(self, now: Instant) -> None:
         """A new broker may have none."""
-        self._due_ms = now.mono_ms + WAIT_MS + self._turn_ms
+        self.deadline = now.mono_ms + WAIT_MS + self._turn_ms
 
     def tick(self, now: Instant) -> None:
-        if now.mono_ms < self._due_ms:
+        if now.mono_ms < self.deadline:
             return
-        self._due_ms = float("inf")
+        self.deadline = float("inf")
         if now.mono_ms - self._said_ms >= REPEAT_MS:
             self._said_ms = now.mono_ms
             self._desk.do(Announce(Channel.ROSTER, self.data))
 
     def say(self, now: Instant) -> None:
         """Tell everyone in our turn, at most every REPEAT_MS, unless somebody does so before."""
-        self._due_ms = min(self._due_ms, now.mono_ms + self._turn_ms)
+        self.deadline = min(self.deadline, now.mono_ms + self._turn_ms)
         self.tick(now)

@@ -71,7 +71,7 @@ class Node:
         self._intake = Intake(self._desk, self._admission, self._exchange.repair, *told)
         roster_says = (roster_bytes, self._own.keep, 0.0 if options.is_gateway else 0.2 + 0.8 * jitter)
         self.membership = Membership(self._desk, options.authority, self._admission, *roster_says)
-        self.blobs = Blobs(*mine, self.membership, self.peers, salts, self._intake.refuse)
+        self.blobs = Blobs(*mine, self.membership, self._within_reach, salts, self._intake.refuse)
         self.recovery = Recovery(options.index, self._admission, self._author, self.custody, self._forks)
         self._own.places = self.recovery.places
         self._trimmer = Trimmer(self._desk, self._admission, self._author, self.custody, self.recovery, self._forks)
@@ -249,23 +249,29 @@ class Node:
         return self._turn(now)
 
     def tick(self, now: Instant) -> list[Effect]:
-        """Called at `deadline()`, and at least once a second."""
+        """Called at `deadline()`."""
         if now.mono_ms >= self._tick_ms:
             self._tick_ms = now.mono_ms + TICK_MS
             for change in (*self.senses.stalled(now.mono_ms), *self.senses.faults()):
                 level = "info" if change.is_ok else "warning"
                 self._desk.report(level, change.kind, name=change.name, text=change.text)
-            if self._is_linked:
-                self.membership.tick(now)
             self._forks.look(now)
+        if self._is_linked:
+            self.membership.tick(now)
         return self._turn(now)
 
     def deadline(self) -> float:
         """When `tick` wants to be called next, monotonic ms."""
+        dues = [self.custody.deadline()]
         own = self._own.deadline()
+        if own is not None:
+            dues.append(own)
+        if self.senses.has_streams or self._forks.has_open:
+            dues.append(self._tick_ms)
         # Without a link nothing is announced or asked, however long it has been due.
-        mesh = min(self._exchange.deadline(), self.blobs.deadline()) if self._is_linked else float("inf")
-        return min(self._tick_ms, mesh, float("inf") if own is None else own)
+        if self._is_linked:
+            dues += (self._exchange.deadline(), self.blobs.deadline(), self.membership.deadline)
+        return min(dues)
 
     # ---- what it knows
 
@@ -327,7 +333,7 @@ class Node:
         if self._is_closing:
             return self._desk.take()
         self._intake.is_full = self._own.is_disk_full or self._own.log_share >= LOG_PEERS_SHARE or self.custody.is_full
-        self.custody.settle(now)
+        self.custody.settle(len(self.roster.members), now)
         self._own.retry(now)
         self._own.flush(self.roster.version, now)
         if self._owes_tally and not self._author.queued_events:
@@ -370,6 +376,14 @@ class Node:
                 stored = partial(self._held, candidate)
                 self._own.persist((Record(VERTEX, frame),), stored)
             self.custody.archive(header, candidate.signature, candidate.body)
+
+    def _within_reach(self, now: Instant) -> list[int]:
+        """Members who may answer us: those heard of lately, and where not all are heard, the others behind them."""
+        online = self.peers.online(now)
+        if self.options.keep_all:
+            return online
+        known = dict.fromkeys((*online, self.options.index))
+        return [*online, *(index for index in self.roster.by_index if index not in known)]
 
     def _overheard(self, header: Header, now: Instant) -> None:
         """A gateway's vertex that we do not keep: our next one may name it."""

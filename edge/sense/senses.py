@@ -52,6 +52,11 @@ class Senses:
         self._total = _NOTHING
 
     @property
+    def has_streams(self) -> bool:
+        """Whether there is anything whose silence could be noticed."""
+        return bool(self._streams)
+
+    @property
     def names(self) -> tuple[str, ...]:
         return tuple(self._agents)
 

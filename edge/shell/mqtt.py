@@ -198,13 +198,17 @@ class Link:
             self._pump.flush()
 
     def hear(self, gateways: tuple[int, ...]) -> None:
-        """Receive the vertices of these, too, unless it is everyone's anyway."""
-        known = self._filters()
+        """Receive what these say, unless it is everyone's anyway."""
+        before = self._filters()
         self._gateways = gateways
+        wanted = self._filters()
         if self._client.is_connected():
-            for name in self._filters():
-                if name not in known:
+            for name in wanted:
+                if name not in before:
                     self._client.subscribe(name, 0)
+            for name in before:
+                if name not in wanted:
+                    self._client.unsubscribe(name)
             self._pump.flush()
 
     def tell_hosted(self, hint: bytes) -> None:

@@ -49,10 +49,16 @@ def frame_topic(prefix: str, channel: Channel, index: int) -> str:
 
 
 def frame_filters(prefix: str, own: int, *, keep_all: bool, gateways: Iterable[int] = ()) -> list[str]:
-    """What a node subscribes to: hints, what is asked of it and answered to it, and every vertex if it keeps them; if
-    not, those of gateways, which acknowledge its own."""
-    names = ["f/+", f"rq/{own}", f"rs/{own}", f"b/{own}", "r", f"{_HOST}/+"]
-    names += ["v/+"] if keep_all else [f"v/{index}" for index in gateways if index != own]
+    """What a node subscribes to: what is asked of it and answered to it, rosters and brokers; and what everyone says if
+    it keeps that. If not, what gateways say, which acknowledge its own; where there is none, who else is there."""
+    names = [f"rq/{own}", f"rs/{own}", f"b/{own}", "r", f"{_HOST}/+"]
+    others = [index for index in gateways if index != own]
+    if keep_all:
+        names += ["v/+", "f/+"]
+    elif others:
+        names += [f"{channel}/{index}" for channel in OWNED for index in others]
+    else:
+        names.append("f/+")
     return [prefix + name for name in names]
 
 

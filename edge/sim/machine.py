@@ -98,7 +98,6 @@ class Machine:
         self._is_linked = False
         self._tick_ms = float("inf")
         self._log_bytes = -1
-        self._seconds = 0
         self._held: list[tuple[Callable[..., None], tuple[Any, ...]]] = []
         self._sign_free_ms = self._verify_free_ms = self._archive_free_ms = 0.0
         self._carry = {
@@ -112,12 +111,10 @@ class Machine:
         return self.is_on and not self.is_asleep
 
     def subscribes(self, channel: Channel) -> bool:
-        """To all of a channel, as in `edge.shell.topics.frame_filters`; requests and replies name their receiver."""
+        """To all of a channel, not to single members; requests and replies name their receiver."""
         if channel in (Channel.REQUEST, Channel.REPLY):
             return False
-        if self.keep_all or channel is Channel.ROSTER:
-            return True
-        return channel is Channel.FRONTIER and self.world.profile.leaves_hear_frontiers
+        return self.keep_all or channel is Channel.ROSTER
 
     def branches_of_its_own(self) -> list[Branch]:
         """What it has written, by incarnation; nothing before its first start."""
@@ -159,7 +156,7 @@ class Machine:
         self.is_ready = False
         self._carry_out(effects)
         self._plan_tick()
-        self.later(SECOND_MS, self._every_second)
+        self.later(SECOND_MS, self._look)
 
     def cut_power(self, tail: Tail, back_ms: float | None) -> None:
         """At any moment, also inside a call of the disk. `back_ms`: when it comes back; never if None."""
@@ -310,16 +307,15 @@ class Machine:
             self._tick_ms = float("inf")
             self.feed(self.node.tick)
 
-    def _every_second(self) -> None:
-        self.later(SECOND_MS, self._every_second)
+    def _look(self) -> None:
+        """How full the log is, as the service tells its node, and whether the node is within its bounds."""
+        self.later(self.world.profile.look_s * SECOND_MS, self._look)
         journal = self.journal
         if journal.size_bytes != self._log_bytes or journal.share > 0.5:
             self._log_bytes, most = journal.size_bytes, journal.options.max_bytes
             segments = tuple((number, used / most) for number, used in journal.segments())
             self.feed(lambda now: self.node.log_share(journal.share, now, segments))
-        self._seconds += 1
-        if self._seconds % self.world.profile.check_s == 0:
-            self.world.checkers.now_and_then(self)
+        self.world.checkers.now_and_then(self)
 
     # ---- effects
 

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from edge.sim.machine import Machine
 
 RETAINED = (Channel.FRONTIER, Channel.ROSTER)
+HEARD_OF_GATEWAYS = (Channel.VERTEX, Channel.FRONTIER)
+"""Channels of which clients that keep their own line hear gateways alone."""
 HISTORY_FRAMES = 256
 NOTICE_MS_MAX = 4_500.0
 """A dead connection is noticed at the latest after one and a half keepalives of three seconds."""
@@ -56,7 +58,7 @@ class Broker:
     hearers: dict[Channel, dict[int, None]] = field(default_factory=lambda: {channel: {} for channel in Channel})
     """By channel the clients that subscribe to all of it."""
     leaves: dict[int, None] = field(default_factory=dict)
-    """Clients that keep their own line: of vertices they hear those of gateways."""
+    """Clients that keep their own line."""
     queue_max: int = BROKER_QUEUE_PACKETS_MAX
     hidden: dict[tuple[int, int], None] = field(default_factory=dict)
     """(sender, receiver) pairs that this broker does not serve: a split view."""
@@ -168,7 +170,9 @@ class Network:
 
     def _give_retained(self, machine: Machine, broker: Broker) -> None:
         for (channel, _), (sender, payload) in list(broker.retained.items()):
-            if sender != machine.index and machine.index in broker.hearers[channel]:
+            if sender == machine.index:
+                continue
+            if machine.index in broker.hearers[channel] or self._is_for_leaves(channel, sender):
                 self._carry(broker, sender, machine, channel, payload)
 
     # ---- frames
@@ -191,20 +195,25 @@ class Network:
                 if to in broker.clients and to != index:
                     self._carry(broker, index, self.machines[to], channel, payload)
                 continue
-            for other in broker.hearers[channel]:
+            for other in self._hearers(broker, channel, index):
                 if other != index:
-                    self._carry(broker, index, self.machines[other], channel, payload)
-            if channel is Channel.VERTEX and sender.is_gateway:
-                for other in broker.leaves:
                     self._carry(broker, index, self.machines[other], channel, payload)
 
     def speak(self, broker: Broker, spoken: Spoken) -> None:
         """Somebody who is no member publishes, or the broker of its own accord."""
         channel, sender, to, payload = spoken
-        named = {to: None} if channel in (Channel.REQUEST, Channel.REPLY) else broker.hearers[channel]
+        named = [to] if channel in (Channel.REQUEST, Channel.REPLY) else self._hearers(broker, channel, sender)
         for index in named:
             if index != sender and index in broker.clients:
                 self._carry(broker, sender, self.machines[index], channel, payload)
+
+    def _hearers(self, broker: Broker, channel: Channel, sender: int) -> list[int]:
+        """Who has subscribed to what this member says on a channel, as in `edge.shell.topics.frame_filters`."""
+        leaves = broker.leaves if self._is_for_leaves(channel, sender) else ()
+        return [*broker.hearers[channel], *leaves]
+
+    def _is_for_leaves(self, channel: Channel, sender: int) -> bool:
+        return channel in HEARD_OF_GATEWAYS and self.machines[sender].is_gateway
 
     def _carry(self, broker: Broker, sender: int, receiver: Machine, channel: Channel, payload: bytes) -> None:
         index = receiver.index

@@ -27,9 +27,6 @@ class Profile:
     """Vertices a device makes, on average."""
     keep_all: bool = True
     """False: devices keep their own line, gateways everything."""
-    leaves_hear_frontiers: bool = True
-    """As shipped. Left out, devices that keep their own line hear no frontiers: they would learn nothing from them but
-    what they themselves had lost, and a thousand of them hear a million in ten seconds."""
     commit_window_ms: int = 500
     weather: Weather = field(default_factory=Weather)
     faults: dict[str, float] = field(default_factory=dict)
@@ -37,8 +34,8 @@ class Profile:
     segment_bytes: int = SEGMENT_BYTES
     stop_minutes: float | None = None
     """Heal already then, although faults are planned for `minutes`."""
-    check_s: int = 1
-    """How often each node is held to its bounds."""
+    look_s: int = 1
+    """How often each node is told how full its log is, and held to its bounds; the service tells it every second."""
     quiet_s: float = 300.0
     """Keepers agree within this after everything has healed, or the run is unconverged."""
 
@@ -108,8 +105,7 @@ PROFILES = {
             links=1,
             rate_per_minute=1.0,
             keep_all=False,
-            leaves_hear_frontiers=False,
-            check_s=10,
+            look_s=10,
             commit_window_ms=1000,
         ),
     )

@@ -80,7 +80,6 @@ def ask(question: Question, progress: Callable[[float], None] = lambda share: No
         minutes=question.load_minutes,
         rate_per_minute=question.rate_per_minute,
         keep_all=keep_all,
-        leaves_hear_frontiers=False,
         log_bytes=LOG_BYTES_MAX,
         weather=weather,
     )

@@ -29,7 +29,7 @@ def test_the_trace_does_not_depend_on_the_hash_seed():
 
 
 def test_sharing_what_is_decoded_changes_nothing(monkeypatch):
-    profile = profile_named("site", nodes=12, minutes=1.0, rate_per_minute=10.0, leaves_hear_frontiers=True)
+    profile = profile_named("site", nodes=12, minutes=1.0, rate_per_minute=10.0)
     alone = run_case(Case(5, profile))
     monkeypatch.setattr(cluster, "SHARING_NODES_MIN", 0)
     together = run_case(Case(5, profile))

@@ -55,16 +55,16 @@ def test_every_profile_is_tried():
 
 
 def test_a_large_site_brings_everything_home():
-    """Devices keep their own line and hear no live vertices; the gateways end up with all of them."""
+    """Devices keep their own line and hear gateways alone; the gateways end up with all of them."""
     profile = profile_named("site", nodes=60, minutes=3.0)
     outcome = run_case(Case(7, profile))
     assert not outcome.violations
     assert outcome.recorded > 120
 
 
-def test_leaves_that_hear_frontiers_as_shipped_come_home_too():
-    profile = profile_named("site", nodes=16, minutes=2.0, leaves_hear_frontiers=True, faults={"power": 4.0})
-    assert not run_seeds(range(3), profile).failed
+def test_leaves_that_lose_power_and_cards_come_home_too():
+    profile = profile_named("site", nodes=16, gateways=2, minutes=2.0, faults={"power": 4.0, "image": 1.0, "loss": 1.0})
+    assert not run_seeds(range(4), profile).failed
 
 
 def test_real_signatures_hold_as_well():

@@ -9,6 +9,12 @@ def at(ms: float) -> Instant:
     return Instant(ms, 0)
 
 
+def in_company() -> Gossip:
+    gossip = Gossip(1000, 0.5)
+    gossip.company(until_ms=1e9)
+    return gossip
+
+
 def heard(gossip: Gossip, author: int, seq: int = 1, ms: float = 0) -> None:
     gossip.accepted(Parent(author, 1, seq, bytes([author]) * 32), author * 100 + seq, at(ms))
 
@@ -45,7 +51,7 @@ def test_no_vertex_names_more_parents_than_a_device_may():
 
 
 def test_a_burst_costs_one_frontier():
-    gossip = Gossip(1000, 0.5)
+    gossip = in_company()
     assert gossip.frontier_due() == 0, "nobody knows us yet"
     gossip.said(at(5000), is_whole=True)
     for ms in range(7000, 7100, 10):
@@ -73,8 +79,20 @@ def test_a_new_connection_is_told_at_once():
     assert gossip.frontier_due() == 0
 
 
-def test_all_is_said_at_first_now_and_then_and_to_who_comes():
+def test_to_nobody_who_could_lack_it_a_change_is_not_said():
     gossip = Gossip(1000, 0.5)
+    gossip.said(at(5000), is_whole=True)
+    gossip.changed(at(7000))
+    assert gossip.frontier_due() == 5000 + FRONTIER_REPEAT_MS
+    gossip.company(until_ms=9000)
+    assert gossip.frontier_due() == 7000 + FRONTIER_FIRST_MS, "somebody has come who may lack it"
+    gossip.said(at(7200), is_whole=False)
+    gossip.changed(at(9001))
+    assert gossip.frontier_due() == 7200 + FRONTIER_REPEAT_MS, "they have not been heard since"
+
+
+def test_all_is_said_at_first_now_and_then_and_to_who_comes():
+    gossip = in_company()
     assert gossip.is_whole_due(at(0))
     gossip.said(at(0), is_whole=True)
     gossip.changed(at(500))

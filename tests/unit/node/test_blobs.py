@@ -338,6 +338,17 @@ def test_too_many_who_ask_at_once_are_told_to_come_later(tmp_path: Path) -> None
     assert server.node.counts()["blob_parts_served"] == 2 * BLOB_SERVE_MAX
 
 
+def test_a_leaf_gets_what_another_leaf_has_without_ever_hearing_of_it(tmp_path: Path) -> None:
+    site = Blobs(tmp_path, ["gw", "one", "two"], gateways=("gw",), own_only=("one", "two"))
+    site.fate = lambda sender, to, channel: int(channel is not Channel.FRONTIER or 0 in (sender, to))
+    site.boot_all()
+    digest = site.put("one", bytes_of(3))
+    site.run(14)
+    assert site.machines["two"].node.peers.online(site.now) == [0]
+    site.want("two", digest)
+    site.until(lambda: site.keeps("two", digest))
+
+
 def test_only_members_are_served(site: Blobs) -> None:
     digest = site.put("one", bytes_of(1))
     one = site.machines["one"]

@@ -5,8 +5,8 @@ import pytest
 from edge.dag.author import Author, AuthorOptions
 from edge.dag.graph import Graph
 from edge.ids import Instant, VertexId, VertexKey
-from edge.limits import ARCHIVE_FLIGHT_MAX, TICKETS_MAX
-from edge.node.custody import Custody
+from edge.limits import ARCHIVE_FLIGHT_MAX, ITEMS_MAX, TICKETS_MAX
+from edge.node.custody import ACK_MS_PER_MEMBER, Custody
 from edge.node.desk import Desk
 from edge.wire.roster import Roster
 from edge.wire.vertex import Ack, Header, decode_header, encode_header
@@ -130,3 +130,29 @@ def test_a_store_without_room_stops_no_sensing_and_gets_everything_later():
     assert all(g.signatures[header.raw] for header in stored), "with its signatures"
     assert a.node.custody.acked_seq == 1
     assert g.node.counts()["archiving"] == 0
+
+
+def test_the_more_members_the_longer_acknowledgements_wait_to_be_said_at_once():
+    """A vertex of 3 kB to a thousand devices is a lot to say of one of them."""
+    crowd, said = 1000, []
+    for members in (3, crowd):
+        desk = custody()
+        for number in range(40):
+            desk._due[(number, 1)] = Ack(number, 1, 1, bytes(32))
+        desk.settle(members, NOW)
+        said.append((desk._author.queued_items, desk.deadline()))
+    (few, _), (none, due_ms) = said
+    assert (few, none) == (40, 0)
+    desk.settle(crowd, Instant(due_ms - 1, WALL_MS))
+    assert desk._author.queued_items == 0 and desk.deadline() == due_ms
+    desk.settle(crowd, Instant(due_ms, WALL_MS))
+    assert desk._author.queued_items == 40 and desk.deadline() == float("inf")
+    assert due_ms + desk._author.options.commit_window_ms == crowd * ACK_MS_PER_MEMBER
+
+
+def test_acknowledgements_that_fill_a_vertex_do_not_wait():
+    desk = custody()
+    for number in range(ITEMS_MAX):
+        desk._due[(number, 1)] = Ack(number, 1, 1, bytes(32))
+    desk.settle(1000, NOW)
+    assert desk._author.queued_items == ITEMS_MAX

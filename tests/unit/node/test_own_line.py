@@ -1,5 +1,7 @@
 """A node that keeps its own line only: it holds nobody else's, and hears what gateways acknowledge all the same."""
 
+from collections import Counter
+
 from edge.dag.records import VERTEX
 from edge.wire.frame import Channel, FrontierFrame, decode_frontier, decode_vertex
 from edge.wire.vertex import decode_header
@@ -61,6 +63,38 @@ def test_an_old_frame_of_a_gateway_costs_no_signature_again() -> None:
     for _ in range(5):
         device.do(device.node.receive(Channel.VERTEX, frame, world.now))
     assert device.node.counts()["signatures_verified"] == verified > 0
+
+
+def test_what_a_gateway_says_of_others_costs_no_signature() -> None:
+    world = site()
+    device, peer, _ = world.up()
+    for number in range(5):
+        peer.submit(event(number), urgent=True)
+        world.run(1)
+    assert peer.node.custody.acked_seq == 5, "the gateway has spoken"
+    assert device.node.counts()["signatures_verified"] == 0
+    assert GATEWAY not in parents(device)
+
+
+def test_among_leaves_a_gateway_repeats_what_it_holds_now_and_then_and_no_change() -> None:
+    names = ["gw", *(f"leaf-{number}" for number in range(4))]
+    world = World(names, ("gw",), own_only=tuple(names[1:]))
+    world.boot_all()
+    said: Counter[int] = Counter()
+
+    def listen(sender: int, to: int, channel: Channel) -> int:
+        said[sender] += channel is Channel.FRONTIER
+        return 1
+
+    world.run(1)
+    world.fate = listen
+    for number in range(60):
+        world.machines[names[1 + number % 4]].submit(event(number), urgent=True)
+        world.run(1)
+    assert {leaf.node.custody.acked_seq for leaf in world.up()[1:]} == {15}
+    gateway, leaf = (said[index] / (len(names) - 1) for index in (0, 1))
+    assert 4 <= gateway <= 9, "its sign of life"
+    assert 14 <= leaf <= 24, "what it made, to whom it may have been lost"
 
 
 def test_its_frontier_is_its_own_line_and_says_so() -> None:
