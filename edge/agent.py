@@ -18,6 +18,7 @@ from edge.dag.journal import Journal, JournalOptions
 from edge.errors import ConfigError, DataError, DiskFullError, StorageError, TryLaterError
 from edge.identity import gateways_of, host_rank, identify, site_options
 from edge.node import Node, NodeOptions
+from edge.node.options import keeps_all
 from edge.sense.options import AgentOptions, agent_options
 from edge.sense.senses import Senses
 from edge.shell import floor as floors
@@ -99,7 +100,6 @@ class Agent:
             suite=identity.member.suite,
             authority=identity.authority,
             commit_window_ms=config.log.commit_window_ms,
-            keep_all=config.node.keep == "all",
             is_gateway=config.node.role == "gateway",
         )
         jitter = int.from_bytes(os.urandom(2), "big") / 65536
@@ -128,6 +128,9 @@ class Agent:
                 self._report("info", "store-refilled", (("vertices", refill.vertices),))
         if self.journal.failure:
             raise StorageError(self.journal.failure)
+        is_gateway = self.config.node.role == "gateway"
+        if not (is_gateway or keeps_all(self.config.node.keep, self.node.roster)):  # the log may know the newest
+            self.node.keep_own_line()
         fresh = sum(not gap.known for gap in self.journal.quarantined)
         found = {"torn_bytes": self.journal.torn_bytes, "gaps": fresh}
         level = "warning" if fresh or recovery.detached else "info"
@@ -234,7 +237,8 @@ class Agent:
         """Look for the site; what that needs is loaded only now."""
         from edge.shell.site import SiteLink
 
-        site = SiteLink(site_options(self.config, self.identity), deliver=self._deliver, on_state=self._linked)
+        options = site_options(self.config, self.identity, keep_all=self.node.keeps_all)
+        site = SiteLink(options, deliver=self._deliver, on_state=self._linked)
         world.net = self.site = site
         world.link_status = lambda: {key: site.status()[key] for key in ("broker", "hosting")}
         if self.config.mqtt.home_assistant:

@@ -73,11 +73,16 @@ def counts(agent: Agent) -> dict[str, int]:
 
 
 def _peers(agent: Agent) -> list[dict[str, object]]:
-    by_index = agent.node.roster.by_index
-    rows = {int(str(row["index"])): row for row in agent.node.peers.rows(now())}
+    """A row for each other member; `online` is null of those whose signs of life we do not listen to."""
+    node = agent.node
+    rows = {int(str(row["index"])): row for row in node.peers.rows(now())}
     return [
-        {"name": member.name, "roles": list(member.roles), **rows.get(index, {"index": index, "online": False})}
-        for index, member in by_index.items()
+        {
+            "name": member.name,
+            "roles": list(member.roles),
+            **rows.get(index, {"index": index, "online": False if node.reach.hears(index) else None}),
+        }
+        for index, member in node.roster.by_index.items()
         if index != agent.identity.member.index
     ]
 

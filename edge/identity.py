@@ -59,7 +59,7 @@ def identify(config: Config) -> Identity:
     return Identity(signer, authority, roster, data, member)
 
 
-def site_options(config: Config, identity: Identity) -> SiteOptions:
+def site_options(config: Config, identity: Identity, *, keep_all: bool) -> SiteOptions:
     """The mesh's options from ours."""
     from edge.shell.site import SiteOptions
 
@@ -72,7 +72,7 @@ def site_options(config: Config, identity: Identity) -> SiteOptions:
         index=identity.member.index,
         node=config.node.name,
         node_id=identity.member.node_id.hex(),
-        keep_all=config.node.keep == "all",
+        keep_all=keep_all,
         rank=host_rank(identity.roster, identity.member.node_id),
         urls=mqtt.urls,
         username=mqtt.username,

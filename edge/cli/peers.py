@@ -7,6 +7,8 @@ from edge.cli.output import Output
 from edge.cli.status import span
 from edge.shell.control import ask
 
+STATES = {True: "online", False: "offline", None: "not listened to"}
+
 
 def arguments(parser: ArgumentParser) -> None:
     add_config(parser)
@@ -22,7 +24,7 @@ def run(args: Namespace, out: Output) -> int:
     rows = []
     for peer in peers:
         heard = peer.get("heard_s")
-        state = "online" if peer.get("online") else "offline"
+        state = STATES[peer["online"]]
         rows.append(
             (
                 peer["index"],

@@ -52,8 +52,10 @@ def files(config: Config) -> Iterator[tuple[str, str, Path]]:
 
 def _tables(config: Config, document: Document) -> None:
     node, mqtt = config.node, config.mqtt
-    if node.role == "gateway" and node.keep != "all":
-        raise document.wrong("[node]", "keep", node.keep, "all, because a gateway keeps everything", "node.keep")
+    if node.role == "gateway" and node.keep == "own":
+        raise document.wrong(
+            "[node]", "keep", node.keep, "auto or all, because a gateway keeps everything", "node.keep"
+        )
     if mqtt.password_file and not mqtt.username:
         raise document.fault("[mqtt] password_file needs username (MQTT 3.1.1 §3.1.2.9)", "mqtt.password_file")
     if bool(mqtt.certificate_file) != bool(mqtt.key_file):

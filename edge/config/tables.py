@@ -41,7 +41,7 @@ class NodeConfig:
     """Control socket and other things of one boot. Without this key: $RUNTIME_DIRECTORY, else `run` beside the file."""
     blobs_max_mb: int = setting(integer(64, 1024 * 1024), limits.BLOBS_BYTES_MAX // (1024 * 1024))
     """For models and other large files; what was fetched makes room, oldest first."""
-    keep: str = setting(choice("all", "own"), "all")
+    keep: str = setting(choice("auto", "all", "own"), "auto")
 
     @property
     def key_file(self) -> Path:

@@ -52,15 +52,19 @@ class Conflict(NamedTuple):
 class Admission:
     """Decides over one graph. `roster` is replaced when a newer one is adopted."""
 
-    def __init__(self, graph: Graph, pending: Pending, roster: Roster, only: int | None = None) -> None:
-        """`only`: keep the line of this author and no other; its parents are not waited for then."""
+    def __init__(self, graph: Graph, pending: Pending, roster: Roster) -> None:
         self.graph = graph
         self.pending = pending
         self.roster = roster
-        self.only = only
+        self.only: int | None = None
+        """Keep the line of this author and no other; its parents are not waited for then."""
         self.quarantined: dict[int, None] = {}
         self.conflicts: dict[int, Conflict] = {}
         """By author, the first of each."""
+
+    @property
+    def keeps_all(self) -> bool:
+        return self.only is None
 
     def is_gateway(self, author: int) -> bool:
         """Whether a member keeps everything, by our newest roster."""

@@ -52,10 +52,9 @@ def of_author(entries: Sequence[FrontierEntry], author: int) -> Sequence[Frontie
 class Horizon:
     """Our frontier as it is said: kept up to date author by author, and cut to what a frame may hold."""
 
-    def __init__(self, graph: Graph, own: int, proofs: Mapping[int, Evidence], *, keep_all: bool = True) -> None:
+    def __init__(self, graph: Graph, own: int, proofs: Mapping[int, Evidence]) -> None:
         self._graph = graph
         self._own = own
-        self._keep_all = keep_all
         self._proofs = proofs
         self._entries: dict[int, tuple[FrontierEntry, ...]] = {}
         self._said: dict[FrontierEntry, None] = {}
@@ -85,11 +84,14 @@ class Horizon:
         if len(self._authors) < len(self._entries):
             self._authors = sorted(self._entries)
 
+    def own(self) -> tuple[FrontierEntry, ...]:
+        """Our own line alone."""
+        self._refresh()
+        return self._entries.get(self._own, ())
+
     def page(self, bytes_max: int) -> tuple[FrontierEntry, ...]:
         """As much as fits: all of it, or our own line, what changed last, and the next part of a round of the rest."""
         self._refresh()
-        if not self._keep_all:
-            return self._entries.get(self._own, ())
         room = bytes_max - FRAME_OVERHEAD_BYTES
         if self._size_bytes <= room:
             return tuple(entry for author in self._authors for entry in self._entries[author])

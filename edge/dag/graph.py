@@ -94,6 +94,10 @@ class Graph:
         changed, self._changed = list(self._changed), {}
         return changed
 
+    def has(self, author: int) -> bool:
+        """Whether anything of this author is held."""
+        return author in self._chains
+
     def branch(self, author: int, incarnation: int) -> Branch | None:
         chain = self._chains.get(author)
         return chain.get(incarnation) if chain else None

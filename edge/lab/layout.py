@@ -22,6 +22,7 @@ DELAY_MS = 37
 
 CONFIG = """\
 [node]
+keep = "all"
 name = {name}
 label = {label}
 role = {role}

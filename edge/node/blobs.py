@@ -76,14 +76,14 @@ class Blobs:
         desk: Desk,
         index: int,
         membership: Membership,
-        within_reach: Callable[[Instant], Sequence[int]],
+        may_answer: Callable[[Instant], Sequence[int]],
         chance: Callable[[int], bytes],
         refuse: Callable[[Refusal], None],
     ) -> None:
         self._desk = desk
         self._index = index
         self._membership = membership
-        self._within_reach = within_reach
+        self._may_answer = may_answer
         self._refuse = refuse
         self._draw = lambda: int.from_bytes(chance(6), "big")
         self._jobs: dict[bytes, Job] = {}
@@ -188,7 +188,7 @@ class Blobs:
             site = self._membership.roster.site
             others = [other.fetch for other in self._jobs.values() if other is not job]
             busy = partial(_has_any_asked, others)
-            for ask in job.fetch.asks(partial(self._within_reach, now), room, now, busy):
+            for ask in job.fetch.asks(partial(self._may_answer, now), room, now, busy):
                 frame = BlobRequest(site, self._index, ask.correlation, job.digest, ask.chunks)
                 self._desk.do(Send(ask.to, Channel.BLOB, encode_blob_request(frame)))
                 room -= len(ask.chunks)

@@ -73,11 +73,9 @@ class Exchange:
         self._forks = forks
         self._peers = peers
         self._gossip = gossip
-        self._keep_all = admission.only is None
-        if not self._keep_all:
-            gossip.company(float("inf"))  # whoever keeps everything wants what we make
-        self._horizon = frontier.Horizon(self._graph, index, forks.proofs, keep_all=self._keep_all)
+        self._horizon = frontier.Horizon(self._graph, index, forks.proofs)
         self._came = came
+        self._admission = admission
         self._is_gateway = admission.is_gateway
         self.repair = Repair(self._held_after, admission.is_gateway)
         self._ask_ms = 0.0
@@ -90,8 +88,13 @@ class Exchange:
         if self._gossip.frontier_due() > now.mono_ms:
             return
         is_whole = self._gossip.is_whole_due(now)
-        entries = self._horizon.page(FRONTIER_BYTES_MAX if is_whole else min(FRONTIER_PART_BYTES, FRONTIER_BYTES_MAX))
-        frame = FrontierFrame(roster.site, roster.version, self._index, entries, not self._keep_all)
+        if self._admission.keeps_all:
+            entries = self._horizon.page(
+                FRONTIER_BYTES_MAX if is_whole else min(FRONTIER_PART_BYTES, FRONTIER_BYTES_MAX)
+            )
+        else:
+            entries = self._horizon.own()
+        frame = FrontierFrame(roster.site, roster.version, self._index, entries, not self._admission.keeps_all)
         self._desk.do(Announce(Channel.FRONTIER, encode_frontier(frame)))
         self._gossip.said(now, is_whole=is_whole)
 
@@ -107,13 +110,13 @@ class Exchange:
         if not self._peers.is_online(frame.sender, now):
             if frame.keeps_own:
                 self._came(frame.sender)
-            elif self._keep_all:
+            elif self._admission.keeps_all:
                 self._gossip.met(now)
         if not frame.keeps_own:
             self._gossip.company(now.mono_ms + ONLINE_MS)
         peer = self._peers.heard(frame.sender, now)
         members = roster.by_index
-        said = frame.entries if self._keep_all else frontier.of_author(frame.entries, self._index)
+        said = frame.entries if self._admission.keeps_all else frontier.of_author(frame.entries, self._index)
         known = [entry for entry in self._horizon.unknown(said) if entry.author in members]
         known = [entry for entry in known if entry.author not in self._quarantined]
         gaps = frontier.lacking(self._graph, known)

@@ -134,10 +134,11 @@ class Intake:
         return self._admission.only not in (None, header.author)
 
     def _concerns_us(self, header: Header) -> bool:
-        """Whether a gateway acknowledges something of ours in it, and it is newer than what we heard of that one."""
+        """Whether a gateway acknowledges something that we hold, later than what we heard of that one."""
         if header.hlc <= self._clocks.get(header.author, -1) or not self._admission.is_gateway(header.author):
             return False
-        return any(isinstance(item, Ack) and item.author == self._admission.only for item in header.items)
+        graph = self._admission.graph
+        return any(isinstance(item, Ack) and graph.has(item.author) for item in header.items)
 
     def _lacks_signature(self, header: Header) -> bool:
         return self._admission.graph.lacks_signature(header.key, header.id)

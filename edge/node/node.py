@@ -11,9 +11,9 @@ from edge.dag.author import Author, AuthorOptions, Draft
 from edge.dag.graph import Graph
 from edge.dag.pending import Candidate, Pending
 from edge.dag.records import BOOT, CLEAN, VERTEX, Record
-from edge.effects import Effect, Infer, Ticket
+from edge.effects import Effect, Ticket
 from edge.ids import Instant, Parent, VertexKey
-from edge.limits import LOG_PEERS_SHARE, LOG_WARN_SHARE, TICKETS_MAX
+from edge.limits import LOG_PEERS_SHARE, LOG_WARN_SHARE
 from edge.mesh.gossip import Gossip
 from edge.mesh.peers import Peers
 from edge.node.blobs import Blobs
@@ -25,12 +25,13 @@ from edge.node.intake import Intake
 from edge.node.membership import Membership
 from edge.node.options import NodeOptions
 from edge.node.ownline import OwnLine
+from edge.node.reach import Reach
 from edge.node.recovery import Recovery
+from edge.node.sensing import Sensing
 from edge.node.trim import Segments, Trimmer
 from edge.sense.reading import Reading
 from edge.sense.senses import Senses
-from edge.sense.window import Window
-from edge.wire.event import TIME_UNSURE, Event
+from edge.wire.event import Event
 from edge.wire.frame import Channel, decode_reply, encode_vertex
 from edge.wire.refusal import Refusal
 from edge.wire.roster import Roster
@@ -58,20 +59,20 @@ class Node:
         self._desk = Desk()
         self._gossip = Gossip(options.frontier_interval_ms, jitter)
         self._pending = Pending()
-        only = None if options.keep_all else options.index
-        self._admission = Admission(self.graph, self._pending, roster, only)
+        self._admission = Admission(self.graph, self._pending, roster)
+        self.reach = Reach(options.index, self._admission, self.peers)
         mine = (self._desk, options.index)
         self._author = Author(AuthorOptions(options.suite, roster.site, options.index, options.commit_window_ms), salts)
         self.custody = Custody(*mine, self.graph, self._author, options.is_gateway)
-        self.custody.minds_all = options.keep_all
         self._own = OwnLine(self._desk, self._author, self.graph, self._gossip, self._sent)
+        self._sensing = Sensing(self._desk, senses, self._author, self._own)
         self._forks = Forks(self._desk, self._admission, self._own.persist)
         self._exchange = Exchange(*mine, self._admission, self._forks, self.peers, self._gossip, self.custody.remind)
         told = (self._forks, self.custody, self._accepted, self._own.meets, self._own.keep_signature, self._overheard)
         self._intake = Intake(self._desk, self._admission, self._exchange.repair, *told)
         roster_says = (roster_bytes, self._own.keep, 0.0 if options.is_gateway else 0.2 + 0.8 * jitter)
         self.membership = Membership(self._desk, options.authority, self._admission, *roster_says)
-        self.blobs = Blobs(*mine, self.membership, self._within_reach, salts, self._intake.refuse)
+        self.blobs = Blobs(*mine, self.membership, self.reach.may_answer, salts, self._intake.refuse)
         self.recovery = Recovery(options.index, self._admission, self._author, self.custody, self._forks)
         self._own.places = self.recovery.places
         self._trimmer = Trimmer(self._desk, self._admission, self._author, self.custody, self.recovery, self._forks)
@@ -82,8 +83,20 @@ class Node:
         self.is_closed = False
         self._is_closing = self._owes_tally = self._is_linked = self._warned = False
         self._tick_ms = 0.0
+        if not options.keep_all:
+            self.keep_own_line()
 
     # ---- start and stop
+
+    def keep_own_line(self) -> None:
+        """From now on hold nobody else's line; before `start`."""
+        self._admission.only = self.options.index
+        self.custody.minds_all = False
+        self._gossip.company(float("inf"))  # whoever keeps everything wants what we make
+
+    @property
+    def keeps_all(self) -> bool:
+        return self._admission.keeps_all
 
     def start(self, incarnation_floor: int, now: Instant) -> list[Effect]:
         """After recovery: take an incarnation, say so durably, and mend what the last stop left."""
@@ -154,14 +167,7 @@ class Node:
 
     def read(self, reading: Reading, now: Instant) -> list[Effect]:
         """A reading from a source; complete windows become inferences."""
-        for agent, window in self.senses.read(reading, now.mono_ms):
-            if not self._own.accepts(self.senses.retention(agent)) or self._desk.open_tickets >= TICKETS_MAX:
-                self._shed(agent, window)
-            elif window.outputs is not None:
-                self._inferred(agent, window, window.outputs, now)
-            else:
-                ticket = self._desk.ticket(partial(self._inferred, agent, window))
-                self._desk.do(Infer(ticket, agent, window.tensor))
+        self._sensing.read(reading, now)
         return self._turn(now)
 
     def source_ended(self, source: str, now: Instant) -> list[Effect]:
@@ -345,22 +351,6 @@ class Node:
             self.blobs.turn(now)
         return self._desk.take()
 
-    def _inferred(self, agent: str, window: Window, outputs: tuple[float, ...] | None, now: Instant) -> None:
-        if not self._own.accepts(self.senses.retention(agent)):
-            return self._shed(agent, window)
-        event = self.senses.outputs(agent, window, outputs)
-        if event is None:
-            return None
-        urgent, retention = self.senses.is_urgent(event), self.senses.retention(agent)
-        if not self._author.is_sure(now.wall_ms):
-            event = event._replace(flags=event.flags | TIME_UNSURE)
-        self._own.add(event, now, urgent=urgent, retention=retention, tally=self.senses.tally())
-        return None
-
-    def _shed(self, agent: str, window: Window) -> None:
-        self.senses.shed(agent, window)
-        self._author.shed(self.senses.retention(agent))
-
     def _accepted(self, candidates: tuple[Candidate, ...], now: Instant) -> None:
         """Vertices by others are in the graph, in causal order."""
         for candidate in candidates:
@@ -376,14 +366,6 @@ class Node:
                 stored = partial(self._held, candidate)
                 self._own.persist((Record(VERTEX, frame),), stored)
             self.custody.archive(header, candidate.signature, candidate.body)
-
-    def _within_reach(self, now: Instant) -> list[int]:
-        """Members who may answer us: those heard of lately, and where not all are heard, the others behind them."""
-        online = self.peers.online(now)
-        if self.options.keep_all:
-            return online
-        known = dict.fromkeys((*online, self.options.index))
-        return [*online, *(index for index in self.roster.by_index if index not in known)]
 
     def _overheard(self, header: Header, now: Instant) -> None:
         """A gateway's vertex that we do not keep: our next one may name it."""

@@ -2,6 +2,17 @@
 
 from dataclasses import dataclass
 
+from edge.wire.roster import Roster
+
+KEEP_ALL_MEMBERS_MAX = 32
+"""In a larger site with a gateway a device keeps its own line, unless it is told otherwise."""
+
+
+def keeps_all(keep: str, roster: Roster) -> bool:
+    """What `keep` means in this site: `all`, `own`, or `auto`, by its size and whether a gateway keeps it."""
+    has_gateway = any("gateway" in member.roles for member in roster.members)
+    return keep == "all" or (keep == "auto" and not (has_gateway and len(roster.members) > KEEP_ALL_MEMBERS_MAX))
+
 
 @dataclass(frozen=True, slots=True)
 class NodeOptions:

@@ -9,6 +9,7 @@ from time import perf_counter
 
 from edge.ids import VertexId
 from edge.limits import LOG_BYTES_MAX
+from edge.node.options import KEEP_ALL_MEMBERS_MAX
 from edge.sim.cluster import Cluster
 from edge.sim.faults import Fault
 from edge.sim.machine import Machine
@@ -21,8 +22,6 @@ NAP_CYCLE_MS = 10 * MINUTE_MS
 SETTLE_MS = MINUTE_MS
 """Everything is up before anybody goes away."""
 AFTER_MINUTES = 10.0
-KEEP_ALL_NODES_MAX = 32
-"""As a configuration has it by default: in larger sites devices keep their own line."""
 VERTEX_MEMORY_BYTES = 48
 """What a graph holds of a vertex (`edge.dag.graph`)."""
 SAMPLES = 240
@@ -71,7 +70,7 @@ class Answer:
 def ask(question: Question, progress: Callable[[float], None] = lambda share: None) -> Answer:
     """Run it once. `progress` gets the share of virtual time that has passed."""
     begun = perf_counter()
-    keep_all = question.nodes <= KEEP_ALL_NODES_MAX
+    keep_all = question.nodes + 1 <= KEEP_ALL_MEMBERS_MAX
     weather = Weather(loss=question.loss)
     profile = replace(
         PROFILES["site"],

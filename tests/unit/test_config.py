@@ -70,7 +70,7 @@ def with_node(more: str) -> str:
 
 def test_the_example_of_the_readme_loads_as_it_is(write: Write, tmp_path: Path) -> None:
     config = read(write(README_EXAMPLE))
-    assert config.node.name == "pump-7" and config.node.role == "device" and config.node.keep == "all"
+    assert config.node.name == "pump-7" and config.node.role == "device" and config.node.keep == "auto"
     (source,), (agent,) = config.sources, config.agents
     assert source.kind == "mqtt" and source.options["topic"] == "sensors/pump7/accel"
     assert source.options["fields"] == ["x", "y", "z"]

@@ -26,6 +26,7 @@ STATUS = {
 PEERS = [
     {"index": 2, "name": "valve", "roles": ["device"], "online": True, "heard_s": 0.4, "vertices": 9, "ahead_of_us": 0},
     {"index": 3, "name": "gate", "roles": ["gateway"], "online": False},
+    {"index": 4, "name": "pump", "roles": ["device"], "online": None},
 ]
 ANSWERS: dict[str, Any] = {
     "status": STATUS,
@@ -108,6 +109,7 @@ def test_peers_are_a_table(config: Path, synedge: Synedge) -> None:
     assert synedge("peers", "-c", config, "--json").json == {"peers": PEERS}
     rows = [line.split() for line in synedge("peers", "-c", config).out.splitlines()[1:]]
     assert rows[0][:6] == ["2", "valve", "device", "online", "0s", "ago"] and rows[1][3:5] == ["offline", "never"]
+    assert rows[2][3:6] == ["not", "listened", "to"], "nothing is known, and nothing claimed"
 
 
 @pytest.mark.usefixtures("agent")
