@@ -128,6 +128,11 @@ class Repair:
         self.gaps_refused = 0
 
     @property
+    def is_idle(self) -> bool:
+        """Nothing is lacking and nothing was asked for."""
+        return not self._gaps and not self._flights
+
+    @property
     def gaps(self) -> int:
         return len(self._gaps)
 

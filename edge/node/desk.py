@@ -23,6 +23,11 @@ class Desk:
     def open_tickets(self) -> int:
         return len(self._waits)
 
+    @property
+    def is_clear(self) -> bool:
+        """Nothing has been said that is yet to be done."""
+        return not self._effects
+
     def do(self, effect: Effect) -> None:
         self._effects.append(effect)
 

@@ -130,6 +130,8 @@ class Exchange:
         """Send the requests that are due, those for missing parents among them; looked at every ASK_MS at most."""
         if now.mono_ms < self._ask_ms and not self.repair.has_finished:
             return
+        if self.repair.is_idle and not len(self._pending):
+            return
         self._ask_ms = now.mono_ms + ASK_MS
         if self._desk.open_tickets > TICKETS_MAX // 2:
             return  # the disk and the verifier are behind: what came now would be dropped, and asked for again

@@ -137,8 +137,8 @@ class Intake:
         """Whether a gateway acknowledges something that we hold, later than what we heard of that one."""
         if header.hlc <= self._clocks.get(header.author, -1) or not self._admission.is_gateway(header.author):
             return False
-        graph = self._admission.graph
-        return any(isinstance(item, Ack) and graph.has(item.author) for item in header.items)
+        holds = self._admission.graph.has
+        return any(isinstance(item, Ack) and holds(item.author) for item in header.items)
 
     def _lacks_signature(self, header: Header) -> bool:
         return self._admission.graph.lacks_signature(header.key, header.id)

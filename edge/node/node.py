@@ -197,6 +197,8 @@ class Node:
             return []
         if channel is Channel.VERTEX:
             self._intake.vertex(payload, now)
+            if self._desk.is_clear:
+                return []  # known, or nothing to us: most of what a large site hears
         elif channel is Channel.REPLY:
             reply = decode_reply(payload)
             if isinstance(reply, Refusal):

@@ -27,6 +27,8 @@ NOTICE_MS_MAX = 4_500.0
 TOPIC_BYTES = 32
 """Of a PUBLISH besides its payload: fixed header and `synedge/1/<site>/<channel>/<index>`."""
 
+_FINGERPRINT_PRIME = 16777619
+
 
 class Spoken(NamedTuple):
     """A frame as it was published; `to` is the receiver on channels that name one."""
@@ -173,7 +175,7 @@ class Network:
             if sender == machine.index:
                 continue
             if machine.index in broker.hearers[channel] or self._is_for_leaves(channel, sender):
-                self._carry(broker, sender, machine, channel, payload)
+                self._carry(broker, sender, machine, channel, payload, crc32(payload))
 
     # ---- frames
 
@@ -193,11 +195,12 @@ class Network:
                 broker.retained[channel, to if channel is Channel.FRONTIER else -1] = (index, payload)
             if channel in (Channel.REQUEST, Channel.REPLY):
                 if to in broker.clients and to != index:
-                    self._carry(broker, index, self.machines[to], channel, payload)
+                    self._carry(broker, index, self.machines[to], channel, payload, crc32(payload))
                 continue
+            digest = crc32(payload)
             for other in self._hearers(broker, channel, index):
                 if other != index:
-                    self._carry(broker, index, self.machines[other], channel, payload)
+                    self._carry(broker, index, self.machines[other], channel, payload, digest)
 
     def speak(self, broker: Broker, spoken: Spoken) -> None:
         """Somebody who is no member publishes, or the broker of its own accord."""
@@ -205,7 +208,7 @@ class Network:
         named = [to] if channel in (Channel.REQUEST, Channel.REPLY) else self._hearers(broker, channel, sender)
         for index in named:
             if index != sender and index in broker.clients:
-                self._carry(broker, sender, self.machines[index], channel, payload)
+                self._carry(broker, sender, self.machines[index], channel, payload, crc32(payload))
 
     def _hearers(self, broker: Broker, channel: Channel, sender: int) -> list[int]:
         """Who has subscribed to what this member says on a channel, as in `edge.shell.topics.frame_filters`."""
@@ -215,7 +218,10 @@ class Network:
     def _is_for_leaves(self, channel: Channel, sender: int) -> bool:
         return channel in HEARD_OF_GATEWAYS and self.machines[sender].is_gateway
 
-    def _carry(self, broker: Broker, sender: int, receiver: Machine, channel: Channel, payload: bytes) -> None:
+    def _carry(
+        self, broker: Broker, sender: int, receiver: Machine, channel: Channel, payload: bytes, digest: int
+    ) -> None:
+        """`digest` is of the payload: for the trace."""
         index = receiver.index
         if (sender, index) in broker.hidden:
             self.dropped["hidden"] += 1
@@ -234,15 +240,15 @@ class Network:
             if not weather.reorders:
                 moment = broker.clear_ms[index] = max(moment, broker.clear_ms.get(index, 0.0))
             broker.waiting[index] += 1
-            self._time.at(moment, self._arrive, broker, receiver, channel, payload)
+            self._time.at(moment, self._arrive, broker, receiver, channel, payload, digest)
 
-    def _arrive(self, broker: Broker, receiver: Machine, channel: Channel, payload: bytes) -> None:
+    def _arrive(self, broker: Broker, receiver: Machine, channel: Channel, payload: bytes, digest: int) -> None:
         broker.waiting[receiver.index] -= 1
         if receiver.index not in broker.clients or not receiver.is_awake:
             self.dropped["connection gone"] += 1
             return
         self.received_bytes += len(payload) + TOPIC_BYTES
-        self.fingerprint = crc32(payload, self.fingerprint ^ receiver.index)
+        self.fingerprint = (self.fingerprint * _FINGERPRINT_PRIME + (digest ^ receiver.index)) & 0xFFFFFFFF
         receiver.receive(channel, payload)
 
     def _is_lost(self, machine: Machine, broker: Broker) -> bool:
