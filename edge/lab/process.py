@@ -22,9 +22,11 @@ ENVIRONMENT = ("PATH", "HOME", "LANG", "TERM", "TMPDIR", "PYTHONPATH", "SYNEDGE_
 class Device:
     """One agent process at a time, out of one directory; what it says goes to agent.log there."""
 
-    def __init__(self, name: str, directory: Path) -> None:
+    def __init__(self, name: str, directory: Path, inside: tuple[str, ...] = ()) -> None:
+        """`inside`: what its command line begins with, if it is to run elsewhere than here."""
         self.name = name
         self.directory = directory
+        self.inside = inside
         self.process: subprocess.Popen[bytes] | None = None
         self.status: dict[str, Any] = {}
         """The newest answer to `status`."""
@@ -45,7 +47,7 @@ class Device:
         """`synedge run --config DIR/synedge.toml`, and nothing else."""
         assert not self.is_running
         environment = {name: os.environ[name] for name in ENVIRONMENT if name in os.environ}
-        command = [*_mortal(), *_synedge(), "run", "--config", str(self.directory / "synedge.toml")]
+        command = [*_mortal(), *self.inside, *_synedge(), "run", "--config", str(self.directory / "synedge.toml")]
         with open(self.directory / "agent.log", "ab") as log:
             self.process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment, close_fds=True

@@ -2,23 +2,21 @@
 
 from pathlib import Path
 
-import pytest
-
-from edge.lab import process
+from edge.lab.namespaces import Network
 from tests.integration.agents import Field, Node, field, until
-from tests.integration.network import Network, network_of
+from tests.integration.network import network_of
 
 NAMES = ("one", "two", "three", "four")
 
 
-def up(site: Field, network: Network, monkeypatch: pytest.MonkeyPatch) -> None:
+def up(site: Field, network: Network) -> None:
     """Each on its machine, where it hosts if it hosts."""
     for number, node in enumerate(site):
         address = network.address(number)
         node.configure(
             f'\n[mqtt]\ninterfaces = ["{address}"]\nhome_assistant = false\n[broker]\nlisten = "{address}"\n'
         )
-        monkeypatch.setattr(process, "_mortal", lambda name=network.names[number]: ["ip", "netns", "exec", name])
+        node.inside = network.inside(number)
         node.up()
 
 
@@ -32,11 +30,9 @@ def at_two(*nodes: Node) -> bool:
     return len(ports[0]) == 2 and all(one == ports[0] for one in ports)
 
 
-def test_halves_that_elected_two_brokers_each_come_back_to_two_and_nothing_is_lost(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_halves_that_elected_two_brokers_each_come_back_to_two_and_nothing_is_lost(tmp_path: Path) -> None:
     with network_of(4) as network, field(tmp_path, *NAMES) as site:
-        up(site, network, monkeypatch)
+        up(site, network)
         nodes = list(site)
         until(lambda: at_two(*nodes) and hosts(*nodes) == 2, "two brokers", nodes[0])
         for node in nodes:

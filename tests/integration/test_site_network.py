@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
+from edge.lab.namespaces import Network, ip
 from tests.integration.links import DEADLINE_S
-from tests.integration.network import Network, ip, network_of
+from tests.integration.network import network_of
 from tests.integration.site_process import SiteProcess
 from tests.integration.test_site import exchange, lasts, meet, wait_hosts
 
