@@ -1,8 +1,10 @@
 """The connections of a node, and what goes over which.
 
 What concerns everyone (vertices, frontiers, rosters, people's text) goes over each of them: whichever broker ends,
-whoever holds another one misses nothing and has nothing to repair. What is for one member goes over the link it was
-last heard on, since it need not be reached over all of ours. What two links bring is let in once.
+whoever holds another one misses nothing and has nothing to repair. So do requests, which are small: whom they are for
+may have just left a broker, as happens to a whole site when a cut is mended. What is large and for one member goes over
+the link it was last heard on, asking or speaking; what a broker remembers of it says nothing about where it is. What
+two links bring is let in once.
 """
 
 import threading
@@ -14,7 +16,10 @@ from edge.shell.candidates import Target
 from edge.shell.mqtt import COUNTED, NO_SENDER, Ears, Inbound, Link, MqttOptions, Watch
 from edge.shell.topics import ADDRESSED
 from edge.shell.twins import Twins
-from edge.wire.frame import Channel
+from edge.wire.frame import Channel, RequestFrame, decode_request
+
+ROUTED = tuple(channel for channel in ADDRESSED if channel is not Channel.REQUEST)
+"""Channels of which one member is to get one copy."""
 
 Changed = Callable[[Link, bool, str], None]
 Hinted = Callable[[Link, int, bytes], None]
@@ -64,7 +69,7 @@ class Links:
     def publish(self, channel: Channel, index: int, payload: bytes) -> bool:
         """As Link.publish, on all or on one; whether any took it."""
         used = self._used
-        if channel in ADDRESSED:
+        if channel in ROUTED:
             link = self._heard.get(index)
             if link in used and link.publish(channel, index, payload):
                 return True
@@ -162,16 +167,25 @@ class Links:
     # The links' threads
 
     def _take(self, link: Link, inbound: Inbound) -> None:
-        if inbound.sender != NO_SENDER:
+        sender = _speaker_of(inbound)
+        if sender != NO_SENDER:
             heard = self._heard
-            if len(heard) >= limits.MEMBERS_MAX and inbound.sender not in heard:
+            if len(heard) >= limits.MEMBERS_MAX and sender not in heard:
                 self._heard = heard = {}  # strangers made members up; those who are will be heard again
                 self._counts["routes_forgotten"] += 1
-            heard[inbound.sender] = link
+            heard[sender] = link
         self._deliver(inbound)
 
     def _is_twin(self, link: Link, topic: str, payload: bytes) -> bool:
         return len(self._used) > 1 and self._twins.is_second(topic, payload, id(link))
+
+
+def _speaker_of(inbound: Inbound) -> int:
+    """Who is at that broker now, by what it says itself; a hint like every sender before its signature is checked."""
+    if inbound.channel is Channel.REQUEST:
+        request = decode_request(inbound.payload)
+        return request.sender if isinstance(request, RequestFrame) else NO_SENDER
+    return NO_SENDER if inbound.is_remembered else inbound.sender
 
 
 def speaker(link: Link) -> Callable[[str, str, bool], bool]:

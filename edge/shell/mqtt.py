@@ -81,6 +81,8 @@ class Inbound(NamedTuple):
     channel: Channel
     sender: int
     payload: bytes
+    is_remembered: bool = False
+    """The broker had it before we came: its sender may be anywhere by now."""
 
 
 class Watch(NamedTuple):
@@ -346,7 +348,7 @@ class Link:
         if self._claims.get(topic, payload) != payload:
             self._is_contradicted = True
         if topic.startswith(self._prefix):
-            self._take_frame(topic, payload)
+            self._take_frame(topic, payload, message.retain)
         else:
             self._take_text(topic, payload)
 
@@ -361,7 +363,7 @@ class Link:
             for callback in callbacks:
                 callback(topic, payload)
 
-    def _take_frame(self, topic: str, payload: bytes) -> None:
+    def _take_frame(self, topic: str, payload: bytes, is_remembered: bool) -> None:
         name = topic[len(self._prefix) :]
         place = parse_frame_topic(name)
         if place is None:
@@ -379,7 +381,8 @@ class Link:
         elif not self._is_twin(topic, payload):
             self._counts["frames_in"] += 1
             self._counts["bytes_in"] += len(payload)
-            self._ears.deliver(Inbound(place.channel, place.member if owned else NO_SENDER, payload))
+            sender = place.member if owned else NO_SENDER
+            self._ears.deliver(Inbound(place.channel, sender, payload, is_remembered))
 
     def _is_twin(self, topic: str, payload: bytes) -> bool:
         is_twin = self._ears.is_twin(topic, payload)

@@ -34,6 +34,16 @@ def test_every_channel_reaches_whom_it_is_for(port):
         assert one.link.counts()["echoes"] == 2
 
 
+def test_what_the_broker_remembered_is_told_from_what_is_said_now(port):
+    with linked(port, 1) as (one,):
+        one.link.publish(Channel.FRONTIER, 1, b"before")
+        with linked(port, 2) as (two,):
+            remembered = Inbound(Channel.FRONTIER, 1, b"before", is_remembered=True)
+            assert two.frames.wait_count(1, "what was retained") == [remembered]
+            one.link.publish(Channel.FRONTIER, 1, b"now")
+            assert two.frames.wait_count(2, "what is new")[1] == Inbound(Channel.FRONTIER, 1, b"now")
+
+
 def test_who_keeps_only_its_own_does_not_get_vertices(port):
     with linked(port, 1) as (one,), linked(port, 2, keep_all=False) as (two,):
         one.link.publish(Channel.VERTEX, 1, b"vertex")

@@ -8,7 +8,9 @@ from edge import limits
 from edge.shell.links import Links
 from edge.shell.mqtt import Inbound, Link
 from edge.shell.topics import NO_MEMBER
-from edge.wire.frame import Channel
+from edge.wire.frame import Channel, RequestFrame, Want, encode_request
+
+SITE = bytes(8)
 
 
 class Note:
@@ -45,15 +47,20 @@ def heard(links: Links, member: int, note: Note, channel: Channel = Channel.FRON
     links._take(note.as_link(), Inbound(channel, member, b""))
 
 
-@pytest.mark.parametrize("channel", [Channel.VERTEX, Channel.FRONTIER, Channel.ROSTER])
+def asked(links: Links, by: int, note: Note) -> None:
+    request = RequestFrame(SITE, by, 1, 1000, (Want(1, 1, 0, 0),))
+    links._take(note.as_link(), Inbound(Channel.REQUEST, NO_MEMBER, encode_request(request)))
+
+
+@pytest.mark.parametrize("channel", [Channel.VERTEX, Channel.FRONTIER, Channel.ROSTER, Channel.REQUEST])
 def test_what_concerns_everyone_goes_over_both(links, two, channel):
     heard(links, 1, two[0])
     assert links.publish(channel, 1, b"x")
     assert [note.taken for note in two] == [[(channel, 1, b"x")]] * 2
 
 
-@pytest.mark.parametrize("channel", [Channel.REQUEST, Channel.REPLY])
-def test_what_is_for_one_goes_where_it_was_last_heard(links, two, channel):
+@pytest.mark.parametrize("channel", [Channel.REPLY, Channel.BLOB])
+def test_what_is_large_and_for_one_goes_where_it_was_last_heard(links, two, channel):
     first, second = two
     heard(links, 7, first)
     heard(links, 7, second)
@@ -62,10 +69,29 @@ def test_what_is_for_one_goes_where_it_was_last_heard(links, two, channel):
     assert (first.taken, second.taken) == ([], [(channel, 7, b"for seven")])
 
 
+def test_an_answer_goes_where_the_question_came_from(links, two):
+    first, second = two
+    heard(links, 7, first)
+    asked(links, 7, second)
+    links.publish(Channel.REPLY, 7, b"x")
+    assert [len(note.taken) for note in two] == [0, 1], "whoever asked has left the broker on which it spoke before"
+
+
 def test_what_is_for_one_goes_over_both_while_it_was_not_heard(links, two):
-    links._take(two[0].as_link(), Inbound(Channel.REQUEST, NO_MEMBER, b""))
-    assert links.publish(Channel.REQUEST, 7, b"x")
+    links._take(two[0].as_link(), Inbound(Channel.REQUEST, NO_MEMBER, b"no request"))
+    assert links.publish(Channel.REPLY, 7, b"x")
     assert [len(note.taken) for note in two] == [1, 1]
+
+
+def test_what_a_broker_remembers_does_not_say_where_somebody_is(links, two):
+    first, second = two
+    links._take(first.as_link(), Inbound(Channel.FRONTIER, 7, b"", is_remembered=True))
+    links.publish(Channel.REPLY, 7, b"x")
+    assert [len(note.taken) for note in two] == [1, 1]
+    heard(links, 7, second)
+    links._take(first.as_link(), Inbound(Channel.FRONTIER, 7, b"", is_remembered=True))
+    links.publish(Channel.REPLY, 7, b"x")
+    assert [len(note.taken) for note in two] == [1, 2]
 
 
 def test_what_one_link_does_not_take_goes_over_the_other(links, two):
@@ -89,7 +115,7 @@ def test_what_strangers_make_up_is_bounded(links, two):
         assert len(links._heard) <= limits.MEMBERS_MAX
     assert links.counts()["routes_forgotten"] == 1
     heard(links, 7, two[1])
-    links.publish(Channel.REQUEST, 7, b"x")
+    links.publish(Channel.REPLY, 7, b"x")
     assert [len(note.taken) for note in two] == [0, 1], "a member that is there is soon heard again"
 
 
