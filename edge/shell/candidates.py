@@ -17,7 +17,7 @@ BACKOFF_MAX_MS = (5_000, 15_000, 60_000)  # by how many connections there are
 REFUSED_RETRY_MS = 15_000
 LOST_RETRY_MS = 250
 MISSED_MS = 150_000  # how long a broker that we had is looked for with haste: longer than mDNS remembers it
-MISSED_BACKOFF_MAX_MS = 2_000
+MISSED_BACKOFF_MAX_MS = 1_000
 STABLE_MS = 5_000
 _PORTS = {"mqtt": 1883, "mqtts": 8883}
 
@@ -71,6 +71,7 @@ class Candidate:
 
     target: Target
     failures: int = 0
+    failed_at_ms: float = -inf
     retry_at_ms: float = 0.0
     refused: str = ""
     """Why it said no, while that is fresh."""
@@ -85,10 +86,16 @@ class Candidate:
 
     def failed(self, now_ms: float, wait_max_ms: float, jitter: float, refused: str) -> None:
         self.failures += 1
+        self.failed_at_ms = now_ms
         self.refused = refused
         self.peer = ""
         wait = min(BACKOFF_MS * 2.0 ** min(self.failures - 1, 10), wait_max_ms)
         self.retry_at_ms = now_ms + (REFUSED_RETRY_MS if refused else wait) * jitter
+
+    def told_again(self, now_ms: float) -> None:
+        """Somebody says that it is there: while it is missed, wait no longer than after a first failure."""
+        if now_ms < self.missed_until_ms and not self.refused:
+            self.retry_at_ms = min(self.retry_at_ms, max(now_ms, self.failed_at_ms + BACKOFF_MS))
 
     def accepted(self, now_ms: float, peer: str) -> None:
         self.proven = True
@@ -122,13 +129,14 @@ class Candidates:
     def __len__(self) -> int:
         return len(self.configured) + len(self.found) + (self.own is not None)
 
-    def add_found(self, found: Found, keep: Callable[[Candidate], bool]) -> None:
+    def add_found(self, found: Found, keep: Callable[[Candidate], bool], now_ms: float) -> None:
         """`keep` names those that are in use. A host that tells another port has started another broker."""
         key = f"{found.name}@{found.host}:{found.port}"
         target = Target(key, found.host, found.port, found.origin, (1, found.rank, found.name))
         known = self.found.get(key)
         if known is not None:
             known.target, known.gone = target._replace(origin=known.target.origin), False
+            known.told_again(now_ms)
             return
         for other in [one for one in self.found.values() if one.target.order[2] == found.name]:
             if other.target.port != found.port:

@@ -131,10 +131,14 @@ class BrokerChoice:
 
     def found(self, advert: Found, now_ms: float) -> list[Action]:
         if advert.name != self._options.name:
-            self._known.add_found(advert, self._in_use)
+            self._known.add_found(advert, self._in_use, now_ms)
         return self._step(now_ms)
 
     def lost(self, name: str, now_ms: float) -> list[Action]:
+        """An advert was taken back: a host that retires has found two better ones, perhaps those that we miss."""
+        if any(one.target.order[2] == name for one in self._links.values()):
+            for other in self._known:
+                other.told_again(now_ms)
         self._known.take_back(name, self._in_use)
         return self._step(now_ms)
 

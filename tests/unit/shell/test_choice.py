@@ -5,6 +5,7 @@ from itertools import permutations
 from edge import limits
 from edge.shell.candidates import (
     BACKOFF_MAX_MS,
+    BACKOFF_MS,
     MISSED_BACKOFF_MAX_MS,
     MISSED_MS,
     OWN_KEY,
@@ -270,6 +271,39 @@ def test_a_broker_that_stood_is_looked_for_with_haste_for_a_while():
         driver.unlinked(key(LOW))
     assert waits[10] == MISSED_BACKOFF_MAX_MS + 10 * MISSED_WAIT_PER_RANK_MS
     assert waits[-1] == BACKOFF_MAX_MS[2]
+
+
+def missing(lost_ms: float) -> Driver:
+    """Far down in the order; has lost the better of two brokers so long ago, and tried it in vain since."""
+    driver = Driver(rank=200)
+    driver.join(LOW, MIDDLE)
+    driver.now += STABLE_MS
+    driver.unlinked(key(LOW))
+    until = driver.now + lost_ms
+    while driver.now < until:
+        driver.until(Connect, 100_000)
+        driver.unlinked(key(LOW))
+    driver.now += BACKOFF_MS
+    return driver
+
+
+def test_a_missed_broker_that_somebody_tells_of_again_is_tried_at_once_but_not_at_every_word():
+    driver = missing(MISSED_MS / 2)
+    assert driver.tick() == []
+    assert connects(driver.found(LOW)) == ["127.0.0.1:1001"], "its host is there again"
+    driver.unlinked(key(LOW))
+    assert [connects(driver.found(LOW)) for _ in range(5)] == [[]] * 5
+    assert connects(driver.after(BACKOFF_MS)) == ["127.0.0.1:1001"]
+
+
+def test_an_advert_that_goes_on_for_what_cannot_be_reached_changes_nothing():
+    assert missing(2 * MISSED_MS).found(LOW) == []
+
+
+def test_what_is_missed_is_tried_at_once_when_the_host_of_what_there_is_retires():
+    driver = missing(MISSED_MS / 2)
+    assert driver.lost(HIGH.name) == [], "nothing to do with us"
+    assert connects(driver.lost(MIDDLE.name)) == ["127.0.0.1:1001"]
 
 
 # Configured brokers
