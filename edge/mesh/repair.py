@@ -24,6 +24,9 @@ GRACE_MS = 250
 TIMEOUT_MS = 3_000
 FLIGHT_MS_MAX = 15_000
 """However steadily chunks trickle in: a peer that never ends must not keep others from being asked."""
+COMING_MS = 1_500
+"""A missing parent usually lies on a line whose end is on its way already: so long it is waited for. No longer, or who
+claims what it has not got would keep others from being asked."""
 SETTLE_MS = 300
 """Signatures of an answer are still being checked when its last chunk arrives."""
 PATIENCE_MS_MAX = 60_000
@@ -37,6 +40,8 @@ LINE_BYTES = 4096
 """What a line costs beside its vertices: a signature."""
 assert REPAIR_FLIGHT_BYTES // LINE_BYTES < REPAIR_RANGES_MAX
 
+NOT_SENT = 0
+"""A correlation that no request has."""
 ANY_INCARNATION = 0
 """In a want: whichever line holds the seq (docs/WIRE.md §6)."""
 
@@ -211,7 +216,7 @@ class Repair:
                 if gap.asked is None:
                     self._drop(line)
                 continue
-            if gap.asked is not None or now.mono_ms < max(gap.since_ms + GRACE_MS, gap.not_before_ms):
+            if gap.asked is not None or now.mono_ms < max(self._grace_over(line, gap), gap.not_before_ms):
                 continue
             if after != gap.asked_after:
                 gap.back = 0
@@ -221,9 +226,17 @@ class Repair:
             to, want = picked
             gap.sources[to].fruitless += 1  # until it has `brought` something
             gap.wants_keeper |= after == gap.asked_after
-            gap.asked_after = after
+            gap.asked, gap.asked_after = NOT_SENT, after
             chosen.setdefault(to, []).append((line, want))
         return [self._send(source, picked, now) for source, picked in chosen.items()]
+
+    def _grace_over(self, line: Line, gap: _Gap) -> float:
+        """When what was not asked for has had its time to come."""
+        if line.incarnation == ANY_INCARNATION:
+            others = (self._gaps[other] for other in self._lines_of[line.author])
+            if any(one.asked is not None and one.through_seq >= gap.through_seq for one in others):
+                return gap.since_ms + COMING_MS
+        return gap.since_ms + GRACE_MS
 
     def _pick(
         self,
@@ -317,8 +330,8 @@ class Repair:
         if len(self._flights) < REPAIR_REQUESTS_MAX:
             busy = {flight.to: None for flight in self._flights.values()}
             dues += [
-                max(gap.since_ms + GRACE_MS, gap.not_before_ms, source.not_before_ms)
-                for gap in self._gaps.values()
+                max(self._grace_over(line, gap), gap.not_before_ms, source.not_before_ms)
+                for line, gap in self._gaps.items()
                 if gap.asked is None
                 for to, source in gap.sources.items()
                 if to not in busy

@@ -9,7 +9,9 @@ from edge.limits import (
     REPAIR_REQUESTS_MAX,
 )
 from edge.mesh.repair import (
+    ANY_INCARNATION,
     BACK_FIRST,
+    COMING_MS,
     GRACE_MS,
     LINE_BYTES,
     PATIENCE_MS_MAX,
@@ -299,3 +301,31 @@ def test_another_vertex_at_our_own_head_is_asked_for_beside_what_is_missing_abov
     desk.claim(7, 50)
     (request,) = desk.due(GRACE_MS)
     assert request.wants == (Want(1, 1, 39, 40), Want(1, 1, 40, 50))
+
+
+def test_a_missing_parent_is_not_asked_for_while_the_line_it_lies_on_is_coming():
+    desk = Desk()
+    desk.claim(7, 50)
+    (request,) = desk.due(GRACE_MS)
+    desk.claim(8, 20, incarnation=ANY_INCARNATION)
+    assert desk.due(GRACE_MS) == [], "the answer of 7 brings it"
+    desk.answer(request, brings=10)
+    assert [again.to for again in desk.due(SETTLE_MS)] == [7], "and goes on where it ended"
+    desk.held[1, ANY_INCARNATION] = 20
+    assert desk.due(COMING_MS) == []
+    assert desk.repair.gaps == 1, "of the end of the line"
+
+
+def test_a_missing_parent_waits_neither_long_nor_for_what_ends_below_it():
+    desk = Desk()
+    desk.claim(7, 10)
+    desk.due(GRACE_MS)
+    desk.claim(8, 20, incarnation=ANY_INCARNATION)
+    assert desk.due(GRACE_MS)[0].to == 8, "what was asked of 7 ends below it"
+
+    desk = Desk()
+    desk.claim(7, FAR)
+    desk.due(GRACE_MS)
+    desk.claim(8, 20, incarnation=ANY_INCARNATION)
+    assert desk.due(COMING_MS - 1) == []
+    assert desk.due(1)[0].to == 8, "or a liar's claim would hold it up"
