@@ -64,6 +64,7 @@ system_packages() {
     need iproute2 "tests build networks of their own" have ip
     need shellcheck "checks our scripts" have shellcheck
     need strace "tests watch the order of writes and syncs" have strace
+    need faketime "tests start a device whose clock stands in 1970" have faketime
     need systemd "checks the unit (systemd-analyze)" have systemd-analyze
   fi
   if [ "$profile" = boot ]; then

@@ -147,14 +147,14 @@ class Node(Device):
         return self.records()[-1].type == CLEAN
 
     def headers(self, author: int | None = None) -> list[Header]:
-        return [header for header, _ in self._vertices() if author in (None, header.author)]
+        return [header for header, _ in self.vertices() if author in (None, header.author)]
 
     def values(self, author: int) -> list[float]:
         """The numbers of every event by this author, in the order of the log."""
-        bodies = [body for header, body in self._vertices() if header.author == author and body]
+        bodies = [body for header, body in self.vertices() if header.author == author and body]
         return [event.values[0] for body in bodies for event in body_events(body)]  # type: ignore[misc]
 
-    def _vertices(self) -> Iterator[tuple[Header, bytes | None]]:
+    def vertices(self) -> Iterator[tuple[Header, bytes | None]]:
         for record in self.records():
             frame = decode_vertex(record.payload) if record.type == VERTEX else None
             if isinstance(frame, VertexFrame):
