@@ -24,6 +24,8 @@ GRACE_MS = 250
 TIMEOUT_MS = 3_000
 FLIGHT_MS_MAX = 15_000
 """However steadily chunks trickle in: a peer that never ends must not keep others from being asked."""
+LATE_MAX = 2 * REPAIR_REQUESTS_MAX
+"""Answers given up that are still let in: a peer or we may be slow, and what comes late need not come again."""
 COMING_MS = 1_500
 """A missing parent usually lies on a line whose end is on its way already: so long it is waited for. No longer, or who
 claims what it has not got would keep others from being asked."""
@@ -122,6 +124,7 @@ class Repair:
         self._lines_of: dict[int, dict[Line, None]] = {}
         """Of each author, those with a gap."""
         self._flights: dict[int, _Flight] = {}
+        self._late: dict[int, _Flight] = {}
         self._correlation = 0
         self._is_stale = False
         self._deadline: float | None = None
@@ -282,15 +285,19 @@ class Repair:
 
     def expects(self, sender: int, correlation: int) -> bool:
         """An answer nobody asked for is refused before it costs anything."""
-        flight = self._flights.get(correlation)
+        flight = self._flights.get(correlation) or self._late.get(correlation)
         return flight is not None and flight.to == sender
 
     def heard(self, correlation: int, is_last: bool, now: Instant, vertices: int = 0, size_bytes: int = 0) -> None:
         """A chunk of an expected answer arrived, with so many vertices of so many bytes."""
-        flight = self._flights[correlation]
         if vertices:
             self._vertex_bytes += (size_bytes / vertices - self._vertex_bytes) / 4
         self._is_stale = True
+        flight = self._flights.get(correlation)
+        if flight is None:
+            if is_last:
+                del self._late[correlation]
+            return
         if now.mono_ms - flight.begun_ms < FLIGHT_MS_MAX:
             flight.heard_ms = now.mono_ms
         if is_last:
@@ -301,6 +308,10 @@ class Repair:
             if now.mono_ms - flight.heard_ms >= TIMEOUT_MS:
                 self.timeouts += 1
                 self._finish(correlation, now, True)
+                self._late[correlation] = flight
+        for correlation, flight in list(self._late.items()):
+            if len(self._late) > LATE_MAX or now.mono_ms - flight.begun_ms >= FLIGHT_MS_MAX:
+                del self._late[correlation]
 
     def _finish(self, correlation: int, now: Instant, silent: bool) -> None:
         flight = self._flights.pop(correlation)

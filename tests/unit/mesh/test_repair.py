@@ -12,7 +12,9 @@ from edge.mesh.repair import (
     ANY_INCARNATION,
     BACK_FIRST,
     COMING_MS,
+    FLIGHT_MS_MAX,
     GRACE_MS,
+    LATE_MAX,
     LINE_BYTES,
     PATIENCE_MS_MAX,
     SETTLE_MS,
@@ -104,7 +106,6 @@ def test_whoever_is_silent_is_left_for_another():
     (second,) = desk.due(TIMEOUT_MS)
     assert second.to == 8
     assert desk.repair.timeouts == 1
-    assert not desk.repair.expects(7, request.correlation), "too late"
     assert desk.due(TIMEOUT_MS) == []
     assert desk.repair.gaps == 0, "nobody is left who claims it"
 
@@ -329,3 +330,32 @@ def test_a_missing_parent_waits_neither_long_nor_for_what_ends_below_it():
     desk.claim(8, 20, incarnation=ANY_INCARNATION)
     assert desk.due(COMING_MS - 1) == []
     assert desk.due(1)[0].to == 8, "or a liar's claim would hold it up"
+
+
+def test_what_comes_late_is_let_in_but_holds_nothing_up():
+    desk = Desk()
+    desk.claim(8, 50)
+    desk.claim(7, 50)
+    (request,) = desk.due(GRACE_MS)
+    (second,) = desk.due(TIMEOUT_MS)
+    assert (request.to, second.to) == (7, 8)
+    assert desk.repair.expects(7, request.correlation) and not desk.repair.expects(8, request.correlation)
+    desk.answer(request, brings=50)
+    assert not desk.repair.expects(7, request.correlation), "it was complete"
+    assert desk.repair.expects(8, second.correlation)
+    assert desk.due(TIMEOUT_MS) == [] and desk.repair.gaps == 0
+
+
+def test_what_comes_late_is_let_in_for_a_bounded_time_and_number():
+    desk = Desk()
+    asked = []
+    for turn in range(4):
+        for number in range(REPAIR_REQUESTS_MAX):
+            desk.claim(10 * turn + number, 50, author=number)
+        asked += desk.due(TIMEOUT_MS)
+    desk.due(TIMEOUT_MS)
+    late = [request for request in asked if desk.repair.expects(request.to, request.correlation)]
+    assert len(asked) == 4 * REPAIR_REQUESTS_MAX == 2 * LATE_MAX
+    assert late == asked[-LATE_MAX:]
+    desk.due(FLIGHT_MS_MAX)
+    assert not any(desk.repair.expects(request.to, request.correlation) for request in asked)
