@@ -162,7 +162,7 @@ class Demo:
             "nodes": [self._row(seat, held[seat.name]) for seat in self.seats],
             "gateway": {"vertices": stored.vertices, "events": len(stored.events)},
             "recorded_events": sum(item.own.recorded_events for item in held.values()),
-            "lost_events": verdict.lost_events(held.values(), stored),
+            "lost_events": verdict.lost_events(held.values(), stored.ids),
             "signatures_verified": sum(item.verdict.signatures for item in held.values()),
             "signatures_bad": sum(len(item.verdict.faults) for item in held.values())
             + sum(count["signatures_bad"] for count in self.last_counts.values()),

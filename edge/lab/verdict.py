@@ -116,13 +116,13 @@ def read_store(directory: Path) -> Stored:
         store.close()
 
 
-def lost_events(held: Iterable[Held], stored: Stored) -> int:
-    """Events recorded on a device whose vertex the gateway does not hold, by id."""
+def lost_events(held: Iterable[Held], ids: frozenset[bytes]) -> int:
+    """Events recorded on a device whose vertex is not among those that a gateway or another node holds."""
     return sum(
         header.body.count
         for item in held
         for header in item.own.headers
-        if header.body is not None and header.id not in stored.ids
+        if header.body is not None and header.id not in ids
     )
 
 

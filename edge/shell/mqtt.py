@@ -76,13 +76,12 @@ class MqttOptions:
 
 
 class Inbound(NamedTuple):
-    """A frame as it came. `sender` is what its topic claims (v, f), else NO_SENDER."""
+    """A frame as it came. `sender`: as its topic claims (v, f), else NO_SENDER; elsewhere by now if remembered."""
 
     channel: Channel
     sender: int
     payload: bytes
     is_remembered: bool = False
-    """The broker had it before we came: its sender may be anywhere by now."""
 
 
 class Watch(NamedTuple):

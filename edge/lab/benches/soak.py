@@ -151,7 +151,7 @@ class _Soak(Demo):
             "recorded_events": sum(device.status.get("recorded_events", 0) for device in self.devices.values()),
             "stored_events": len(stored.events),
             "stored_vertices": stored.vertices,
-            "lost_events": max(missing, verdict.lost_events(held.values(), stored)),
+            "lost_events": max(missing, verdict.lost_events(held.values(), stored.ids)),
             "frontier_equal": len({item.verdict.frontier for item in held.values()}) == 1,
             "latency_ms": report.latencies(self.recorded_at, self.accepted_at, frozenset()),
             "drain_s": round(self.drain_s, 2),
