@@ -90,6 +90,8 @@ class Machine:
     archived: dict[bytes, bytes | None] = field(default_factory=dict)
     signatures: dict[bytes, bytes | None] = field(default_factory=dict)
     reports: list[Report] = field(default_factory=list)
+    rotten: dict[int, None] = field(default_factory=dict)
+    """Records, by their number from the first one ever, that cannot be read any more."""
     durable: int = 0
     disk_full: bool = False
     store_full: bool = False
@@ -170,6 +172,8 @@ class Machine:
 
     def _read(self, place: int) -> Record | None:
         number = (place & 0xFFFF_FFFF) - 1 - self.dropped
+        if number + self.dropped in self.rotten:
+            return None
         return self.log[number] if 0 <= number < len(self.log) else None
 
     def _trim(self, effect: Trim) -> list[Effect]:
@@ -197,6 +201,12 @@ class Machine:
             segment = self.place(number) >> 32
             sizes[segment] = sizes.get(segment, 0.0) + 1 / self.world.log_records
         return tuple(sizes.items())
+
+    def rot(self, key: tuple[int, ...]) -> None:
+        """Spoil every copy of this vertex that the log has."""
+        for number, record in enumerate(self.log, self.dropped):
+            if record.type == VERTEX and decode_header(decode_vertex(record.payload).header).key == key:
+                self.rotten[number] = None
 
     def submit(self, *events: Event, urgent: bool = False, retention: int = 0) -> None:
         for one in events:
@@ -266,10 +276,13 @@ class World:
         if old is not None:
             machine.log, machine.dropped, machine.floor = old.log, old.dropped, old.floor
             machine.archived, machine.signatures = old.archived, old.signatures
+            machine.rotten = old.rotten
         machine.durable = len(machine.log)
         node.recovery.floor(machine.floor)
         self.machines[name] = machine
         for number, record in enumerate(machine.log, machine.dropped):
+            if number in machine.rotten:
+                continue
             header = node.recovery.record(machine.place(number), record)
             if header is not None and options.is_gateway:
                 frame = decode_vertex(record.payload)

@@ -70,6 +70,8 @@ def _warnings(status: Mapping[str, Any]) -> Iterator[tuple[str, object]]:
         yield "warning", "another device signs with this device's key: give one of them a key of its own"
     if status.get("quarantined"):
         yield "warning", f"forked authors, of whom nothing more is accepted: {status['quarantined']}"
+    if status.get("records_lacking"):
+        yield "warning", f"{status['records_lacking']} damaged records in the log, asked for elsewhere"
     if status.get("gaps") or status.get("pending"):
         yield "catching up", f"{status.get('gaps')} gaps, {status.get('pending')} vertices wait for others"
 

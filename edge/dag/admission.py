@@ -27,6 +27,12 @@ class Duplicate(NamedTuple):
     """Held or parked already."""
 
 
+class Mended(NamedTuple):
+    """Held, but lost by our disk: here it is again."""
+
+    candidate: Candidate
+
+
 class Parked(NamedTuple):
     """Good, but waits for a vertex we lack."""
 
@@ -39,7 +45,7 @@ class Early(NamedTuple):
     epoch: int
 
 
-Answer = Accepted | Duplicate | Parked | Refusal
+Answer = Accepted | Duplicate | Mended | Parked | Refusal
 
 
 class Conflict(NamedTuple):
@@ -72,8 +78,10 @@ class Admission:
         return member is not None and "gateway" in member.roles
 
     def knows(self, header: Header) -> bool:
-        """Whether the vertex is held, or dropped since, or parked with a good signature."""
-        return self.graph.holds(header.key, header.id) or self.graph.is_below(header.key) or header.id in self.pending
+        """Whether the vertex is held, or dropped since, or parked with a good signature; not if our disk lost it."""
+        if self.graph.holds(header.key, header.id):
+            return header.key not in self.graph.lost
+        return self.graph.is_below(header.key) or header.id in self.pending
 
     def screen(self, header: Header) -> Member | Early | Refusal:
         """Everything that can be known without a signature; the member whose key must verify it."""
@@ -86,7 +94,7 @@ class Admission:
             return Refusal("author-unknown", str(header.author))
         if header.suite != member.suite or header.suite not in self.roster.suites_allowed:
             return Refusal("suite-not-allowed", str(header.suite))
-        if header.author in self.quarantined:
+        if header.author in self.quarantined and header.key not in self.graph.lost:
             return Refusal("quarantined", str(header.author))
         return member
 
@@ -136,6 +144,9 @@ class Admission:
         header = candidate.header
         key = header.key
         held = self.graph.id_at(key)
+        if held == header.id and key in self.graph.lost:
+            del self.graph.lost[key]
+            return Mended(candidate)
         if held == header.id or self.graph.is_below(key):
             return Duplicate()
         if held is not None:

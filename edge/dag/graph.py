@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping
 
 from edge.dag.floor import FloorLine
 from edge.ids import VertexId, VertexKey
+from edge.limits import LOST_MAX
 
 Place = int
 ID_BYTES = 32
@@ -88,6 +89,8 @@ class Graph:
         self._chains: dict[int, dict[int, Branch]] = {}
         self._changed: dict[int, None] = {}
         self.vertices = 0
+        self.lost: dict[VertexKey, None] = {}
+        """Held, but their record was found damaged: without a place until another copy lies in the log."""
 
     def take_changed(self) -> list[int]:
         """Authors with a new end since this was last asked, in the order of their last change. For one listener."""
@@ -158,6 +161,8 @@ class Graph:
         branch.signed = branch.signed[count:]
         branch.places[0] = branch.signed[0] = 0
         branch.start, branch.is_cut = line.seq, True
+        for key in [key for key in self.lost if self.is_dropped(key)]:
+            del self.lost[key]
 
     def floor(self) -> list[FloorLine]:
         """What `set_floor` needs to know of each line that has something dropped."""
@@ -196,16 +201,37 @@ class Graph:
         if signed is not None:
             branch.signed[key.seq - branch.start] = signed
 
+    def lose(self, key: VertexKey, place: Place) -> bool:
+        """What was read at `place`, where this vertex lay, is not what was written there.
+
+        False if it lies elsewhere by now or was dropped, or too many are lost already: the next to read it tells.
+        """
+        if not place or self.place(key)[0] != place or len(self.lost) >= LOST_MAX:
+            return False
+        self.set_place(key, 0, 0)
+        self.lost[key] = None
+        return True
+
+    def lost_after(self, key: VertexKey) -> int:
+        """The seq above which its line is lost without a break up to this vertex."""
+        seq = key.seq
+        while VertexKey(key.author, key.incarnation, seq) in self.lost:
+            seq -= 1
+        return seq
+
     def set_signed(self, key: VertexKey, signed: Place) -> None:
         branch = self._chains[key.author][key.incarnation]
         if key.seq >= branch.held_from:
             branch.signed[key.seq - branch.start] = signed
 
     def place(self, key: VertexKey) -> tuple[Place, Place]:
-        """(place of the vertex, place of its signature or 0); 0 while the disk has not answered, or when dropped."""
-        branch = self._chains[key.author][key.incarnation]
-        index = key.seq - branch.start
-        if index < 0:
+        """(place of the vertex, place of its signature or 0).
+
+        0 while the disk has not answered, when it was dropped or lost, and of what is not held.
+        """
+        branch = self.branch(key.author, key.incarnation)
+        index = key.seq - branch.start if branch is not None else -1
+        if branch is None or not 0 <= index < len(branch.places):
             return 0, 0
         return branch.places[index], branch.signed[index]
 

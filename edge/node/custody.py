@@ -10,13 +10,12 @@ from functools import partial
 
 from edge.dag.author import Author
 from edge.dag.floor import FloorAck
-from edge.dag.graph import ID_BYTES, Branch, Graph
-from edge.dag.records import Record
-from edge.effects import Archive, Load
+from edge.dag.graph import Branch, Graph
+from edge.effects import Archive
 from edge.ids import Instant, VertexKey
 from edge.limits import ARCHIVE_FLIGHT_MAX, ITEMS_MAX
 from edge.node.desk import Desk
-from edge.wire.frame import VertexFrame, decode_vertex
+from edge.node.readback import Read, Readback
 from edge.wire.roster import Roster
 from edge.wire.vertex import Ack, Header, decode_header
 
@@ -35,10 +34,13 @@ def is_gateway(roster: Roster, author: int) -> bool:
 class Custody:
     """Acknowledgements both ways."""
 
-    def __init__(self, desk: Desk, index: int, graph: Graph, author: Author, is_gateway: bool) -> None:
+    def __init__(
+        self, desk: Desk, index: int, graph: Graph, readback: Readback, author: Author, is_gateway: bool
+    ) -> None:
         self._desk = desk
         self._index = index
         self._graph = graph
+        self._readback = readback
         self._author = author
         self._is_gateway = is_gateway
         self._archiving = 0
@@ -180,32 +182,25 @@ class Custody:
         line, seq = next(iter(self._behind.items()))
         branch = self._graph.branch(*line)
         assert branch is not None, "only what is held is archived"
-        places: list[int] = []
-        apart: list[bool] = []
-        for number in range(seq, min(branch.head_seq, seq + CATCH_UP_VERTICES - 1) + 1):
-            place, signature = self._graph.place(VertexKey(*line, number))
-            if not place:
-                break  # the disk has not answered yet
-            apart.append(bool(signature) and signature != place)
-            places += [place, signature] if apart[-1] else [place]
-        if not places:  # the others first
+        seqs = range(seq, min(branch.head_seq, seq + CATCH_UP_VERTICES - 1) + 1)
+        spots = self._readback.spots(VertexKey(*line, number) for number in seqs)
+        if not spots:  # the others first: the disk has not answered yet, or has lost what comes next
             self._behind[line] = self._behind.pop(line)
             return
         self._is_reading = True
-        self._desk.do(Load(self._desk.ticket(partial(self._read, line, apart)), tuple(places)))
+        self._readback.load(spots, partial(self._read, line))
 
-    def _read(self, line: tuple[int, int], apart: list[bool], records: tuple[Record | None, ...], now: Instant) -> None:
+    def _read(self, line: tuple[int, int], found: list[Read | None], now: Instant) -> None:
+        """Up to what is damaged: a line goes in by its order, and goes on when another copy has come."""
         self._is_reading = False
-        rest = iter(records)
-        for is_apart in apart:
-            record, beside = next(rest), next(rest) if is_apart else None
-            frame = decode_vertex(record.payload) if record is not None else None
-            header = decode_header(frame.header) if isinstance(frame, VertexFrame) else None
-            if isinstance(frame, VertexFrame) and isinstance(header, Header):
-                self._put(header, beside.payload[ID_BYTES:] if beside is not None else frame.signature, frame.body)
+        seq = self._behind.pop(line)
+        for read in found:
+            header = decode_header(read.frame.header) if read is not None else None
+            if read is None or not isinstance(header, Header):
+                break
+            self._put(header, read.signature, read.frame.body)
+            seq += 1
         branch = self._graph.branch(*line)
-        # What is damaged stays out: it comes again from the mesh after the next start.
-        seq = self._behind.pop(line) + len(apart)
         if branch is not None and seq <= branch.head_seq:
             self._behind[line] = seq
 

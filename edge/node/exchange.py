@@ -7,9 +7,8 @@ from functools import partial
 
 from edge.dag import frontier
 from edge.dag.admission import Admission
-from edge.dag.graph import ID_BYTES
 from edge.dag.records import Record
-from edge.effects import Announce, Fetch, Load, Send
+from edge.effects import Announce, Fetch, Send
 from edge.ids import Instant, VertexKey
 from edge.limits import (
     BRANCHES_PER_AUTHOR_MAX,
@@ -27,6 +26,7 @@ from edge.mesh.repair import ANY_INCARNATION, Line, Repair
 from edge.mesh.serving import LOAD_VERTICES, Serving, Stretch, size_of
 from edge.node.desk import Desk
 from edge.node.forks import Forks
+from edge.node.readback import Read, Readback
 from edge.wire.frame import (
     Channel,
     FrontierFrame,
@@ -45,6 +45,8 @@ from edge.wire.frame import (
 from edge.wire.refusal import Refusal
 from edge.wire.roster import Roster
 
+LOST_ASK_MS = 1_000.0
+"""Whether others have what our disk has lost is looked at this often."""
 ASK_MS = 50.0
 """Gaps are gone through this often at most, however fast frames come in."""
 SIGNED_WITHIN = 1024
@@ -59,6 +61,7 @@ class Exchange:
         desk: Desk,
         index: int,
         admission: Admission,
+        readback: Readback,
         forks: Forks,
         peers: Peers,
         gossip: Gossip,
@@ -70,6 +73,7 @@ class Exchange:
         self._graph = admission.graph
         self._pending = admission.pending
         self._quarantined = admission.quarantined
+        self._readback = readback
         self._forks = forks
         self._peers = peers
         self._gossip = gossip
@@ -78,7 +82,8 @@ class Exchange:
         self._admission = admission
         self._is_gateway = admission.is_gateway
         self.repair = Repair(self._held_after, admission.is_gateway)
-        self._ask_ms = 0.0
+        self._ask_ms = self._ask_lost_ms = 0.0
+        self._lost_round = 0
         self._servings: dict[tuple[int, int], Serving] = {}
         self.ranges_served = 0
         self.serve_refused = 0
@@ -130,7 +135,7 @@ class Exchange:
         """Send the requests that are due, those for missing parents among them; looked at every ASK_MS at most."""
         if now.mono_ms < self._ask_ms and not self.repair.has_finished:
             return
-        if self.repair.is_idle and not len(self._pending):
+        if self.repair.is_idle and not len(self._pending) and not self._graph.lost:
             return
         self._ask_ms = now.mono_ms + ASK_MS
         if self._desk.open_tickets > TICKETS_MAX // 2:
@@ -141,9 +146,27 @@ class Exchange:
             for peer in (missing.author, *online):
                 if peer != self._index:
                     self.repair.claims(peer, Line(missing.author, ANY_INCARNATION), missing.seq, now)
+        if self._graph.lost and now.mono_ms >= self._ask_lost_ms:
+            self._claim_lost(now)
         for request in self.repair.requests_due(now):
             frame = RequestFrame(roster.site, self._index, request.correlation, request.budget_bytes, request.wants)
             self._desk.do(Send(request.to, Channel.REQUEST, encode_request(frame)))
+
+    def _claim_lost(self, now: Instant) -> None:
+        """Who holds what our disk has lost is not known: its author may, gateways should, and the others in turn."""
+        self._ask_lost_ms = now.mono_ms + LOST_ASK_MS
+        online = self._peers.online(now)
+        for key in self._graph.lost:
+            id = self._graph.id_at(key)
+            if id is None or VertexKey(key.author, key.incarnation, key.seq + 1) in self._graph.lost:
+                continue  # the last of a stretch stands for all of it
+            turn = sorted(online)[self._lost_round % max(1, len(online)) :][:1]
+            gateways = [peer for peer in online if self._is_gateway(peer)][:1]
+            for peer in dict.fromkeys((*turn, key.author, *gateways)):
+                if peer in online and peer != self._index:
+                    line = Line(key.author, key.incarnation, key.seq, frontier.tag_of(id))
+                    self.repair.claims(peer, line, key.seq, now)
+        self._lost_round += 1
 
     def deadline(self) -> float:
         due = self.repair.deadline()
@@ -182,10 +205,13 @@ class Exchange:
     def _held_after(self, line: Line, through_seq: int) -> int | None:
         """The seq above which we lack this line, None if nothing is lacking, or will not be taken any more."""
         author, incarnation, seq, tag = line
+        key = VertexKey(author, incarnation, seq)
+        if key in self._graph.lost:
+            return self._graph.lost_after(key)
         if author in self._quarantined:
             return None
         if seq:
-            held = self._graph.id_at(VertexKey(author, incarnation, seq))
+            held = self._graph.id_at(key)
             return seq - 1 if held is not None and frontier.tag_of(held) != tag else None
         if incarnation == ANY_INCARNATION:
             if not self._pending.waits_for(author, through_seq):
@@ -234,41 +260,28 @@ class Exchange:
     def _load(self, name: tuple[int, int], roster: Roster) -> None:
         serving = self._servings[name]
         keys = serving.next_keys()
-        if any(self._graph.is_dropped(key) for key in keys) and self._is_gateway(self._index):
-            ticket = self._desk.ticket(partial(self._loaded, name, roster, [False] * len(keys), len(keys)))
-            return self._desk.do(Fetch(ticket, tuple(keys)))
-        places: list[int] = []
-        signed: list[bool] = []
-        for key in keys:
-            place, signature = self._graph.place(key)
-            if not place:
-                break
-            places += [place, signature] if signature and signature != place else [place]
-            signed.append(bool(signature) and signature != place)
         if not keys:
             return self._finish(name, roster)
-        self._desk.do(Load(self._desk.ticket(partial(self._loaded, name, roster, signed, len(keys))), tuple(places)))
-        return None
+        is_elsewhere = any(self._graph.is_dropped(key) or key in self._graph.lost for key in keys)
+        if is_elsewhere and self._is_gateway(self._index):
+            ticket = self._desk.ticket(partial(self._fetched, name, roster))
+            return self._desk.do(Fetch(ticket, tuple(keys)))
+        return self._readback.load(self._readback.spots(keys), partial(self._loaded, name, roster, len(keys)))
+
+    def _fetched(self, name: tuple[int, int], roster: Roster, records: tuple[Record | None, ...], now: Instant) -> None:
+        frames = [decode_vertex(record.payload) if record is not None else None for record in records]
+        found = [Read(frame, frame.signature) if isinstance(frame, VertexFrame) else None for frame in frames]
+        self._loaded(name, roster, len(records), found, now)
 
     def _loaded(
-        self,
-        name: tuple[int, int],
-        roster: Roster,
-        signed: list[bool],
-        asked: int,
-        records: tuple[Record | None, ...],
-        now: Instant,
+        self, name: tuple[int, int], roster: Roster, asked: int, found: list[Read | None], now: Instant
     ) -> None:
         serving = self._servings[name]
         vertices: list[tuple[VertexFrame, bytes | None]] = []
-        rest = iter(records)
-        for apart in signed:
-            record = next(rest)
-            signature = next(rest) if apart else None
-            frame = decode_vertex(record.payload) if record else None
-            if not isinstance(frame, VertexFrame):
+        for read in found:
+            if read is None:
                 break
-            vertices.append((frame, signature.payload[ID_BYTES:] if signature else frame.signature))
+            vertices.append(read)
         for ranges in serving.loaded(vertices, complete=len(vertices) == asked):
             self._answer(serving, ranges, False, roster)
         self._load(name, roster)

@@ -7,13 +7,12 @@ from functools import partial
 
 from edge.dag.admission import Admission, Conflict
 from edge.dag.evidence import Evidence, Side, decode_evidence, make_evidence
-from edge.dag.graph import ID_BYTES
 from edge.dag.records import EVIDENCE, Record, segment_of
-from edge.effects import Load
 from edge.ids import Instant, VertexKey
 from edge.limits import EVIDENCE_MAX
 from edge.node.desk import Desk
-from edge.wire.frame import Range, VertexFrame, Want, decode_vertex
+from edge.node.readback import Read, Readback, Spot
+from edge.wire.frame import Range, Want
 from edge.wire.refusal import Refusal
 
 HELD_MAX = 256
@@ -25,10 +24,11 @@ Persist = Callable[[tuple[Record, ...], Callable[[tuple[int, ...], Instant], Non
 class Forks:
     """Proofs by author, one each. `persist(records, then)` puts them into the log."""
 
-    def __init__(self, desk: Desk, admission: Admission, persist: Persist) -> None:
+    def __init__(self, desk: Desk, admission: Admission, readback: Readback, persist: Persist) -> None:
         self._desk = desk
         self._admission = admission
         self._graph = admission.graph
+        self._readback = readback
         self._persist = persist
         self._tried: dict[int, None] = {}
         """Authors of conflicts whose proof is being made, is made, or cannot be made from what we hold."""
@@ -46,36 +46,27 @@ class Forks:
         for author, conflict in self._admission.conflicts.items():
             if author in self._tried:
                 continue
-            loads = self._held_side(conflict.key)
-            if loads is not None:
+            spots = self._held_side(conflict.key)
+            if spots:
                 self._tried[author] = None
-                places, is_apart = loads
-                ticket = self._desk.ticket(partial(self._loaded, conflict, is_apart))
-                self._desk.do(Load(ticket, tuple(places)))
+                self._readback.load(spots, partial(self._loaded, conflict))
 
-    def _held_side(self, key: VertexKey) -> tuple[list[int], bool] | None:
-        """Where our vertex lies, those above it up to the first signed one, and whether that one's signature lies
-        apart, last; None if there is no such signature yet."""
+    def _held_side(self, key: VertexKey) -> list[Spot]:
+        """Where our vertex lies, and those above it up to the first signed one; nothing if there is none such yet."""
         branch = self._graph.branch(key.author, key.incarnation)
-        places: list[int] = []
-        for seq in range(key.seq, min(branch.head_seq, key.seq + HELD_MAX - 1) + 1 if branch else 0):
-            place, signed = self._graph.place(VertexKey(key.author, key.incarnation, seq))
-            if not place:
-                return None
-            places.append(place)
-            if signed:
-                return (places, False) if signed == place else ([*places, signed], True)
-        return None
+        head_seq = branch.head_seq if branch is not None else 0
+        keys = [key._replace(seq=seq) for seq in range(key.seq, min(head_seq, key.seq + HELD_MAX - 1) + 1)]
+        signed = next((at for at, one in enumerate(keys) if self._graph.place(one)[1]), None)
+        spots = self._readback.spots(keys[: signed + 1]) if signed is not None else []
+        return spots if signed is not None and len(spots) == signed + 1 else []
 
-    def _loaded(self, conflict: Conflict, is_apart: bool, records: tuple[Record | None, ...], now: Instant) -> None:
-        found = [record for record in records if record is not None]
-        frames = [decode_vertex(record.payload) for record in (found[:-1] if is_apart else found)]
-        held = [frame for frame in frames if isinstance(frame, VertexFrame)]
-        if len(found) < len(records) or len(held) < len(frames):
-            return  # damaged: the frontier of whoever holds the other side tells of it again after a restart
-        signature = found[-1].payload[ID_BYTES:] if is_apart else held[-1].signature
-        assert signature is not None
-        raw = make_evidence(Side(tuple(frame.header for frame in held), signature), conflict.other)
+    def _loaded(self, conflict: Conflict, found: list[Read | None], now: Instant) -> None:
+        held = [read for read in found if read is not None]
+        signature = held[-1].signature if held else None
+        if len(held) < len(found) or signature is None:
+            del self._tried[conflict.key.author]  # damaged: once more when another copy has come
+            return None
+        raw = make_evidence(Side(tuple(read.frame.header for read in held), signature), conflict.other)
         if isinstance(raw, Refusal):
             return self._desk.report("warning", "fork-unproven", author=conflict.key.author, reason=str(raw))
         record = Record(EVIDENCE, raw)

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable
 from functools import partial
 
-from edge.dag.admission import Accepted, Admission, Answer, Duplicate, Early, Parked
+from edge.dag.admission import Accepted, Admission, Answer, Duplicate, Early, Mended, Parked
 from edge.dag.evidence import chained
 from edge.dag.pending import Candidate
 from edge.effects import Verify
@@ -33,11 +33,13 @@ class Intake:
         forks: Forks,
         custody: Custody,
         accepted: Callable[[tuple[Candidate, ...], Instant], None],
+        mended: Callable[[Candidate, Instant], None],
         met: Callable[[Header, Instant], Refusal | None],
         signed: Callable[[VertexKey, VertexId, bytes], None],
         overheard: Callable[[Header, Instant], None],
     ) -> None:
-        """`met` has a veto on each vertex whose signature stands, before it gets a place.
+        """`mended` is given what our disk had lost. `met` has a veto on each vertex whose signature stands, before it
+        gets a place.
 
         `signed(key, id, signature)` keeps a signature over a vertex that is in the log without one: whoever asks for
         a part of its line gets that only up to a signature. `overheard` is told of a gateway's vertex where nobody
@@ -47,6 +49,7 @@ class Intake:
         self._admission = admission
         self._repair = repair
         self._accepted = accepted
+        self._mended = mended
         self._checking: dict[VertexId, int] = {}
         self._checking_bytes = 0
         """Of vertices whose signature is being checked: anyone on the broker can send those."""
@@ -203,7 +206,7 @@ class Intake:
             self._settled(answer, now)
             if isinstance(answer, Duplicate) and candidate.signature and self._lacks_signature(candidate.header):
                 self._signed(candidate.header.key, candidate.header.id, candidate.signature)
-            if source is not None and isinstance(answer, Accepted):
+            if source is not None and isinstance(answer, Accepted | Mended):
                 self._repair.brought(source, header.author)
             if source is not None and index == 0:
                 self._began(header, answer)
@@ -223,6 +226,8 @@ class Intake:
                 self._unfit(refusal)
         elif isinstance(answer, Duplicate):
             self.duplicates += 1
+        elif isinstance(answer, Mended):
+            self._mended(answer.candidate, now)
         elif isinstance(answer, Parked):
             self.parked += 1
         else:

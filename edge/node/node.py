@@ -10,7 +10,7 @@ from edge.dag.admission import Admission
 from edge.dag.author import Author, AuthorOptions, Draft
 from edge.dag.graph import Graph
 from edge.dag.pending import Candidate, Pending
-from edge.dag.records import BOOT, CLEAN, VERTEX, Record
+from edge.dag.records import BOOT, CLEAN, Record
 from edge.effects import Effect, Ticket
 from edge.ids import Instant, Parent, VertexKey
 from edge.limits import LOG_PEERS_SHARE, LOG_WARN_SHARE
@@ -23,16 +23,18 @@ from edge.node.exchange import Exchange
 from edge.node.forks import Forks
 from edge.node.intake import Intake
 from edge.node.membership import Membership
+from edge.node.mending import Mending
 from edge.node.options import NodeOptions
 from edge.node.ownline import OwnLine
 from edge.node.reach import Reach
+from edge.node.readback import Readback
 from edge.node.recovery import Recovery
 from edge.node.sensing import Sensing
 from edge.node.trim import Segments, Trimmer
 from edge.sense.reading import Reading
 from edge.sense.senses import Senses
 from edge.wire.event import Event
-from edge.wire.frame import Channel, decode_reply, encode_vertex
+from edge.wire.frame import Channel, decode_reply
 from edge.wire.refusal import Refusal
 from edge.wire.roster import Roster
 from edge.wire.vertex import Header, Tally
@@ -63,12 +65,17 @@ class Node:
         self.reach = Reach(options.index, self._admission, self.peers)
         mine = (self._desk, options.index)
         self._author = Author(AuthorOptions(options.suite, roster.site, options.index, options.commit_window_ms), salts)
-        self.custody = Custody(*mine, self.graph, self._author, options.is_gateway)
         self._own = OwnLine(self._desk, self._author, self.graph, self._gossip, self._sent)
         self._sensing = Sensing(self._desk, senses, self._author, self._own)
-        self._forks = Forks(self._desk, self._admission, self._own.persist)
-        self._exchange = Exchange(*mine, self._admission, self._forks, self.peers, self._gossip, self.custody.remind)
-        told = (self._forks, self.custody, self._accepted, self._own.meets, self._own.keep_signature, self._overheard)
+        self._readback = Readback(self._desk, self.graph, options.index, self._own.sign_again)
+        self.custody = Custody(*mine, self.graph, self._readback, self._author, options.is_gateway)
+        self._forks = Forks(self._desk, self._admission, self._readback, self._own.persist)
+        self._exchange = Exchange(
+            *mine, self._admission, self._readback, self._forks, self.peers, self._gossip, self.custody.remind
+        )
+        self._mending = Mending(self._desk, self._admission, self._own.persist, options.is_gateway)
+        came = (self._accepted, self._mending.came)
+        told = (self._forks, self.custody, *came, self._own.meets, self._own.keep_signature, self._overheard)
         self._intake = Intake(self._desk, self._admission, self._exchange.repair, *told)
         roster_says = (roster_bytes, self._own.keep, 0.0 if options.is_gateway else 0.2 + 0.8 * jitter)
         self.membership = Membership(self._desk, options.authority, self._admission, *roster_says)
@@ -295,6 +302,8 @@ class Node:
             "pending_bytes": self._pending.size_bytes,
             "quarantined": len(self._admission.quarantined),
             "open_tickets": self._desk.open_tickets,
+            "records_damaged": self._readback.damaged,
+            **self._mending.counts(),
             **self._intake.counts(),
             **self._exchange.counts(),
             **self.custody.counts(),
@@ -322,6 +331,7 @@ class Node:
             "gaps": self._exchange.repair.gaps,
             "log_share": round(self._own.log_share, 4),
             "disk_full": self._own.is_disk_full,
+            "records_lacking": len(self.graph.lost),
             "quarantined": list(self._admission.quarantined),
             "key_in_use": self._own.key_in_use,
         }
@@ -342,6 +352,7 @@ class Node:
             return self._desk.take()
         self._intake.is_full = self._own.is_disk_full or self._own.log_share >= LOG_PEERS_SHARE or self.custody.is_full
         self.custody.settle(len(self.roster.members), now)
+        self._mending.look()
         self._own.retry(now)
         self._own.flush(self.roster.version, now)
         if self._owes_tally and not self._author.queued_events:
@@ -364,19 +375,13 @@ class Node:
                 self._gossip.accepted(Parent(*header.key, header.id), header.hlc, now)
                 self.peers.accepted(header.author, header.hlc >> 16, now)
             if not candidate.place:
-                frame = encode_vertex(header.raw, candidate.signature, candidate.body)
-                stored = partial(self._held, candidate)
-                self._own.persist((Record(VERTEX, frame),), stored)
+                self._mending.keep(candidate)
             self.custody.archive(header, candidate.signature, candidate.body)
 
     def _overheard(self, header: Header, now: Instant) -> None:
         """A gateway's vertex that we do not keep: our next one may name it."""
         self._gossip.heard(Parent(*header.key, header.id), header.hlc)
         self.peers.accepted(header.author, header.hlc >> 16, now)
-
-    def _held(self, candidate: Candidate, places: tuple[int, ...], now: Instant) -> None:
-        place = places[0]
-        self.graph.set_place(candidate.header.key, place, place if candidate.signature is not None else 0)
 
     def _sent(self, draft: Draft, signature: bytes, now: Instant) -> None:
         self.custody.archive(draft.header, signature, draft.body)

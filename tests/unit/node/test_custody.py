@@ -8,6 +8,7 @@ from edge.ids import Instant, VertexId, VertexKey
 from edge.limits import ARCHIVE_FLIGHT_MAX, ITEMS_MAX, TICKETS_MAX
 from edge.node.custody import ACK_MS_PER_MEMBER, Custody
 from edge.node.desk import Desk
+from edge.node.readback import Readback
 from edge.wire.roster import Roster
 from edge.wire.vertex import Ack, Header, decode_header, encode_header
 from tests.builders import SUITE, WALL_MS, World, event, roster_of
@@ -30,7 +31,9 @@ def graph_of_ours() -> Graph:
 
 def custody(graph: Graph | None = None) -> Custody:
     author = Author(AuthorOptions(SUITE, ROSTER.site, 0, 100), bytes)
-    return Custody(Desk(), 0, graph or graph_of_ours(), author, False)
+    graph = graph or graph_of_ours()
+    readback = Readback(Desk(), graph, 0, lambda header: None)
+    return Custody(Desk(), 0, graph, readback, author, False)
 
 
 def said_by(author: int, *acks: Ack) -> Header:
