@@ -91,6 +91,7 @@ FLOOR_BYTES_MAX = 16 * 1024 * 1024  # the file that says what was dropped: some 
 LOG_WARN_SHARE = 0.8
 LOG_BYTES_MAX = 512 * 1024 * 1024  # default of log.max_mb
 LOG_OPEN_FILES_MAX = 8
+ORPHANS_MAX = 65_536  # own vertices above a hole that a start remembers; further ones stay in the log
 LOST_MAX = 4096  # vertices whose record was found damaged while running, noted at once; others when they are read again
 QUARANTINE_BYTES_MAX = 8 * 1024 * 1024  # copies of damage kept aside
 GAPS_MAX = 1024  # damaged ranges listed one by one; further ones are only counted

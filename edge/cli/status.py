@@ -72,6 +72,8 @@ def _warnings(status: Mapping[str, Any]) -> Iterator[tuple[str, object]]:
         yield "warning", f"forked authors, of whom nothing more is accepted: {status['quarantined']}"
     if status.get("records_lacking"):
         yield "warning", f"{status['records_lacking']} damaged records in the log, asked for elsewhere"
+    if status.get("own_lost"):
+        yield "warning", f"{status['own_lost']} vertices of this node rotted on its disk before anybody had them"
     if status.get("gaps") or status.get("pending"):
         yield "catching up", f"{status.get('gaps')} gaps, {status.get('pending')} vertices wait for others"
 

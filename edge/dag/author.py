@@ -46,6 +46,10 @@ class Draft(NamedTuple):
     events: tuple[Event, ...]
 
 
+Again = tuple[bytes, BodyRef]
+"""The body of a vertex of ours that is made once more: the same events with the same salts."""
+
+
 class _Queued(NamedTuple):
     event: Event
     size_bytes: int
@@ -126,14 +130,28 @@ class Author:
         """Whether the wall clock can be right: one that nobody has set since the power came back stands in the past."""
         return wall_ms >= self._sure_after_ms
 
+    def begin_anew(self, incarnation: int, head: Parent | None) -> None:
+        """Another line, from this vertex on; what the accounts said above it is said once more."""
+        self.incarnation = incarnation
+        self.seq, self.prev = (head.seq, head.id) if head is not None else (0, None)
+        self.told_tally, self._shed_told = None, [0, 0, 0]
+
     def draft(
-        self, epoch: int, parents: tuple[Parent, ...], clocks: tuple[int, ...], now: Instant, final: Tally | None = None
+        self,
+        epoch: int,
+        parents: tuple[Parent, ...],
+        clocks: tuple[int, ...],
+        now: Instant,
+        final: Tally | None = None,
+        again: Again | None = None,
     ) -> Draft:
-        """Make the next vertex from the oldest batch and queued items; the chain moves on at once."""
-        batch = self._take_batch()
+        """Make the next vertex from the oldest batch and queued items; the chain moves on at once.
+
+        `again`: a body that was recorded before, and nothing of what is queued.
+        """
+        batch = self._take_batch() if again is None else []
         events = tuple(queued.event for queued in batch)
-        body: bytes | None = None
-        ref: BodyRef | None = None
+        body, ref = again or (None, None)
         if events:
             retention = max(queued.retention for queued in batch)
             body, ref = encode_body(events, self._salts(SALT_BYTES * len(events)), retention=retention)

@@ -10,7 +10,7 @@ index by (author, incarnation, seq) answers every question and the cost of a que
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from edge.dag.floor import FloorLine
 from edge.ids import VertexId, VertexKey
@@ -192,6 +192,32 @@ class Graph:
         self._changed.pop(key.author, None)
         self._changed[key.author] = None
         self.vertices += 1
+
+    def above(self, key: VertexKey) -> list[VertexKey]:
+        """Held vertices of its line from this one on, those that continue it in later incarnations among them."""
+        branch = self.branch(key.author, key.incarnation)
+        if branch is None:
+            return []
+        keys = [key._replace(seq=seq) for seq in range(max(key.seq, branch.held_from), branch.head_seq + 1)]
+        for other in self.branches(key.author):
+            if other.base is not None and other.base.incarnation == key.incarnation and other.base.seq >= key.seq:
+                keys += self.above(VertexKey(key.author, other.incarnation, other.first_seq))
+        return keys
+
+    def cut(self, keys: Iterable[VertexKey]) -> None:
+        """Hold these no longer; with each of them, everything `above` it is named."""
+        lowest: dict[tuple[int, int], int] = {}
+        for key in keys:
+            lowest[key[:2]] = min(key.seq, lowest.get(key[:2], key.seq))
+            self.lost.pop(key, None)
+        for (author, incarnation), seq in lowest.items():
+            branch = self._chains[author][incarnation]
+            index = seq - branch.start
+            self.vertices -= len(branch.places) - index
+            del branch.ids[index * ID_BYTES :], branch.places[index:], branch.signed[index:]
+            if not branch.places:
+                del self._chains[author][incarnation]
+            self._changed[author] = None
 
     def set_place(self, key: VertexKey, place: Place, signed: Place | None = None) -> None:
         branch = self._chains[key.author][key.incarnation]

@@ -126,6 +126,16 @@ class Pending:
         """Candidates that waited for this vertex, in the order they came; they may still lack something else."""
         return [self._take(waiting) for waiting in list(self._waiting.get(id, ()))]
 
+    def drop(self, id: VertexId) -> None:
+        """This one waits no longer, if it does; whoever waits for it goes on waiting."""
+        if id in self._parked:
+            self._take(id)
+
+    def drop_stored(self, author: int) -> None:
+        """No candidate of this author that the disk holds waits any longer."""
+        for id in [id for id in self._per_author.get(author, ()) if self._parked[id].place]:
+            self._take(id)
+
     def release(self, author: int) -> list[Candidate]:
         """Candidates that waited for any vertex by this author."""
         lacking = [missing.id for missing in self._missing.values() if missing.author == author]

@@ -181,6 +181,10 @@ class Repair:
         if not self._lines_of[line.author]:
             del self._lines_of[line.author]
 
+    def is_claimed(self, author: int) -> bool:
+        """Whether somebody says that he holds more of a line of this author than we do."""
+        return any(line.incarnation != ANY_INCARNATION and not line.seq for line in self._lines_of.get(author, ()))
+
     def brought(self, sender: int, author: int) -> None:
         """An answer by `sender` had a vertex of this author that is new to us: its other claims may be as good."""
         self._is_stale = True

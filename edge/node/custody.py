@@ -79,6 +79,12 @@ class Custody:
         ack = self._acked.get((key.author, key.incarnation))
         return ack is not None and ack.seq >= key.seq
 
+    def has_said(self, key: VertexKey) -> bool:
+        """Whether a gateway has said so of it, or of one above it in its incarnation, be they held or not."""
+        line = (key.author, key.incarnation)
+        said = (self._acked.get(line), self._ahead.get(line))
+        return any(ack is not None and ack.seq >= key.seq for ack in said)
+
     def covered_seq(self, branch: Branch, roster: Roster) -> int:
         """The seq up to which a gateway keeps this branch, going by what was said of this incarnation alone.
 
@@ -181,7 +187,9 @@ class Custody:
         """Read from the log the next vertices of a line that the store had no room for."""
         line, seq = next(iter(self._behind.items()))
         branch = self._graph.branch(*line)
-        assert branch is not None, "only what is held is archived"
+        if branch is None or branch.head_seq < seq:
+            del self._behind[line]  # ours, and cut off above a hole since
+            return
         seqs = range(seq, min(branch.head_seq, seq + CATCH_UP_VERTICES - 1) + 1)
         spots = self._readback.spots(VertexKey(*line, number) for number in seqs)
         if not spots:  # the others first: the disk has not answered yet, or has lost what comes next

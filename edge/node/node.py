@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from functools import partial
 from typing import Any
 
 from edge.dag.admission import Admission
@@ -29,6 +28,7 @@ from edge.node.ownline import OwnLine
 from edge.node.reach import Reach
 from edge.node.readback import Readback
 from edge.node.recovery import Recovery
+from edge.node.rescue import Rescue
 from edge.node.sensing import Sensing
 from edge.node.trim import Segments, Trimmer
 from edge.sense.reading import Reading
@@ -83,6 +83,8 @@ class Node:
         self.recovery = Recovery(options.index, self._admission, self._author, self.custody, self._forks)
         self._own.places = self.recovery.places
         self._trimmer = Trimmer(self._desk, self._admission, self._author, self.custody, self.recovery, self._forks)
+        self._rescue = Rescue(*mine, self._admission, self._own, self.custody, self.peers, self._exchange.repair)
+        self._trimmer.pinned_segment = lambda: self._rescue.pinned_segment
         self.on_accepted: Callable[[VertexKey], None] = lambda key: None
         """Told of each vertex by others that enters the graph; for measuring, never for deciding."""
         self.is_booting = True
@@ -109,6 +111,7 @@ class Node:
         """After recovery: take an incarnation, say so durably, and mend what the last stop left."""
         own = self.recovery.finish(incarnation_floor, self.roster.issued_ms, now)
         self._own.begin(own.head, now)
+        self._rescue.begin(self.recovery.orphans.values())
         for header in own.unsigned:
             self._own.sign_again(header)
         self._own.persist((self._own.boot_record(now),), self._booted, sync=True)
@@ -271,6 +274,7 @@ class Node:
                 level = "info" if change.is_ok else "warning"
                 self._desk.report(level, change.kind, name=change.name, text=change.text)
             self._forks.look(now)
+            self._rescue.tick(self._is_linked, now)
         if self._is_linked:
             self.membership.tick(now)
         return self._turn(now)
@@ -304,6 +308,8 @@ class Node:
             "open_tickets": self._desk.open_tickets,
             "records_damaged": self._readback.damaged,
             **self._mending.counts(),
+            **self._rescue.counts(),
+            "own_orphans_beyond": self.recovery.orphans_beyond,
             **self._intake.counts(),
             **self._exchange.counts(),
             **self.custody.counts(),
@@ -332,6 +338,7 @@ class Node:
             "log_share": round(self._own.log_share, 4),
             "disk_full": self._own.is_disk_full,
             "records_lacking": len(self.graph.lost),
+            **self._rescue.counts(),
             "quarantined": list(self._admission.quarantined),
             "key_in_use": self._own.key_in_use,
         }
@@ -354,6 +361,7 @@ class Node:
         self.custody.settle(len(self.roster.members), now)
         self._mending.look()
         self._own.retry(now)
+        self._rescue.turn(self.roster.version, now)
         self._own.flush(self.roster.version, now)
         if self._owes_tally and not self._author.queued_events:
             self._owes_tally = False

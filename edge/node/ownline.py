@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
 
-from edge.dag.author import Author, Draft, next_life
+from edge.dag.author import Again, Author, Draft, next_life
 from edge.dag.graph import Graph
 from edge.dag.records import BOOT, SIGNATURE, VERTEX, Record
 from edge.effects import Broadcast, Persist, Recorded, Sign
-from edge.ids import Instant, VertexId, VertexKey
+from edge.ids import Instant, Parent, VertexId, VertexKey
 from edge.limits import HLC_AHEAD_MS_MAX, LOG_SHED_SHARES, OWN_FLIGHT_MAX
 from edge.mesh.gossip import Gossip
 from edge.node.desk import Desk
@@ -21,7 +21,7 @@ from edge.wire.cbor import encode
 from edge.wire.event import Event
 from edge.wire.frame import encode_vertex
 from edge.wire.refusal import Refusal
-from edge.wire.vertex import Header, Tally
+from edge.wire.vertex import Ack, Header, Tally
 
 RETRY_MS = 1_000
 """A full disk is asked again this often."""
@@ -67,6 +67,8 @@ class OwnLine:
         self.key_in_use: VertexKey | None = None
         """A vertex that somebody else signed with our key since we started."""
         self._born_ms: int | None = None
+        self.is_held = False
+        """Nothing is drafted: our line is about to end below what it would hang above."""
         self.log_share = 0.0
         self.recorded_events = 0
         self.recorded_vertices = 0
@@ -88,6 +90,22 @@ class OwnLine:
     def begin(self, head: VertexKey | None, now: Instant) -> None:
         """Go on from where recovery says that our line ends."""
         self.head, self._born_ms = head, now.wall_ms
+
+    def begin_anew(self, now: Instant) -> None:
+        """Go on in a new incarnation from the highest own vertex that the graph still has."""
+        index = self._author.options.index
+        heads = [
+            Parent(*branch.head, bytes(branch.id_at(branch.head_seq) or b"")) for branch in self._graph.branches(index)
+        ]
+        head = max(heads, default=None)
+        self._author.begin_anew(next_life(self._author.incarnation, now.wall_ms), head)
+        self.head, self._born_ms = head.key if head is not None else None, now.wall_ms
+        self.keep(self.boot_record(now))
+        self._gossip.changed(now)
+
+    def acknowledge(self, ack: Ack, now: Instant) -> None:
+        """Say once more what a vertex said that hangs in the air."""
+        self._author.add_item(ack, now)
 
     def meets(self, header: Header, now: Instant) -> Refusal | None:
         """Look at a vertex from the mesh whose signature stands: one of ours that we did not write is another device's.
@@ -130,17 +148,17 @@ class OwnLine:
 
     def flush(self, epoch: int, now: Instant) -> None:
         """Draft every batch that is due."""
-        while not self._refused and len(self._flights) < OWN_FLIGHT_MAX:
+        while not self._refused and not self.is_held and len(self._flights) < OWN_FLIGHT_MAX:
             due = self._author.deadline()
             if due is None or due > now.mono_ms:
                 return
             self.draft(epoch, now)
 
-    def draft(self, epoch: int, now: Instant, final: Tally | None = None) -> None:
+    def draft(self, epoch: int, now: Instant, final: Tally | None = None, again: Again | None = None) -> Draft:
         """Make one vertex and start it on its way."""
         parents, clocks = self._gossip.take_parents()
         prev = self.head
-        draft = self._author.draft(epoch, parents, clocks, now, final)
+        draft = self._author.draft(epoch, parents, clocks, now, final, again)
         self.head = draft.header.key
         flight = _Flight(draft, prev)
         self._flights.append(flight)
@@ -152,6 +170,7 @@ class OwnLine:
                 suite.sig_structure(draft.header.suite, suite.PURPOSE_VERTEX, draft.header.raw),
             )
         )
+        return draft
 
     def persist(
         self, records: tuple[Record, ...], then: Callable[[tuple[int, ...], Instant], None], *, sync: bool = False
@@ -202,7 +221,7 @@ class OwnLine:
     def deadline(self) -> float | None:
         if self._refused:
             return self._retry_ms
-        return self._author.deadline() if len(self._flights) < OWN_FLIGHT_MAX else None
+        return self._author.deadline() if len(self._flights) < OWN_FLIGHT_MAX and not self.is_held else None
 
     def sign_again(self, header: Header) -> None:
         """Sign a durable own vertex whose signature a crash took: the same header signed twice is no fork."""

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from edge.dag.admission import Accepted, Admission
+from edge.dag.admission import Accepted, Admission, Answer, Parked
 from edge.dag.author import Author, next_life
 from edge.dag.floor import Floor
 from edge.dag.graph import ID_BYTES
 from edge.dag.pending import Candidate
 from edge.dag.records import BOOT, EVIDENCE, ROSTER, SIGNATURE, VERTEX, Record, segment_of
-from edge.ids import Instant, Parent, VertexKey
+from edge.ids import Instant, Parent, VertexId, VertexKey
+from edge.limits import ORPHANS_MAX
 from edge.node.custody import Custody
 from edge.node.forks import Forks
 from edge.wire.cbor import Malformed, decode
@@ -26,6 +27,14 @@ class OwnEnd(NamedTuple):
     head: VertexKey | None
     unsigned: tuple[Header, ...]
     """Durable but not signed: at most the last few before a crash."""
+
+
+class Orphan(NamedTuple):
+    """An own vertex in the log above a hole."""
+
+    key: VertexKey
+    id: VertexId
+    place: int
 
 
 class Recovery:
@@ -45,6 +54,10 @@ class Recovery:
         self._incarnation = 0
         self.vertices = 0
         self.unreadable = 0
+        self.orphans: dict[bytes, Orphan] = {}
+        """Own vertices with events above a hole, by the root of their body, that are not recorded once more yet."""
+        self.orphans_beyond = 0
+        """Own vertices above a hole that found no room there: their segments stay."""
         self.places: dict[int, int] = {}
         """Where the newest record of BOOT and of ROSTER lies, by type."""
         self.pinned_segment = 0
@@ -115,7 +128,8 @@ class Recovery:
         signed = place if frame.signature is not None else 0
         candidate = Candidate(header, frame.signature, frame.body, place, signed)
         answer = self._admission.settle(candidate, on_disk=True)
-        self._custody.heard(header, self._admission.roster)
+        if header.author != self._index:
+            self._custody.heard(header, self._admission.roster)
         if header.author == self._index:
             self._author.observe(header.hlc)
             self._incarnation = max(self._incarnation, header.incarnation)
@@ -126,9 +140,39 @@ class Recovery:
             for accepted in answer.candidates:
                 self._own_end(Parent(*accepted.header.key, accepted.header.id))
                 self._custody.recovered(accepted.header)
-        if isinstance(answer, Refusal) and (answer.reason == "pending-full" or header.author == self._index):
+                if accepted.header.author == self._index:
+                    self._hangs_together(accepted.header)
+        is_orphan = self._is_orphan(header, place, answer)
+        is_own = header.author == self._index
+        is_left = isinstance(answer, Refusal) and (answer.reason == "pending-full" or is_own)
+        if is_left and not is_orphan:
             self.pinned_segment = self.pinned_segment or segment_of(place)
         return header
+
+    def _is_orphan(self, header: Header, place: int, answer: Answer) -> bool:
+        """Note an own vertex that hangs in the air."""
+        is_loose = isinstance(answer, Parked) or (isinstance(answer, Refusal) and answer.reason == "pending-full")
+        if header.author != self._index or not is_loose:
+            return False
+        if header.body is None:
+            return True  # nothing in it that could be lost
+        if len(self.orphans) >= ORPHANS_MAX:
+            self.orphans = {
+                root: orphan for root, orphan in self.orphans.items() if not self._custody.has_said(orphan.key)
+            }
+        if len(self.orphans) >= ORPHANS_MAX:
+            self.orphans_beyond += 1
+            return False
+        self.orphans[header.body.root] = Orphan(header.key, header.id, place)
+        return True
+
+    def _hangs_together(self, header: Header) -> None:
+        """An own vertex is no orphan; and one with the same body was recorded once more, and waits for nothing."""
+        self._custody.heard(header, self._admission.roster)
+        if header.body is not None:
+            orphan = self.orphans.pop(header.body.root, None)
+            if orphan is not None and orphan.id != header.id:
+                self._admission.pending.drop(orphan.id)
 
     def _own_end(self, vertex: Parent) -> None:
         """Our line goes on from its highest vertex that hangs together; what lies above a hole is a line of its own."""

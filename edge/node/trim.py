@@ -98,6 +98,8 @@ class Trimmer:
         self._recovery = recovery
         self._is_busy = False
         self._not_before_ms = float("-inf")
+        self.pinned_segment: Callable[[], int] = lambda: 0
+        """The oldest segment with an own vertex that is to be recorded once more; 0 if there is none."""
         self.trims = 0
         self.refused = 0
 
@@ -126,8 +128,7 @@ class Trimmer:
         """The oldest segment that must stay for what is in it."""
         newest = 0
         needed = [segment_of(place) for place in self._pending.places()]
-        if self._recovery.pinned_segment:
-            needed.append(self._recovery.pinned_segment)
+        needed += filter(None, (self._recovery.pinned_segment, self.pinned_segment()))
         for author in self._graph.authors():
             branches = self._graph.branches(author)
             covered = coverage(branches, lambda branch: self._custody.covered_seq(branch, roster))

@@ -106,6 +106,18 @@ def _trim(machine: Machine) -> None:
     _set(custody, "covered_seq", lambda branch, roster: branch.head_seq)
 
 
+def _mend(machine: Machine) -> None:
+    _set(machine.node.graph, "lose", lambda key, place: False)
+
+
+def _anew(machine: Machine) -> None:
+    _set(machine.node._rescue, "tick", lambda is_linked, now: None)
+
+
+def _rescue(machine: Machine) -> None:
+    _set(machine.node._rescue, "_record_again", lambda *args: None)
+
+
 def _set(thing: object, name: str, value: object) -> None:
     setattr(thing, name, value)
 
@@ -121,6 +133,9 @@ BREAKS = {
     "repair": Break("what is missing is asked for", "network", ("unconverged",), _repair),
     "chain": Break("a chain is held without holes", "calm", ("graphs-differ", "causality"), _frontier),
     "ack": Break("an acknowledgement follows the store's sync", "calm", ("lost-acknowledged",), _ack),
+    "mend": Break("what the log has lost is fetched again", "rot", ("unconverged",), _mend),
+    "anew": Break("our line goes on below a hole that nobody can fill", "rot", ("unconverged",), _anew),
+    "rescue": Break("what hangs above a hole is recorded once more", "rot", ("lost-readable",), _rescue),
     "trim": Break("only what a gateway has is dropped", "trim", ("dropped-early",), _trim),
 }
 """By the name that `--break` takes."""

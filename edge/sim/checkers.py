@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, NamedTuple
 from edge import limits
 from edge.dag.floor import decode_floor
 from edge.dag.frontier import frontier
-from edge.dag.graph import Graph
 from edge.dag.records import VERTEX, Record
 from edge.effects import Trim, Verify
 from edge.ids import VertexId, VertexKey
+from edge.sim import losses
+from edge.sim.losses import has
 from edge.wire.cbor import decode
 from edge.wire.frame import Channel, FrontierEntry, VertexFrame, decode_vertex
 from edge.wire.vertex import Ack, Header, decode_header
@@ -41,6 +42,7 @@ KINDS = {
     "honest-fork": "two headers under one name by a device that could know better",
     "fork-unnamed": "two keepers hold different vertices under one name, and one of them does not say so",
     "lost-recorded": "what a device recorded is gone from its log, or from keepers after everything healed",
+    "lost-readable": "an own vertex that a damaged log can still read has reached not every keeper, nor has its body",
     "lost-acknowledged": "what a gateway acknowledged is not in its store",
     "dropped-early": "a log drops what no gateway's store has",
     "graphs-differ": "equal frontiers over different graphs",
@@ -78,8 +80,8 @@ class Checkers:
         self.notes: Counter[str] = Counter()
         """Reports by event, and other things worth counting."""
         self.peaks: Counter[str] = Counter()
-        self._heads: dict[int, int] = {}
-        """By machine: how much of its own line has been looked at, as a count of the branch."""
+        self._heads: dict[tuple[int, int], int] = {}
+        """By machine and incarnation: how much of its own line has been looked at, as a seq."""
         self._accepted: list[VertexKey] = []
         self._excused: dict[int, frozenset[VertexId]] = {}
         """By machine: vertices of its log that wait for their chain. They had their parents, which a crash took."""
@@ -99,7 +101,7 @@ class Checkers:
         """On its way into a log; own vertices are seen here first."""
         for record in records:
             if record.type == VERTEX:
-                header = self._header(record.payload)
+                header = self.header(record.payload)
                 if header.author == machine.index and header.id not in self.vertices:
                     self._made(machine, header)
 
@@ -115,13 +117,13 @@ class Checkers:
         """A sync has returned."""
         for record in records:
             if record.type == VERTEX:
-                self.vertices[self._header(record.payload).id].is_durable = True
+                self.vertices[self.header(record.payload).id].is_durable = True
 
     def sending(self, machine: Machine, payload: bytes) -> None:
         """A vertex on its way to everyone."""
-        known = self.vertices.get(self._header(payload).id)
+        known = self.vertices.get(self.header(payload).id)
         if known is None or not known.is_durable:
-            self.violated("sent-early", machine, f"{tuple(self._header(payload).key)}")
+            self.violated("sent-early", machine, f"{tuple(self.header(payload).key)}")
             return
         if machine.is_gateway:
             for item in known.header.items:
@@ -170,7 +172,8 @@ class Checkers:
         if branch is None:
             return
         head = branch.head_seq
-        seen = self._heads.get(machine.index, 0)
+        line = (machine.index, node.incarnation)
+        seen = self._heads.get(line, 0)
         if head <= seen:
             return
         for seq in range(max(seen + 1, branch.start), head + 1):
@@ -181,7 +184,7 @@ class Checkers:
                 known.is_recorded = True
                 self.recorded.setdefault(machine.index, []).append(id)
             self._entered(machine, VertexKey(machine.index, node.incarnation, seq))
-        self._heads[machine.index] = head
+        self._heads[line] = head
 
     def _entered(self, machine: Machine, key: VertexKey) -> None:
         graph = machine.node.graph
@@ -193,13 +196,12 @@ class Checkers:
         if not machine.keep_all or id in self._excused.get(machine.index, ()):
             return
         for parent in known.header.parents:
-            if not _has(graph, parent.key, parent.id) and parent.author not in _quarantined(machine):
+            if not has(graph, parent.key, parent.id) and parent.author not in _quarantined(machine):
                 self.violated("causality", machine, f"{tuple(key)} without its parent {tuple(parent.key)}")
 
     def booted(self, machine: Machine) -> None:
         """After recovery: what was recorded is there, if the disk is one that keeps."""
         machine.node.on_accepted = self.accepted
-        self._heads[machine.index] = 0
         self._excused[machine.index] = frozenset(machine.node._pending._parked)
         graph = machine.node.graph
         for author in graph.authors():
@@ -212,7 +214,7 @@ class Checkers:
             return
         for id in self.recorded.get(machine.index, ()):
             header = self.vertices[id].header
-            if not _has(graph, header.key, id):
+            if not has(graph, header.key, id):
                 self.violated("lost-recorded", machine, f"{tuple(header.key)} after a restart")
                 return
 
@@ -267,8 +269,11 @@ class Checkers:
         self.are_graphs_equal()
         self._parents_are_held()
         self._forks_are_named()
-        self._nothing_recorded_is_lost()
-        self._nothing_acknowledged_is_lost()
+        losses.recorded(self)
+        losses.readable(self)
+        lost = losses.acknowledged(self)
+        if lost:
+            self.violated("lost-acknowledged", None, f"{len(lost)}, the first is {tuple(lost[0])}")
 
     def _parents_are_held(self) -> None:
         for machine in self.world.keepers():
@@ -279,7 +284,7 @@ class Checkers:
                         id = branch.id_at(seq)
                         assert id is not None
                         for parent in self.vertices[id].header.parents:
-                            if not _has(graph, parent.key, parent.id) and parent.author not in self.forked:
+                            if not has(graph, parent.key, parent.id) and parent.author not in self.forked:
                                 name = f"{(author, branch.incarnation, seq)}"
                                 self.violated("causality", machine, f"{name} without {tuple(parent.key)}")
                                 return
@@ -309,39 +314,9 @@ class Checkers:
         for machine, author in self.unnamed_forks():
             self.violated("fork-unnamed", machine, f"by {self.world.machines[author].name}")
 
-    def _nothing_recorded_is_lost(self) -> None:
-        for author, ids in self.recorded.items():
-            if not self.world.machines[author].trust.keeps or author in self.forked:
-                continue
-            for machine in self.world.keepers():
-                graph = machine.node.graph
-                for id in ids:
-                    key = self.vertices[id].header.key
-                    if not _has(graph, key, id):
-                        self.violated("lost-recorded", machine, f"lacks {tuple(key)}")
-                        break
-
-    def lost_acknowledged(self) -> list[VertexKey]:
-        """Of every line that a gateway acknowledged, what its store does not have."""
-        lost: list[VertexKey] = []
-        stores = [machine.store for machine in self.world.machines if machine.is_gateway]
-        for _, newest in self.acked.values():
-            at: VertexId | None = newest
-            while at is not None:
-                known = self.vertices.get(at)
-                if known is None or not any(at in store.vertices for store in stores):
-                    lost.append(known.header.key if known is not None else VertexKey(0, 0, 0))
-                at = known.header.prev if known is not None else None
-        return lost
-
-    def _nothing_acknowledged_is_lost(self) -> None:
-        lost = self.lost_acknowledged()
-        if lost:
-            self.violated("lost-acknowledged", None, f"{len(lost)}, the first is {tuple(lost[0])}")
-
     # ---- reading
 
-    def _header(self, payload: bytes) -> Header:
+    def header(self, payload: bytes) -> Header:
         frame = decode_vertex(payload)
         assert isinstance(frame, VertexFrame)
         header = self._by_raw.get(frame.header)
@@ -354,11 +329,6 @@ class Checkers:
     def _signed_header(self, message: bytes) -> Header | None:
         """The header that a Sig_structure carries."""
         return self._by_raw.get(decode(message)[3])
-
-
-def _has(graph: Graph, key: VertexKey, id: VertexId) -> bool:
-    """Held, or held once and dropped from the log since."""
-    return graph.holds(key, id) or graph.is_dropped(key)
 
 
 def _quarantined(machine: Machine) -> dict[int, None]:

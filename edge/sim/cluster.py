@@ -9,7 +9,8 @@ from random import Random
 from edge.sim.breaks import BREAKS
 from edge.sim.checkers import Checkers
 from edge.sim.disk import Tail
-from edge.sim.faults import Fault, schedule
+from edge.sim.fault import Fault
+from edge.sim.faults import schedule
 from edge.sim.machine import Machine
 from edge.sim.network import Network
 from edge.sim.profiles import Profile
@@ -155,7 +156,7 @@ class Cluster:
                 machine.wake()
             elif not machine.is_on:
                 machine.boot()
-            elif machine.trust.is_damaged or machine.index in self.checkers.forked:  # its next start finds it out
+            elif machine.index in self.checkers.forked:  # its next start finds it out
                 machine.kill(500.0)
         self.network.calm()
 
@@ -166,6 +167,8 @@ class Cluster:
         for machine in machines:
             node = machine.node
             if node.queued_events or not node.is_idle or node.is_disk_full or node.custody.counts()["acks_owed"]:
+                return False
+            if machine.index not in self.checkers.forked and node.counts()["own_orphans"]:
                 return False
         told = list(self.checkers.frontiers().values())
         return all(one == told[0] for one in told) and self._leaves_are_home() and not self.checkers.unnamed_forks()

@@ -6,38 +6,18 @@ So a shrinker can leave faults out, and those that stay do the same as before at
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from random import Random
 from typing import TYPE_CHECKING
 
-from edge.dag.records import segment_name, segment_numbers
-from edge.sim import strangers
+from edge.sim import damage, strangers
 from edge.sim.disk import Tail
+from edge.sim.fault import Fault, anyone, device, until
 from edge.sim.network import Spoken
 
 if TYPE_CHECKING:
     from edge.sim.cluster import Cluster
-    from edge.sim.machine import Machine
     from edge.sim.profiles import Profile
-
-
-@dataclass(frozen=True)
-class Fault:
-    """`number` names it in a replay; `share` and `span_ms` mean what the kind makes of them."""
-
-    number: int
-    kind: str
-    at_ms: float
-    span_ms: float
-    share: float
-    """In [0, 1): which machine."""
-    seed: str
-
-    def chance(self) -> Random:
-        return Random(self.seed)
-
-    def __str__(self) -> str:
-        return f"{self.number}: {self.kind} at {self.at_ms / 1000:.1f} s for {self.span_ms / 1000:.1f} s"
 
 
 def plan(seed: int, profile: Profile) -> list[Fault]:
@@ -66,59 +46,44 @@ def _strike(world: Cluster, fault: Fault) -> None:
         KINDS[fault.kind](world, fault)
 
 
-def _until(world: Cluster, fault: Fault, end: Callable[[], None]) -> None:
-    """Undo a fault when its time is over; at healing everything is undone anyway."""
-    world.time.after(fault.span_ms, lambda: None if world.is_healing else end())
-
-
-def _device(world: Cluster, fault: Fault) -> Machine:
-    """Anyone but a gateway."""
-    devices = [machine for machine in world.machines if not machine.is_gateway]
-    return devices[int(fault.share * len(devices))]
-
-
-def _any(world: Cluster, fault: Fault) -> Machine:
-    return world.machines[int(fault.share * len(world.machines))]
-
-
 # ---- crashes
 
 
 def _power(world: Cluster, fault: Fault) -> None:
-    machine = _any(world, fault)
+    machine = anyone(world, fault)
     if machine.is_on:
         machine.cut_power(fault.chance().choice(list(Tail)), fault.span_ms)
 
 
 def _kill(world: Cluster, fault: Fault) -> None:
-    machine = _any(world, fault)
+    machine = anyone(world, fault)
     if machine.is_on:
         machine.kill(2_000 + fault.span_ms / 4)
 
 
 def _crash_at_effect(world: Cluster, fault: Fault) -> None:
-    _any(world, fault).crash_in = fault.chance().randrange(60)
+    anyone(world, fault).crash_in = fault.chance().randrange(60)
 
 
 def _crash_at_operation(world: Cluster, fault: Fault) -> None:
-    disk = _any(world, fault).disk
+    disk = anyone(world, fault).disk
     disk.cut_at = disk.operations + fault.chance().randrange(30)
 
 
 def _restart(world: Cluster, fault: Fault) -> None:
-    machine = _any(world, fault)
+    machine = anyone(world, fault)
     machine.shut_down()
-    _until(world, fault, machine.boot)
+    until(world, fault, machine.boot)
 
 
 # ---- disks
 
 
 def _full(world: Cluster, fault: Fault) -> None:
-    disk = _any(world, fault).disk
+    disk = anyone(world, fault).disk
     disk.room = fault.chance().randrange(20_000)
     disk.thin = True
-    _until(world, fault, lambda: _make_room(disk))
+    until(world, fault, lambda: _make_room(disk))
 
 
 def _make_room(disk: object) -> None:
@@ -126,44 +91,17 @@ def _make_room(disk: object) -> None:
 
 
 def _sync_fails(world: Cluster, fault: Fault) -> None:
-    _any(world, fault).disk.failing_syncs = 1
+    anyone(world, fault).disk.failing_syncs = 1
 
 
 def _slow(world: Cluster, fault: Fault) -> None:
-    machine = _any(world, fault)
+    machine = anyone(world, fault)
     usual, machine.sync_ms = machine.sync_ms, (200.0, 1_500.0)
-    _until(world, fault, lambda: setattr(machine, "sync_ms", usual))
-
-
-def _spot(machine: Machine, rng: Random) -> tuple[str, int] | None:
-    """Somewhere in the part of the log that is in use."""
-    numbers = segment_numbers(machine.disk.names()) if machine.is_on else []
-    sizes = dict(machine.journal.segments()) if machine.is_on else {}
-    if not numbers:
-        return None
-    number = rng.choice(numbers)
-    return segment_name(number), rng.randrange(max(1, sizes.get(number, 1)))
-
-
-def _rot(world: Cluster, fault: Fault) -> None:
-    machine, rng = _device(world, fault), fault.chance()
-    spot = _spot(machine, rng)
-    if spot is not None:
-        machine.trust.keeps, machine.trust.is_damaged = False, True
-        machine.disk.rot(*spot, rng.choice((1, 1, 8, 512)))
-
-
-def _misdirected(world: Cluster, fault: Fault) -> None:
-    machine, rng = _device(world, fault), fault.chance()
-    spot, source = _spot(machine, rng), _spot(machine, rng)
-    if spot is not None and source is not None:
-        machine.trust.keeps, machine.trust.is_damaged = False, True
-        data = machine.disk.read(source[0], source[1] // 512 * 512, 512)
-        machine.disk.misdirect(spot[0], spot[1] // 512 * 512, data)
+    until(world, fault, lambda: setattr(machine, "sync_ms", usual))
 
 
 def _lying(world: Cluster, fault: Fault) -> None:
-    machine = _device(world, fault)
+    machine = device(world, fault)
     machine.trust.keeps = machine.trust.never_forks = False
     machine.disk.lying = True
 
@@ -179,7 +117,7 @@ def _same_image(world: Cluster, fault: Fault) -> None:
 
 
 def _put_back(world: Cluster, fault: Fault, times: int) -> None:
-    machine, rng = _device(world, fault), fault.chance()
+    machine, rng = device(world, fault), fault.chance()
     if not machine.is_on:
         return
     image = machine.disk.clone()
@@ -222,19 +160,19 @@ def _weather(world: Cluster, fault: Fault, **changes: float) -> None:
     def clear() -> None:
         network.weather = replace(network.weather, **usual)
 
-    _until(world, fault, clear)
+    until(world, fault, clear)
 
 
 def _mute(world: Cluster, fault: Fault) -> None:
-    index, network = _any(world, fault).index, world.network
+    index, network = anyone(world, fault).index, world.network
     network.mute[index] = None
-    _until(world, fault, lambda: network.mute.pop(index, None) and None)
+    until(world, fault, lambda: network.mute.pop(index, None) and None)
 
 
 def _deaf(world: Cluster, fault: Fault) -> None:
-    index, network = _any(world, fault).index, world.network
+    index, network = anyone(world, fault).index, world.network
     network.deaf[index] = None
-    _until(world, fault, lambda: network.deaf.pop(index, None) and None)
+    until(world, fault, lambda: network.deaf.pop(index, None) and None)
 
 
 def _partition(world: Cluster, fault: Fault) -> None:
@@ -252,7 +190,7 @@ def _partition(world: Cluster, fault: Fault) -> None:
             network.unreachable.pop(pair, None)
         network.review_all()
 
-    _until(world, fault, join)
+    until(world, fault, join)
 
 
 def _gateway_away(world: Cluster, fault: Fault) -> None:
@@ -268,7 +206,7 @@ def _gateway_away(world: Cluster, fault: Fault) -> None:
             network.unreachable.pop(pair, None)
         network.review_all()
 
-    _until(world, fault, come_back)
+    until(world, fault, come_back)
 
 
 def _broker_crash(world: Cluster, fault: Fault) -> None:
@@ -276,7 +214,7 @@ def _broker_crash(world: Cluster, fault: Fault) -> None:
     broker = network.brokers[int(fault.share * len(network.brokers))]
     if broker.is_up:
         network.stop(broker)
-        _until(world, fault, lambda: network.start(broker))
+        until(world, fault, lambda: network.start(broker))
 
 
 def _split_view(world: Cluster, fault: Fault) -> None:
@@ -286,13 +224,13 @@ def _split_view(world: Cluster, fault: Fault) -> None:
     indexes = [machine.index for machine in world.machines]
     pairs = [(a, b) for a in indexes for b in indexes if a != b and rng.random() < 0.4]
     broker.hidden |= dict.fromkeys(pairs)
-    _until(world, fault, broker.hidden.clear)
+    until(world, fault, broker.hidden.clear)
 
 
 def _queue_limit(world: Cluster, fault: Fault) -> None:
     broker = world.network.brokers[int(fault.share * len(world.network.brokers))]
     usual, broker.queue_max = broker.queue_max, fault.chance().choice((1, 3, 8))
-    _until(world, fault, lambda: setattr(broker, "queue_max", usual))
+    until(world, fault, lambda: setattr(broker, "queue_max", usual))
 
 
 def _stale_retained(world: Cluster, fault: Fault) -> None:
@@ -305,7 +243,7 @@ def _stale_retained(world: Cluster, fault: Fault) -> None:
         for (channel, _), (sender, payload) in old.items():
             world.network.speak(broker, Spoken(channel, sender, sender, payload))
 
-    _until(world, fault, say)
+    until(world, fault, say)
 
 
 def _stranger(act: Callable[[Cluster, Random], None]) -> Callable[[Cluster, Fault], None]:
@@ -328,11 +266,11 @@ def _stranger(act: Callable[[Cluster, Random], None]) -> Callable[[Cluster, Faul
 
 
 def _clock_jump(world: Cluster, fault: Fault) -> None:
-    _any(world, fault).clock.jump(fault.chance().choice((-1, 1)) * 10 ** fault.chance().uniform(2, 9))
+    anyone(world, fault).clock.jump(fault.chance().choice((-1, 1)) * 10 ** fault.chance().uniform(2, 9))
 
 
 def _1970(world: Cluster, fault: Fault) -> None:
-    machine = _any(world, fault)
+    machine = anyone(world, fault)
     machine.has_no_clock = True
     if machine.is_on:
         machine.cut_power(Tail.TORN, 1_000)
@@ -341,27 +279,27 @@ def _1970(world: Cluster, fault: Fault) -> None:
         machine.has_no_clock = False
         machine.clock.set_true(world.now)
 
-    _until(world, fault, answer)
+    until(world, fault, answer)
 
 
 def _sleep(world: Cluster, fault: Fault) -> None:
-    machine = _device(world, fault)
+    machine = device(world, fault)
     machine.sleep()
-    _until(world, fault, machine.wake)
+    until(world, fault, machine.wake)
 
 
 def _late(world: Cluster, fault: Fault) -> None:
     """Whoever is meant here was not started at the beginning (`Cluster.start`)."""
-    _device(world, fault).boot()
+    device(world, fault).boot()
 
 
 def _roster(world: Cluster, fault: Fault) -> None:
     """The operator gives one device a newer roster: it learns of it from a file, the others from it."""
-    world.issue_roster(_any(world, fault))
+    world.issue_roster(anyone(world, fault))
 
 
 def _burst(world: Cluster, fault: Fault) -> None:
-    machine, rng = _device(world, fault), fault.chance()
+    machine, rng = device(world, fault), fault.chance()
     for number in range(rng.choice((100, 400, 900))):
         world.time.after(number * rng.uniform(5, 30), world.make_event, machine, True)
 
@@ -369,10 +307,10 @@ def _burst(world: Cluster, fault: Fault) -> None:
 KINDS: dict[str, Callable[[Cluster, Fault], None]] = {
     "power": _power, "kill": _kill, "crash at an effect": _crash_at_effect,
     "crash at a disk operation": _crash_at_operation, "restart": _restart, "full": _full, "sync fails": _sync_fails,
-    "slow disk": _slow, "rot": _rot, "misdirected": _misdirected, "lying flush": _lying, "image": _image,
+    "slow disk": _slow, "lying flush": _lying, "image": _image,
     "same image": _same_image, "loss": _loss, "twice": _twice, "delay": _delay, "reorder": _reorder, "mute": _mute,
     "deaf": _deaf, "partition": _partition, "gateway away": _gateway_away, "broker crash": _broker_crash,
     "split view": _split_view, "queue limit": _queue_limit, "stale retained": _stale_retained,
     "repeat": _stranger(strangers.repeat), "garble": _stranger(strangers.garble), "lie": _stranger(strangers.lie),
     "clock jump": _clock_jump, "1970": _1970, "sleep": _sleep, "late": _late, "roster": _roster, "burst": _burst,
-}  # fmt: skip
+} | damage.KINDS  # fmt: skip

@@ -63,6 +63,12 @@ PROFILES = {
         Profile("crashes", "power cuts and killed processes, at any moment", faults=_CRASHES),
         Profile("network", "loss, cuts, partitions, brokers that die or hide", faults=_NETWORK),
         Profile("disks", "full, failing, rotten and misdirecting disks", faults=_DISKS | _CRASHES),
+        Profile(
+            "rot",
+            "logs that rot while they are written, far from everyone; then new cards, for whom all of it is read",
+            faults={"decay": 4.0, "lonely rot": 4.0, "new card": 1.5, "deaf": 1.0, "partition": 1.0}
+            | {"power": 0.5, "kill": 0.5, "loss": 0.7},
+        ),
         Profile("clocks", "wall clocks that jump or stand in 1970", faults=_CLOCKS | {"power": 2.0}),
         Profile(
             "mixed",

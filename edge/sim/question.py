@@ -11,7 +11,7 @@ from edge.ids import VertexId
 from edge.limits import LOG_BYTES_MAX
 from edge.node.options import KEEP_ALL_MEMBERS_MAX
 from edge.sim.cluster import Cluster
-from edge.sim.faults import Fault
+from edge.sim.fault import Fault
 from edge.sim.machine import Machine
 from edge.sim.network import Weather
 from edge.sim.profiles import MINUTE_MS, PROFILES

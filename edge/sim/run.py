@@ -9,9 +9,11 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from time import perf_counter
 
+from edge.sim import losses
 from edge.sim.checkers import Violation
 from edge.sim.cluster import Cluster
-from edge.sim.faults import Fault, plan
+from edge.sim.fault import Fault
+from edge.sim.faults import plan
 from edge.sim.profiles import Profile
 
 
@@ -128,7 +130,7 @@ def run_case(case: Case, genuine: bool | None = None) -> Outcome:
         recorded=sum(map(len, checkers.recorded.values())),
         sent_bytes=sum(network.sent_bytes.values()),
         violations=checkers.violations,
-        lost_acknowledged=len(checkers.lost_acknowledged()),
+        lost_acknowledged=len(losses.acknowledged(checkers)),
         trace_hash=world.trace_hash,
         heal_s=None if world.converged_ms is None else (world.converged_ms - case.profile.load_ms) / 1000,
         notes=checkers.notes,

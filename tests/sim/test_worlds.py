@@ -32,6 +32,7 @@ SMALL = {
     "crashes": 8,
     "network": 8,
     "disks": 8,
+    "rot": 8,
     "clocks": 4,
     "lying": 8,
     "images": 6,

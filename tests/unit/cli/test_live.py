@@ -18,6 +18,7 @@ STATUS = {
     "engines": ["tflite_c"], "log": {"size_bytes": 1_500_000, "max_bytes": 536_870_912}, "index": 1, "incarnation": 2,
     "seq": 77, "acked_seq": 70, "recorded_events": 1234, "shed_events": 5, "peers_online": 3, "vertices": 400,
     "log_share": 0.0028, "disk_full": True, "time_unsure": True, "quarantined": [4], "gaps": 2, "pending": 1,
+    "records_lacking": 3, "own_lost": 2,
     "readings": {"readings": 9, "recorded": 4, "quiet": 3, "shed": 1, "open": 1},
     "mqtt": {"connected": True, "hosting": False, "links": [{"broker": "127.0.0.1:40001", "discovery": "mdns"},
              {"broker": "127.0.0.1:40002", "discovery": "broker"}]},
@@ -92,6 +93,8 @@ def test_status_is_what_the_agent_says(config: Path, synedge: Synedge) -> None:
         "disk or the log is full",
         "clock is not sure",
         "forked authors",
+        "3 damaged records",
+        "2 vertices of this node rotted",
         "2 gaps",
         "not JSON",
     ):

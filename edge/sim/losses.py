@@ -1,0 +1,70 @@
+"""The last questions, once everything has healed: of what was promised, is anything not there?"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from edge.dag.graph import Graph
+from edge.dag.reader import read_log
+from edge.dag.records import VERTEX
+from edge.ids import VertexId, VertexKey
+
+if TYPE_CHECKING:
+    from edge.sim.checkers import Checkers
+
+
+def has(graph: Graph, key: VertexKey, id: VertexId) -> bool:
+    """Held, or held once and dropped from the log since."""
+    return graph.holds(key, id) or graph.is_dropped(key)
+
+
+def recorded(checkers: Checkers) -> None:
+    """What a disk that keeps has recorded, every keeper has."""
+    for author, ids in checkers.recorded.items():
+        if not checkers.world.machines[author].trust.keeps or author in checkers.forked:
+            continue
+        for machine in checkers.world.keepers():
+            graph = machine.node.graph
+            for id in ids:
+                key = checkers.vertices[id].header.key
+                if not has(graph, key, id):
+                    checkers.violated("lost-recorded", machine, f"lacks {tuple(key)}")
+                    break
+
+
+def readable(checkers: Checkers) -> None:
+    """Of a log that rotted: what hung above a hole was recorded once more, with the same body."""
+    for machine in checkers.world.machines:
+        author = machine.index
+        if not (machine.trust.is_damaged and machine.trust.never_forks) or author in checkers.forked:
+            continue
+        owns = [checkers.header(record.payload) for _, record in read_log(machine.disk) if record.type == VERTEX]
+        readable = [header for header in owns if header.author == author and header.body is not None]
+        for keeper in checkers.world.keepers():
+            graph = keeper.node.graph
+            ids = [
+                branch.id_at(seq)
+                for branch in graph.branches(author)
+                for seq in range(branch.start, branch.head_seq + 1)
+            ]
+            bodies = [checkers.vertices[id].header.body for id in ids if id is not None]
+            roots = dict.fromkeys(body.root for body in bodies if body is not None)
+            for header in readable:
+                assert header.body is not None
+                if header.body.root not in roots and not graph.is_dropped(header.key):
+                    checkers.violated("lost-readable", keeper, f"lacks {tuple(header.key)} and its body")
+                    break
+
+
+def acknowledged(checkers: Checkers) -> list[VertexKey]:
+    """Of every line that a gateway acknowledged, what its store does not have."""
+    lost: list[VertexKey] = []
+    stores = [machine.store for machine in checkers.world.machines if machine.is_gateway]
+    for _, newest in checkers.acked.values():
+        at: VertexId | None = newest
+        while at is not None:
+            known = checkers.vertices.get(at)
+            if known is None or not any(at in store.vertices for store in stores):
+                lost.append(known.header.key if known is not None else VertexKey(0, 0, 0))
+            at = known.header.prev if known is not None else None
+    return lost
