@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from edge.dag.evidence import Side
-from edge.dag.graph import Graph
+from edge.dag.graph import Branch, Graph
 from edge.dag.pending import Candidate, Missing, Pending
 from edge.ids import VertexKey
 from edge.limits import EVIDENCE_MAX, LINES_PER_AUTHOR_MAX
@@ -49,10 +49,15 @@ Answer = Accepted | Duplicate | Mended | Parked | Refusal
 
 
 class Conflict(NamedTuple):
-    """A second vertex under a name that is held: what proves that its author signed it, too."""
+    """A second line where an honest author has one: what proves that its author signed both."""
 
-    key: VertexKey
+    held: VertexKey
+    """Where our side begins; it goes up to a signature."""
     other: Side
+    base: VertexKey | None = None
+    """What our side continues, if it begins the life that the other side cannot be in."""
+    other_base: VertexKey | None = None
+    """The same of the other side: a vertex that we hold."""
 
 
 class Admission:
@@ -101,6 +106,9 @@ class Admission:
     def settle(self, candidate: Candidate, above: Sequence[Candidate] = (), *, on_disk: bool = False) -> Answer:
         """Put a vertex whose signature stands (its own, or that of the last of those `above` it) where it belongs."""
         # Two signed headers prove a fork whatever their bodies are.
+        refused = self._second_life(candidate, above)
+        if refused:
+            return self._spread(refused, candidate.header.author)
         refused = None if on_disk or self._forks(candidate.header) else self._check_body(candidate)
         if refused:
             return refused
@@ -160,7 +168,7 @@ class Admission:
                 return self._park(candidate, Missing(header.author, header.seq - 1, header.prev))
             if prev.incarnation > header.incarnation:
                 return Refusal("prev-mismatch", "prev lies in a later incarnation")
-        refused = self._check_branch(header, prev)
+        refused = self._check_branch(candidate, prev, above)
         if refused:
             return refused
         # What lies in our log had its parents when it was let in; damage to a peer's record must not undo that.
@@ -173,18 +181,48 @@ class Admission:
         self.graph.insert(key, header.id, prev, candidate.place, candidate.signed)
         return Accepted((candidate,))
 
-    def _check_branch(self, header: Header, prev: VertexKey | None) -> Refusal | None:
+    def _check_branch(self, candidate: Candidate, prev: VertexKey | None, above: Sequence[Candidate]) -> Refusal | None:
+        header = candidate.header
         branch = self.graph.branch(header.author, header.incarnation)
         if branch is None:
             tips = self.graph.tips(header.author)
             if len(tips) >= LINES_PER_AUTHOR_MAX and all(tip.key != prev for tip in tips):
                 return Refusal("too-many-branches", str(header.author))
             return None
-        if prev != branch.head:
-            # One life of an honest author is one chain. No two vertices share a name yet: there is no portable proof.
-            self.quarantined[header.author] = None
-            return Refusal("fork", f"{tuple(header.key)}: two lines in one incarnation")
-        return None
+        if prev == branch.head:
+            return None
+        # One life of an honest author is one chain, and this one begins where another is under way.
+        side = _side((candidate, *(above or self.pending.above(header))))
+        if prev is None or side is None or not self._has(prev) or branch.head_seq < branch.held_from:
+            return _parting(header)
+        return self._quarantine(Conflict(_lowest(branch), side, other_base=prev))
+
+    def _second_life(self, candidate: Candidate, above: Sequence[Candidate]) -> Refusal | None:
+        """Seen before there is a place for it: a vertex from before the life that we hold began, or the beginning of a
+        life that cannot have what we hold."""
+        header = candidate.header
+        side = _side((candidate, *above))
+        branch = self.graph.branch(header.author, header.incarnation)
+        if branch is not None and header.seq < branch.first_seq:
+            if side is None or branch.is_cut or branch.base is None or not self._has(branch.base):
+                return _parting(header)
+            return self._quarantine(Conflict(_lowest(branch), side, branch.base))
+        if side is None or not above or not self.begins_another(header, above[0].header):
+            return None
+        branch = self.graph.branch(header.author, above[0].header.incarnation)
+        assert branch is not None
+        return self._quarantine(Conflict(_lowest(branch), side))
+
+    def begins_another(self, base: Header, first: Header) -> bool:
+        """Whether a life that begins above `base` cannot have what we hold of its incarnation."""
+        branch = self.graph.branch(first.author, first.incarnation)
+        if branch is None or base.incarnation == first.incarnation or self.graph.holds(first.key, first.id):
+            return False
+        return branch.held_from <= branch.head_seq and branch.held_from < first.seq
+
+    def _has(self, key: VertexKey) -> bool:
+        """Whether it is held, so that its header can be shown."""
+        return self.graph.id_at(key) is not None and not self.graph.is_dropped(key)
 
     def _park(self, candidate: Candidate, missing: Missing) -> Parked | Refusal:
         if candidate.header.id in self.pending:
@@ -196,12 +234,32 @@ class Admission:
     def _fork(self, candidate: Candidate, above: Sequence[Candidate]) -> Refusal:
         """Two signed headers under one key: the author is quarantined, and its second side kept for the proof."""
         header = candidate.header
-        self.quarantined[header.author] = None
-        chain = (candidate, *above)
-        signed = next((at for at, one in enumerate(chain) if one.signature is not None), None)
-        if signed is not None and len(self.conflicts) < EVIDENCE_MAX:
-            signature = chain[signed].signature
-            assert signature is not None
-            side = Side(tuple(one.header.raw for one in chain[: signed + 1]), signature)
-            self.conflicts.setdefault(header.author, Conflict(header.key, side))
-        return Refusal("fork", f"{tuple(header.key)}")
+        side = _side((candidate, *above))
+        if side is None:
+            self.quarantined[header.author] = None
+            return Refusal("fork", f"{tuple(header.key)}")
+        return self._quarantine(Conflict(header.key, side))
+
+    def _quarantine(self, conflict: Conflict) -> Refusal:
+        author = conflict.held.author
+        self.quarantined[author] = None
+        if len(self.conflicts) < EVIDENCE_MAX:
+            self.conflicts.setdefault(author, conflict)
+        return Refusal("fork", f"{tuple(conflict.held)}")
+
+
+def _side(chain: Sequence[Candidate]) -> Side | None:
+    """The chain up to its first signature; None if it has none."""
+    for count, one in enumerate(chain, 1):
+        if one.signature is not None:
+            return Side(tuple(each.header.raw for each in chain[:count]), one.signature)
+    return None
+
+
+def _lowest(branch: Branch) -> VertexKey:
+    return VertexKey(branch.author, branch.incarnation, branch.held_from)
+
+
+def _parting(header: Header) -> Refusal:
+    """Two lines in one incarnation, but where they part was dropped: nothing proves it, and nobody is punished."""
+    return Refusal("prev-mismatch", f"{tuple(header.key)}: another line of its incarnation is held")

@@ -1,7 +1,9 @@
-"""The proof that an author signed two vertices under one name: for whoever has the roster, and nothing else.
+"""The proof that an author forked: for whoever has the roster, and nothing else.
 
-evidence = [side, side], the one whose first header has the lower id first; side = [headers, signature]: headers of one
-chain, oldest first, the first of each side being the two vertices, and the signature over the last (docs/WIRE.md §11).
+evidence = [side, side]; side = [headers, signature]: headers of one chain, oldest first, and the signature over the
+last one (docs/WIRE.md §11). Two vertices under one name: each side begins with one of them, the lower id first. Two
+lives in one incarnation: the second side begins with a vertex of an earlier one, so that the next header is where a
+life begins; the first side begins with a vertex of that incarnation and a lower seq, which that life cannot have.
 """
 
 from __future__ import annotations
@@ -26,10 +28,15 @@ class Side(NamedTuple):
 
 
 class Evidence(NamedTuple):
-    key: VertexKey
+    names: tuple[VertexKey, VertexKey]
+    """Of the two vertices; one name twice, or two of one incarnation, the lower first."""
     ids: tuple[bytes, bytes]
-    """Of the two vertices, ascending."""
+    """Of the two vertices; of one name, ascending."""
     sides: tuple[Side, Side]
+
+    @property
+    def key(self) -> VertexKey:
+        return self.names[0]
 
 
 def chained(raws: Iterable[bytes]) -> tuple[Header, ...] | Refusal:
@@ -48,10 +55,14 @@ def chained(raws: Iterable[bytes]) -> tuple[Header, ...] | Refusal:
 
 def make_evidence(one: Side, other: Side) -> bytes | Refusal:
     """What is written down; refused if the two prove nothing, or are too long to be kept."""
-    sides = sorted((one, other), key=_id_of)
-    raw = encode([[list(side.headers), side.signature] for side in sides])
-    evidence = decode_evidence(raw)
-    return evidence if isinstance(evidence, Refusal) else raw
+    refusal = Refusal("evidence-shape")
+    for sides in ((one, other), (other, one)):
+        raw = encode([[list(side.headers), side.signature] for side in sides])
+        evidence = decode_evidence(raw)
+        if isinstance(evidence, Evidence):
+            return raw
+        refusal = evidence
+    return refusal
 
 
 def decode_evidence(raw: bytes) -> Evidence | Refusal:
@@ -64,7 +75,7 @@ def decode_evidence(raw: bytes) -> Evidence | Refusal:
         return Refusal(fault.reason, "evidence")
     if not isinstance(fields, list) or len(fields) != 2:
         return Refusal("evidence-shape")
-    firsts: list[Header] = []
+    chains: list[tuple[Header, ...]] = []
     sides: list[Side] = []
     for value in fields:
         match value:
@@ -76,12 +87,23 @@ def decode_evidence(raw: bytes) -> Evidence | Refusal:
             return Refusal("signature-size", str(len(signature)))
         if isinstance(headers, Refusal):
             return headers
-        firsts.append(headers[0])
+        chains.append(headers)
         sides.append(Side(tuple(raws), signature))
-    low, high = firsts
-    if low.key != high.key or low.id >= high.id:
-        return Refusal("evidence-shape", "no two vertices of one name")
-    return Evidence(low.key, (low.id, high.id), (sides[0], sides[1]))
+    low, high = chains[0][0], _second(*chains)
+    if high is None:
+        return Refusal("evidence-shape", "neither two vertices of one name nor two lives in one incarnation")
+    return Evidence((low.key, high.key), (low.id, high.id), (sides[0], sides[1]))
+
+
+def _second(one: tuple[Header, ...], other: tuple[Header, ...]) -> Header | None:
+    """The vertex of the other chain that cannot stand beside the first of this one; None if all of it can."""
+    low, base = one[0], other[0]
+    if low.key == base.key:
+        return base if low.id < base.id else None
+    first = other[1] if len(other) > 1 else base
+    is_birth = base.incarnation < first.incarnation
+    is_same_life = (low.author, low.incarnation) == (first.author, first.incarnation)
+    return first if is_birth and is_same_life and low.seq < first.seq else None
 
 
 def judge(evidence: Evidence, roster: Roster) -> Refusal | None:
@@ -102,8 +124,3 @@ def judge(evidence: Evidence, roster: Roster) -> Refusal | None:
         if not verify(last.suite, member.public_key, message, side.signature):
             return Refusal("signature-bad", str(tuple(last.key)))
     return None
-
-
-def _id_of(side: Side) -> bytes:
-    header = decode_header(side.headers[0])
-    return header.id if isinstance(header, Header) else b""

@@ -33,8 +33,8 @@ def tag_of(id: bytes) -> int:
 def entries_of(graph: Graph, author: int, proof: Evidence | None = None) -> tuple[FrontierEntry, ...]:
     """An entry for every line of history of an author, by incarnation; if its fork is proven, the two vertices."""
     if proof is not None:
-        tags = dict.fromkeys(sorted(map(tag_of, proof.ids)))
-        return tuple(FrontierEntry(*proof.key, tag) for tag in tags)
+        both = sorted((*name, tag_of(id)) for name, id in zip(proof.names, proof.ids, strict=True))
+        return tuple(FrontierEntry(*entry) for entry in dict.fromkeys(both))
     tips = sorted(graph.tips(author), key=lambda tip: tip.key)[-BRANCHES_PER_AUTHOR_MAX:]
     return tuple(FrontierEntry(*tip.key, tag_of(tip.id)) for tip in tips)
 

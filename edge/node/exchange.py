@@ -220,6 +220,8 @@ class Exchange:
         branch = self._graph.branch(author, incarnation)
         if branch is None:
             return min(self._graph.highest_seq(author), through_seq - 1)
+        if through_seq < branch.first_seq:
+            return through_seq - 1  # a life that began above it cannot have it: it proves another one
         if all(self._pending.names(VertexKey(author, incarnation, seq)) for seq in (branch.head_seq + 1, through_seq)):
             return None  # it goes on from our head, and waits for others: these are asked for by themselves
         return branch.head_seq if branch.head_seq < through_seq else None

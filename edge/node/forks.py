@@ -8,7 +8,7 @@ from functools import partial
 from edge.dag.admission import Admission, Conflict
 from edge.dag.evidence import Evidence, Side, decode_evidence, make_evidence
 from edge.dag.records import EVIDENCE, Record, segment_of
-from edge.ids import Instant, VertexKey
+from edge.ids import Instant
 from edge.limits import EVIDENCE_MAX
 from edge.node.desk import Desk
 from edge.node.readback import Read, Readback, Spot
@@ -46,34 +46,42 @@ class Forks:
         for author, conflict in self._admission.conflicts.items():
             if author in self._tried:
                 continue
-            spots = self._held_side(conflict.key)
+            spots = self._spots(conflict)
             if spots:
                 self._tried[author] = None
                 self._readback.load(spots, partial(self._loaded, conflict))
 
-    def _held_side(self, key: VertexKey) -> list[Spot]:
-        """Where our vertex lies, and those above it up to the first signed one; nothing if there is none such yet."""
-        branch = self._graph.branch(key.author, key.incarnation)
+    def _spots(self, conflict: Conflict) -> list[Spot]:
+        """Where our side lies up to the first signed vertex of it, and before it what either side continues; nothing
+        while something of that has no place."""
+        held = conflict.held
+        branch = self._graph.branch(held.author, held.incarnation)
         head_seq = branch.head_seq if branch is not None else 0
-        keys = [key._replace(seq=seq) for seq in range(key.seq, min(head_seq, key.seq + HELD_MAX - 1) + 1)]
-        signed = next((at for at, one in enumerate(keys) if self._graph.place(one)[1]), None)
-        spots = self._readback.spots(keys[: signed + 1]) if signed is not None else []
-        return spots if signed is not None and len(spots) == signed + 1 else []
+        keys = [held._replace(seq=seq) for seq in range(held.seq, min(head_seq, held.seq + HELD_MAX - 1) + 1)]
+        signed = next((at for at, key in enumerate(keys) if self._graph.place(key)[1]), None)
+        if signed is None:
+            return []
+        keys = [key for key in (conflict.other_base, conflict.base, *keys[: signed + 1]) if key is not None]
+        spots = self._readback.spots(keys)
+        return spots if len(spots) == len(keys) else []
 
     def _loaded(self, conflict: Conflict, found: list[Read | None], now: Instant) -> None:
+        author = conflict.held.author
         held = [read for read in found if read is not None]
         signature = held[-1].signature if held else None
         if len(held) < len(found) or signature is None:
-            del self._tried[conflict.key.author]  # damaged: once more when another copy has come
+            del self._tried[author]  # damaged: once more when another copy has come
             return None
-        raw = make_evidence(Side(tuple(read.frame.header for read in held), signature), conflict.other)
+        headers = [read.frame.header for read in held]
+        theirs = headers[:1] if conflict.other_base is not None else []
+        other = conflict.other._replace(headers=(*theirs, *conflict.other.headers))
+        raw = make_evidence(Side(tuple(headers[len(theirs) :]), signature), other)
         if isinstance(raw, Refusal):
-            return self._desk.report("warning", "fork-unproven", author=conflict.key.author, reason=str(raw))
+            return self._desk.report("warning", "fork-unproven", author=author, reason=str(raw))
         record = Record(EVIDENCE, raw)
-        author = conflict.key.author
         self._take(author, record)
         self._persist((record,), lambda places, now: self._places.update({author: places[0]}))
-        return self._desk.report("warning", "fork-proven", author=author, vertex="/".join(map(str, conflict.key)))
+        return self._desk.report("warning", "fork-proven", author=author, vertex="/".join(map(str, conflict.held)))
 
     def recovered(self, place: int, record: Record) -> None:
         """A proof that the log held before this start."""
@@ -101,10 +109,14 @@ class Forks:
         self._places[author] = place
 
     def ranges(self, want: Want) -> list[Range]:
-        """Both sides, for whoever asks for just the vertex that there are two of."""
+        """Both sides for who asks for just the vertex that there are two of; of two lives that which is asked for."""
         evidence = self.proofs.get(want.author)
         if evidence is None or evidence.key.incarnation != want.incarnation:
             return []
-        if not want.after_seq + 1 == want.through_seq == evidence.key.seq:
-            return []
-        return [Range(side.headers, (None,) * len(side.headers), side.signature) for side in evidence.sides]
+        one, other = evidence.sides
+        low, high = (name.seq for name in evidence.names)
+        is_exact = want.after_seq + 1 == want.through_seq
+        sides = [one] if is_exact and want.through_seq == low else []
+        if want.through_seq == high and (is_exact or low < high):
+            sides.append(other)
+        return [Range(side.headers, (None,) * len(side.headers), side.signature) for side in sides]

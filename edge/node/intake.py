@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from functools import partial
+from itertools import pairwise
 
 from edge.dag.admission import Accepted, Admission, Answer, Duplicate, Early, Mended, Parked
 from edge.dag.evidence import chained
@@ -121,6 +122,10 @@ class Intake:
             return ()
         candidates = [Candidate(header, None, body) for header, body in zip(headers, given.bodies, strict=True)]
         fresh = [candidate for candidate in candidates if not self._admission.knows(candidate.header)]
+        for at, (base, first) in enumerate(pairwise(headers)):
+            if self._admission.begins_another(base, first):
+                fresh = candidates[at:]  # a proof of two lives, whatever of it waits here already
+                break
         last = candidates[-1]
         if not fresh and not self._lacks_signature(last.header):
             self.duplicates += 1

@@ -63,6 +63,12 @@ def _forks(machine: Machine) -> None:
     _set(machine.node._admission, "_fork", lambda candidate, held: Duplicate())
 
 
+def _lives(machine: Machine) -> None:
+    admission = machine.node._admission
+    _set(admission, "_second_life", lambda candidate, above: None)
+    _set(admission, "_has", lambda key: False)
+
+
 def _bounds(machine: Machine) -> None:
     pending = machine.node._pending
     park = pending.park
@@ -129,6 +135,7 @@ BREAKS = {
     "parents": Break("a vertex waits for its parents", "network", ("causality",), _parents),
     "incarnation": Break("every unclean start has a new incarnation", "disks", ("honest-fork",), _incarnation),
     "forks": Break("two vertices under one name are evidence", "forks", ("fork-unnamed", "unconverged"), _forks),
+    "lives": Break("two lives in one incarnation are evidence", "lives", ("fork-unnamed", "unconverged"), _lives),
     "bounds": Break("the parking lot is bounded", "flood", ("bounds",), _bounds),
     "repair": Break("what is missing is asked for", "network", ("unconverged",), _repair),
     "chain": Break("a chain is held without holes", "calm", ("graphs-differ", "causality"), _frontier),

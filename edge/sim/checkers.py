@@ -39,8 +39,8 @@ class Violation(NamedTuple):
 KINDS = {
     "exception": "a node raised",
     "sent-early": "a vertex was sent before its own disk had it",
-    "honest-fork": "two headers under one name by a device that could know better",
-    "fork-unnamed": "two keepers hold different vertices under one name, and one of them does not say so",
+    "honest-fork": "two headers under one name or two lives in one incarnation by a device that could know better",
+    "fork-unnamed": "two keepers hold different sides of a fork, and one of them does not say so",
     "lost-recorded": "what a device recorded is gone from its log, or from keepers after everything healed",
     "lost-readable": "an own vertex that a damaged log can still read has reached not every keeper, nor has its body",
     "lost-acknowledged": "what a gateway acknowledged is not in its store",
@@ -70,8 +70,10 @@ class Checkers:
         self.violations: list[Violation] = []
         self.vertices: dict[VertexId, Known] = {}
         self.named: dict[VertexKey, VertexId] = {}
+        self.births: dict[tuple[int, int], VertexId] = {}
+        """By author and incarnation: the first vertex of it."""
         self.forked: dict[int, VertexKey] = {}
-        """Authors with two headers under one name, who may have."""
+        """Authors with two headers under one name or two lives in one incarnation, who may have."""
         self.recorded: dict[int, list[VertexId]] = {}
         """By author, in order: what its disk had, as its own node said."""
         self.acked: dict[tuple[int, int], tuple[int, VertexId]] = {}
@@ -107,8 +109,11 @@ class Checkers:
 
     def _made(self, machine: Machine, header: Header) -> None:
         self.vertices[header.id] = Known(header)
-        other = self.named.setdefault(header.key, header.id)
-        if other != header.id:
+        others = [self.named.setdefault(header.key, header.id)]
+        prev = self.vertices.get(header.prev) if header.prev is not None else None
+        if prev is None or prev.header.incarnation != header.incarnation:
+            others.append(self.births.setdefault((header.author, header.incarnation), header.id))
+        if any(other != header.id for other in others):
             self.forked[header.author] = header.key
             if machine.trust.never_forks:
                 self.violated("honest-fork", machine, f"{tuple(header.key)}")
@@ -290,7 +295,7 @@ class Checkers:
                                 return
 
     def unnamed_forks(self) -> list[tuple[Machine, int]]:
-        """Keepers that do not say so, and of whose fork, where keepers hold different vertices under one name."""
+        """Keepers that do not say so, and of whose fork, where keepers hold different sides of it."""
         keepers = self.world.keepers()
         unnamed: list[tuple[Machine, int]] = []
         for author in self.forked:
@@ -298,6 +303,9 @@ class Checkers:
             differ = False
             for machine in keepers:
                 for branch in machine.node.graph.branches(author):
+                    birth = branch.id_at(branch.first_seq)
+                    if birth is not None:
+                        differ |= held.setdefault(VertexKey(author, branch.incarnation, 0), birth) != birth
                     for seq in range(branch.start, branch.head_seq + 1):
                         id = branch.id_at(seq)
                         assert id is not None

@@ -11,7 +11,7 @@ from random import Random
 from typing import TYPE_CHECKING
 
 from edge.sim import damage, strangers
-from edge.sim.disk import Tail
+from edge.sim.disk import SimDisk, Tail
 from edge.sim.fault import Fault, anyone, device, until
 from edge.sim.network import Spoken
 
@@ -131,6 +131,30 @@ def _put_back(world: Cluster, fault: Fault, times: int) -> None:
 
     for time in range(times):
         world.time.after((time + 1) * fault.span_ms, lambda: None if world.is_healing else restore())
+
+
+def _two_images(world: Cluster, fault: Fault) -> None:
+    """Two copies of one card, made in one life and put back one after the other into a device whose clock once ran
+    ahead: counting on from there, both go on in the same incarnation, the second where the first has not come to."""
+    machine, ahead_ms = device(world, fault), 4 * 86_400_000.0
+    if not machine.is_on:
+        return
+    machine.trust.keeps = machine.trust.never_forks = False
+    images: list[SimDisk] = []
+
+    def copy() -> None:
+        images.append(machine.disk.clone())
+        images[-1].crash(Tail.ALL, fault.chance())
+
+    def put_back() -> None:
+        machine.cut_power(Tail.NONE, 500.0)
+        machine.disk = images.pop(0).clone()
+
+    machine.clock.jump(ahead_ms)
+    machine.cut_power(Tail.ALL, 500.0)
+    acts = (lambda: machine.clock.set_true(world.now), copy, copy, put_back, put_back)
+    for at_ms, act in zip((4_000.0, 4_500.0, 12_000.0, 12_500.0, 16_000.0), acts, strict=True):
+        world.time.after(at_ms, lambda act=act: None if world.is_healing else act())
 
 
 # ---- network
@@ -308,7 +332,8 @@ KINDS: dict[str, Callable[[Cluster, Fault], None]] = {
     "power": _power, "kill": _kill, "crash at an effect": _crash_at_effect,
     "crash at a disk operation": _crash_at_operation, "restart": _restart, "full": _full, "sync fails": _sync_fails,
     "slow disk": _slow, "lying flush": _lying, "image": _image,
-    "same image": _same_image, "loss": _loss, "twice": _twice, "delay": _delay, "reorder": _reorder, "mute": _mute,
+    "same image": _same_image, "two images": _two_images,
+    "loss": _loss, "twice": _twice, "delay": _delay, "reorder": _reorder, "mute": _mute,
     "deaf": _deaf, "partition": _partition, "gateway away": _gateway_away, "broker crash": _broker_crash,
     "split view": _split_view, "queue limit": _queue_limit, "stale retained": _stale_retained,
     "repeat": _stranger(strangers.repeat), "garble": _stranger(strangers.garble), "lie": _stranger(strangers.lie),

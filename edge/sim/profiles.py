@@ -91,6 +91,11 @@ PROFILES = {
             faults={"same image": 1.5, "power": 1.0, "kill": 0.5, "loss": 0.5},
         ),
         Profile(
+            "lives",
+            "two images of one card, put back so that both go on in one incarnation without a name in common",
+            faults={"two images": 2.0, "kill": 1.5, "power": 0.5, "partition": 1.0, "loss": 0.5},
+        ),
+        Profile(
             "trim",
             "logs so small that they must drop what a gateway has acknowledged",
             minutes=2.0,

@@ -134,18 +134,34 @@ def reply(rng: Random) -> Tree:
 
 def evidence(rng: Random) -> Tree:
     name = [rng.choice((300, 2**32 - 1)), index(rng, 1), rng.choice((1, min(number(rng, 2), 2**53 - 4)))]
-    sides = []
-    for _ in range(2):
-        first = header(rng)
-        first[3:6] = name
-        first[6] = None if name[2] == 1 else rng.randbytes(32)
-        chain = [encode(first)]
-        for above in range(rng.choice((0, 0, 1, 3))):
-            following = header(rng)
-            following[3:7] = [name[0], index(rng, 1), name[2] + 1 + above, vertex_id(chain[-1])]
-            chain.append(encode(following))
-        sides.append([chain, part(rng, 4627)])
+    if rng.random() < 0.3:
+        return two_lives(rng, name)
+    sides = [[chain(rng, [name]), part(rng, 4627)] for _ in range(2)]
     return sorted(sides, key=lambda side: vertex_id(side[0][0]))
+
+
+def two_lives(rng: Random, name: list[int]) -> Tree:
+    """A vertex, and another life of its incarnation that begins above it."""
+    author, incarnation, seq = name[0], max(2, name[1]), min(name[2], 2**53 - 9)
+    begins = seq + rng.choice((1, 2, 4))
+    base = [author, rng.choice((1, incarnation - 1)), begins - 1]
+    late = chain(rng, [base, [author, incarnation, begins]])
+    return [[chain(rng, [[author, incarnation, seq]]), part(rng, 4627)], [late, part(rng, 4627)]]
+
+
+def chain(rng: Random, names: list[list[int]]) -> list[bytes]:
+    """Headers of these names, one upon the other, and a few more above them."""
+    made: list[bytes] = []
+    for name in names:
+        one = header(rng)
+        one[3:6] = name
+        one[6] = vertex_id(made[-1]) if made else None if name[2] == 1 else rng.randbytes(32)
+        made.append(encode(one))
+    for above in range(rng.choice((0, 0, 1, 3))):
+        one = header(rng)
+        one[3:7] = [name[0], index(rng, 1), name[2] + 1 + above, vertex_id(made[-1])]
+        made.append(encode(one))
+    return made
 
 
 def roster(rng: Random) -> Tree:

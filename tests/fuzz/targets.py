@@ -98,7 +98,7 @@ def fork(raw: bytes) -> Accepted | Refusal:
     again = evidence.make_evidence(*reversed(got.sides))
     assert isinstance(again, bytes)
     sides = [(list(side.headers), side.signature) for side in got.sides]
-    return Accepted({"key": tuple(got.key), "ids": got.ids, "sides": sides}, again)
+    return Accepted({"names": tuple(map(tuple, got.names)), "ids": got.ids, "sides": sides}, again)
 
 
 def one_roster(raw: bytes) -> Accepted | Refusal:

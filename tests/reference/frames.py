@@ -104,26 +104,37 @@ def decode_evidence(raw: bytes) -> dict[str, Any]:
     require(len(raw) <= 60 * 1024, "evidence too large")
     fields = decode(raw, 3)
     require(is_array(fields, 2, 2), "two sides")
-    firsts = []
+    chains = []
     for side in fields:
         require(is_array(side, 2, 2), "side")
         headers, signature = side
         require(type(headers) is list and len(headers) >= 1, "headers")
         check_part(signature, 1, 4627, "signature")
         last = None
+        chains.append([])
         for header in headers:
             check_part(header, 0, 4096, "header")
             decoded = decode_header(header)
             if last is not None:
                 require(decoded["prev"] == last["id"] and decoded["author"] == last["author"], "chain")
                 require(decoded["seq"] == last["seq"] + 1, "chain")
-            else:
-                firsts.append(decoded)
+            chains[-1].append(decoded)
             last = decoded
-    names = [[first[part] for part in ("author", "incarnation", "seq")] for first in firsts]
-    ids = [first["id"] for first in firsts]
-    require(names[0] == names[1] and ids[0] < ids[1], "two vertices of one name")
-    return {"key": tuple(names[0]), "ids": tuple(ids), "sides": [tuple(side) for side in fields]}
+    low, high = chains[0][0], chains[1][0]
+    if name_of(low) == name_of(high):
+        require(low["id"] < high["id"], "two vertices of one name")
+    else:
+        require(len(chains[1]) >= 2, "what the later life goes on from, and its first vertex")
+        base, high = chains[1][:2]
+        require(base["incarnation"] < high["incarnation"], "a life begins")
+        require(low["author"] == high["author"] and low["incarnation"] == high["incarnation"], "one incarnation")
+        require(low["seq"] < high["seq"], "before it began")
+    ids = (low["id"], high["id"])
+    return {"names": (name_of(low), name_of(high)), "ids": ids, "sides": [tuple(side) for side in fields]}
+
+
+def name_of(header: dict[str, Any]) -> tuple[int, ...]:
+    return (header["author"], header["incarnation"], header["seq"])
 
 
 def decode_roster(raw: bytes) -> dict[str, Any]:

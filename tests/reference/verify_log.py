@@ -75,7 +75,7 @@ class Audit:
             self.blame(header["id"], f"body: {why}")
 
     def add_evidence(self, data: bytes) -> None:
-        """A proof that stands by itself: both headers, each under a signature at or above it on its chain."""
+        """A proof that stands by itself: the headers of both sides, each under a signature at or above it."""
         try:
             proof = frames.decode_evidence(data)
             for headers, signature in proof["sides"]:
@@ -87,7 +87,7 @@ class Audit:
         except Refused as why:
             self.faults.append(f"evidence: {why}")
             return
-        self.forks[proof["key"][0]] = proof["key"]
+        self.forks[proof["names"][0][0]] = proof["names"][0]
 
     def add_floor(self, data: bytes) -> None:
         """[1, clock, lines, acks]; line = [author, incarnation, seq, id, first_seq, base_incarnation]."""

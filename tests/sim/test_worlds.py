@@ -37,6 +37,7 @@ SMALL = {
     "lying": 8,
     "images": 6,
     "forks": 6,
+    "lives": 4,
     "trim": 3,
     "flood": 1,
 }

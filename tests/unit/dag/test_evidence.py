@@ -56,3 +56,30 @@ def test_a_proof_has_only_so_many_bytes():
     fits = EVIDENCE_BYTES_MAX // len(line[-1].raw) // 2
     assert isinstance(make_evidence(side(*line[:fits]), other), bytes)
     assert reason(make_evidence(side(*line), other)) == "evidence-too-large"
+
+
+def lives() -> tuple[list[Header], list[Header]]:
+    """A life that went on from 2, and one of the same incarnation that went on from 5."""
+    line = [candidate.header for candidate in chain(1, 5)]
+    early = [candidate.header for candidate in chain(1, 2, line[1], incarnation=2)]
+    late = [candidate.header for candidate in chain(1, 2, line[4], incarnation=2)]
+    return early, [line[4], *late]
+
+
+def test_two_lives_in_one_incarnation_are_a_proof():
+    early, late = lives()
+    for low in (early, early[1:]):
+        proof = proof_of(side(*low), side(*late))
+        assert proof.names == (low[0].key, late[1].key) and proof.ids == (low[0].id, late[1].id)
+        assert judge(proof, ROSTER) is None
+    assert reason(judge(proof_of(side(*early), side(*late, name="n2")), ROSTER)) == "signature-bad"
+
+
+def test_one_life_is_none_however_it_is_cut():
+    early, late = lives()
+    assert reason(make_evidence(side(late[2]), side(*late))) == "evidence-shape"
+    assert reason(make_evidence(side(late[1]), side(*late))) == "evidence-shape"
+    assert reason(make_evidence(side(late[0]), side(*late[1:]))) == "evidence-shape"
+    assert reason(make_evidence(side(*early), side(*late[1:]))) == "evidence-shape", "what it continues is not shown"
+    other = [candidate.header for candidate in chain(2, 3)]
+    assert reason(make_evidence(side(*other), side(*late))) == "evidence-shape"

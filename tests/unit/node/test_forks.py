@@ -1,5 +1,7 @@
 """Two signed vertices under one name: found wherever they lie, proven, kept, and known again after a restart."""
 
+import pytest
+
 from edge.dag.evidence import Evidence, decode_evidence, judge
 from edge.dag.records import EVIDENCE
 from edge.dag.verify import verify_log
@@ -169,3 +171,77 @@ def test_a_proof_outlives_the_segment_it_lies_in() -> None:
     assert len(proofs(a)) == 1
     a.stop()
     assert world.boot("a").node.status(world.now)["quarantined"] == [THIEF]
+
+
+def life(world: World, base: Header, length: int) -> list[Header]:
+    """What a device wrote in incarnation 2 that had come back with its line up to `base`."""
+    made: list[Header] = []
+    for _ in range(length):
+        last = made[-1] if made else base
+        made.append(
+            encode_header(
+                suite=SUITE, site=world.roster.site, epoch=1, author=THIEF, incarnation=2, seq=last.seq + 1,
+                prev=last.id, parents=(), hlc=(WALL_MS + 5) << 16, body=None,
+            )
+        )  # fmt: skip
+    return made
+
+
+def two_lives(*names: str) -> World:
+    """Two images of one card, put back under a clock in 1970: 4..6 and 9..12 of one incarnation share no name."""
+    world = World(["a", "b", "thief", *names])
+    a, b = world.boot("a"), world.boot("b")
+    line = branch(world, 8, 0)
+    tell(a, line[:3] + life(world, line[2], 3))
+    tell(b, line + life(world, line[7], 4))
+    world.run(20)
+    return world
+
+
+def test_two_lives_in_one_incarnation_are_proven_by_both_who_hold_one() -> None:
+    world = two_lives()
+    assert quarantined(world) == [[THIEF], [THIEF]]
+    for machine in world.up():
+        (proof,) = proofs(machine)
+        assert judge(proof, world.roster) is None
+        low, high = proof.names
+        assert low[:2] == high[:2] == (THIEF, 2) and low.seq < high.seq == 9
+        verdict = verify_log(machine.log, world.roster, AUTHORITY.public_key, own=machine.index)[0]
+        assert verdict.forks == (proof.key,) and verdict.faults == ()
+    before = [machine.node.counts()["requests_sent"] for machine in world.up()]
+    world.run(30)
+    assert [machine.node.counts()["requests_sent"] for machine in world.up()] == before, "proven: nothing is asked"
+
+
+def test_two_lives_are_not_forgotten_by_a_restart() -> None:
+    world = two_lives()
+    for machine in world.up():
+        machine.kill()
+    world.fate = lambda sender, to, channel: 0
+    assert world.boot("a").node.status(world.now)["quarantined"] == [THIEF]
+    assert world.boot("b").node.status(world.now)["quarantined"] == [THIEF]
+
+
+@pytest.mark.parametrize("server", ["a", "b"])
+def test_whoever_comes_later_gets_the_proof_of_two_lives_from_either(server: str) -> None:
+    world = two_lives("late")
+    for machine in world.up():
+        machine.is_up = machine.name == server
+    late = world.boot("late")
+    world.run(40)
+    assert late.node.status(world.now)["quarantined"] == [THIEF]
+    assert len(proofs(late)) == 1
+
+
+def test_a_life_whose_beginning_was_dropped_punishes_nobody() -> None:
+    """Its first vertex cannot be shown any more, and that it was the first is what we remember, not what is signed."""
+    world = site("a", "b")
+    a, _ = world.up()
+    line = branch(world, 8, 0)
+    late = life(world, line[7], 4)
+    tell(a, line + late)
+    graph = a.node.graph
+    graph.forget(graph.branch(THIEF, 2).floor_line(11))
+    tell(a, life(world, line[2], 3))
+    assert a.node.status(world.now)["quarantined"] == []
+    assert a.node.counts()["refused_prev_mismatch"] == 3
