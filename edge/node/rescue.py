@@ -86,8 +86,11 @@ class Rescue:
 
     def tick(self, is_linked: bool, now: Instant) -> None:
         """Once a second: wait as long as somebody may give what is missing, then go on without it."""
-        if self._is_ready or self._index in self._admission.quarantined:
+        if self._index in self._admission.quarantined:
+            self._own.is_held = False
             return  # of a forked author nobody takes anything
+        if self._is_ready:
+            return
         if self._orphans:
             self._orphans = deque(orphan for orphan in self._orphans if not self._is_safe(orphan))
         if self._originals:

@@ -80,6 +80,35 @@ def test_a_garbled_log_is_quarantined_and_mended_by_the_peers(tmp_path: Path, po
         assert "detached=0" in again and "gaps=0" in again, "said once"
 
 
+def test_an_own_record_that_rots_before_anybody_has_it_costs_that_one_record(tmp_path: Path, port: int) -> None:
+    """While the agent runs, and without a restart: the others get what is still readable."""
+    with field(tmp_path, "one", "two") as site:
+        for node in site:
+            node.configure(at(port))
+        one, two = site["one"], site["two"]
+        one.up()
+        for number in range(6):
+            one.feed(number)
+            one.records_event(number + 1)
+        before = one.now()["incarnation"]
+        lost = garble(one, site.index("one"))
+        two.up()
+        one.says("own-line-broken", f"vertex={'/'.join(map(str, lost.key))}", "lost=1")
+        one.says("own-line-mended")
+        site.agree()
+        status = one.now()
+        assert status["incarnation"] > before and status["own_lost"] == 1 and status["own_orphans"] == 0
+        assert status["records_lacking"] == 0
+        one.feed(6)
+        one.records_event(7)
+        site.agree()
+        assert two.down() == one.down() == 0
+        readable = [number for number in range(7) if number != lost.seq - 1]
+        assert sorted(two.values(site.index("one"))) == readable
+        verdict = two.audit()
+        assert verdict["ok"], verdict["reasons"]
+
+
 def test_killed_again_and_again_under_load(tmp_path: Path, port: int) -> None:
     lives = 6
     with field(tmp_path, "one", "two", "keeper", gateway="keeper") as site:
