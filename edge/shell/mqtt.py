@@ -156,7 +156,7 @@ class Link:
         self._leaving = False
         self._give_up_at = 0.0
         self._client = self._make_client()
-        self._pump = Pump(self._client)
+        self._pump = Pump(self._client, self._published)
         self._thread = threading.Thread(target=self._run, name="mqtt-link", daemon=True)
 
     # What others call, from any thread
@@ -222,7 +222,8 @@ class Link:
     def counts(self) -> Counts:
         """Frames, payload bytes, what the kernel says went over the socket, and what was dropped and why."""
         received, sent = self._pump.socket_bytes()
-        return {**self._counts, "socket_bytes_in": received, "socket_bytes_out": sent}
+        oversize = self._counts["dropped_oversize"] + self._pump.oversize
+        return {**self._counts, "dropped_oversize": oversize, "socket_bytes_in": received, "socket_bytes_out": sent}
 
     def _send(self, topic: str, payload: bytes, retain: bool, bytes_max: int) -> bool:
         if len(payload) > bytes_max:
@@ -339,8 +340,11 @@ class Link:
             self._reason = lost if code.value == _UNSPECIFIED else str(code).lower()
 
     def _received(self, client: Client, userdata: Any, message: MQTTMessage) -> None:
+        self._published(message._topic, bytes(message.payload))
+
+    def _published(self, name: bytes, payload: bytes) -> None:
         try:
-            topic, payload = message.topic, bytes(message.payload)
+            topic = name.decode()
         except UnicodeDecodeError:
             self._counts["dropped_malformed"] += 1
             return

@@ -22,6 +22,7 @@ from paho.mqtt.client import Client, MQTTMessageInfo
 from paho.mqtt.enums import MQTTErrorCode
 
 from edge import limits
+from edge.shell.packets import Packets
 
 _TICK_S = 0.5
 _PACKET_OVERHEAD = 64  # what a queued packet costs beside its bytes, so that empty ones are bounded too
@@ -36,6 +37,7 @@ _SOCKET_OPTIONS = (
     (socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 2),
     (socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 1500),
 )
+_READ_BYTES = 256 * 1024
 _TCP_INFO_BYTES_OFFSET = 120  # tcpi_bytes_acked and tcpi_bytes_received, <linux/tcp.h>
 _READABLE = select.POLLIN | select.POLLHUP | select.POLLERR
 
@@ -51,8 +53,13 @@ class Sent(Enum):
 class Pump:
     """`run` turns until the connection is gone; everything else may be called from any thread."""
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: Client, published: Callable[[bytes, bytes], None]) -> None:
+        """`published(topic, payload)` gets what comes with QoS 0, from the thread that runs; paho hears of the rest."""
         self._client = client
+        self._published = published
+        self._packets = Packets()
+        self._for_paho = b""
+        self._is_over = False
         self._io_lock = threading.Lock()
         self._outbox: deque[tuple[MQTTMessageInfo, int]] = deque()
         self._outbox_bytes = 0
@@ -63,6 +70,7 @@ class Pump:
         client.on_socket_open = _tune
         client.on_socket_close = self._remember_bytes
         client.on_socket_register_write = _leave_writing_to_us
+        client._sock_recv = self._give_paho  # type: ignore[assignment, method-assign]  # we read; it gets what is for it
 
     def send(self, topic: str, payload: bytes, *, retain: bool) -> Sent:
         """Queue a QoS 0 PUBLISH and write what can be written."""
@@ -114,13 +122,48 @@ class Pump:
             ready = dict(poll.poll(0 if pending else _TICK_S * 1000))
             if self._wake_fd in ready:
                 os.eventfd_read(self._wake_fd)
+            if pending or ready.get(fd, 0) & _READABLE:
+                self._read(connection)
             with self._io_lock:
-                if pending or ready.get(fd, 0) & _READABLE:
-                    client.loop_read()
-                    _acknowledge(connection)
                 if client.want_write():
                     client.loop_write()
                 client.loop_misc()
+
+    def _read(self, connection: Any) -> None:
+        """Take what there is, and hand it out packet by packet."""
+        with self._io_lock:
+            try:
+                data = connection.recv(_READ_BYTES)
+            except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
+                return
+            except OSError:
+                data = b""
+            _acknowledge(connection)
+        if not data:
+            self._is_over = True
+            self._paho_reads(b"")
+        for topic, payload in self._packets.cut(data):
+            if topic is not None:
+                self._published(topic, payload)
+            else:
+                self._paho_reads(payload)
+
+    def _paho_reads(self, packet: bytes) -> None:
+        with self._io_lock:
+            self._for_paho = packet
+            self._client.loop_read()
+
+    def _give_paho(self, count: int) -> bytes:
+        """As a socket that does not block: some bytes, or none at the end."""
+        if not self._for_paho and not self._is_over:
+            raise BlockingIOError
+        given, self._for_paho = self._for_paho[:count], self._for_paho[count:]
+        return given
+
+    @property
+    def oversize(self) -> int:
+        """Packets that were too large to be kept."""
+        return self._packets.oversize
 
     def close(self) -> None:
         """Forget the connection, however it stands. Call from the thread that ran."""

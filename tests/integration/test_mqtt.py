@@ -119,6 +119,13 @@ def test_small_packets_do_not_wait_for_others(port):
         assert connection.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
 
 
+def test_what_is_no_mqtt_ends_the_connection(port):
+    with linked(port, 1) as (one,):
+        one.link._pump._packets._rest = b"\x30\x01x"  # as if the broker had sent it before its next packet
+        one.link.publish(Channel.REQUEST, 1, b"to ourselves")
+        one.states.wait(lambda states: states[-1][0] is False, "it is over")
+
+
 def test_publish_writes_by_itself_when_the_connection_is_free(port, monkeypatch):
     with linked(port, 1, 2) as (one, two):
         one.link._pump.flush()
@@ -130,7 +137,7 @@ def test_publish_writes_by_itself_when_the_connection_is_free(port, monkeypatch)
             two.frames.wait_count(20, "written without the loop")
 
 
-def test_publish_does_not_wait_for_a_loop_that_is_busy(port):
+def test_publish_does_not_wait_for_whoever_listens(port):
     with linked(port, 2, 3) as (two, three):
         one = Client(port, 1)
         busy, go_on = threading.Event(), threading.Event()
@@ -145,11 +152,18 @@ def test_publish_does_not_wait_for_a_loop_that_is_busy(port):
             two.link.publish(Channel.VERTEX, 2, b"keeps it busy")
             assert busy.wait(DEADLINE_S)
             assert one.link.publish(Channel.VERTEX, 1, b"meanwhile")
-            assert one.link._pump.queued_bytes() > 0, "the loop is still in deliver"
+            three.frames.wait(lambda frames: Inbound(Channel.VERTEX, 1, b"meanwhile") in frames, "written at once")
         finally:
             go_on.set()
-        three.frames.wait(lambda frames: Inbound(Channel.VERTEX, 1, b"meanwhile") in frames, "written by the loop")
         one.link.stop()
+
+
+def test_publish_leaves_it_to_the_loop_while_the_connection_is_used(port):
+    with linked(port, 1, 2) as (one, two):
+        with one.link._pump._io_lock:
+            assert one.link.publish(Channel.VERTEX, 1, b"meanwhile")
+            assert one.link._pump.queued_bytes() > 0
+        two.frames.wait(lambda frames: Inbound(Channel.VERTEX, 1, b"meanwhile") in frames, "written by the loop")
 
 
 def test_many_threads_publish_whole_packets(port):

@@ -1,0 +1,75 @@
+"""A stream of MQTT, cut anywhere: the same packets come out, and no more than one is kept."""
+
+from random import Random
+
+import pytest
+
+from edge.limits import BROKER_PACKET_BYTES_MAX
+from edge.shell.packets import Packets
+
+PINGRESP = b"\xd0\x00"
+SUBACK = b"\x90\x03\x00\x01\x00"
+QOS_1 = b"\x32\x08\x00\x01t\x00\x07abc"
+
+
+def publish(topic: bytes, payload: bytes, flags: int = 0) -> bytes:
+    body = len(topic).to_bytes(2, "big") + topic + payload
+    head = bytearray([0x30 | flags])
+    length = len(body)
+    while True:
+        length, low = divmod(length, 128)
+        head.append(low | (0x80 if length else 0))
+        if not length:
+            return bytes(head) + body
+
+
+def cut(packets: Packets, stream: bytes, sizes: list[int]) -> list[tuple[bytes | None, bytes]]:
+    found, at = [], 0
+    for size in sizes:
+        found += packets.cut(stream[at : at + size])
+        at += size
+    return found + list(packets.cut(stream[at:]))
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_however_the_stream_is_cut_the_same_packets_come(seed):
+    random = Random(seed)
+    sizes = [0, 1, 100, 126, 127, 128, 16_000, 16_383, 16_384, 70_000]
+    said: list[tuple[bytes | None, bytes]] = []
+    stream = b""
+    for number in range(40):
+        other = random.choice([PINGRESP, SUBACK, QOS_1, None, None, None])
+        if other is not None:
+            stream += other
+            said.append((None, other))
+            continue
+        topic, payload = b"t/%d" % number, random.randbytes(random.choice(sizes))
+        stream += publish(topic, payload, random.choice([0, 1, 8]))  # retained, or marked as a duplicate
+        said.append((topic, payload))
+    parts = [random.choice([1, 2, 3, 1000, 100_000]) for _ in range(3000)]
+    assert cut(Packets(), stream, parts) == said
+
+
+def test_one_that_is_too_large_is_skipped_and_what_follows_is_not():
+    packets = Packets()
+    large = publish(b"t", bytes(BROKER_PACKET_BYTES_MAX + 1))
+    stream = publish(b"a", b"before") + large + publish(b"b", b"after")
+    found = cut(packets, stream, [100_000] * (len(stream) // 100_000))
+    assert found == [(b"a", b"before"), (b"b", b"after")]
+    assert packets.oversize == 1
+
+
+def test_one_that_is_too_large_is_not_kept():
+    packets = Packets()
+    head = publish(b"t", bytes(BROKER_PACKET_BYTES_MAX + 1))[:1000]
+    assert list(packets.cut(head)) == []
+    assert packets._rest == b""
+
+
+@pytest.mark.parametrize(
+    "wrong", [b"\x30\xff\xff\xff\xff\x7f", b"\x30\x00", b"\x30\x01x", b"\x30\x04\x00\x09ab", b"\x30\x80\x80\x80\x80"]
+)
+def test_what_is_no_packet_comes_as_it_is(wrong):
+    """Whoever gets it ends the connection."""
+    found = list(Packets().cut(publish(b"a", b"good") + wrong))
+    assert found == [(b"a", b"good"), (None, wrong)]
