@@ -26,6 +26,7 @@ from edge.shell import telemetry
 from edge.shell.blobs import BlobKeeper, BlobStore
 from edge.shell.control_server import ControlServer
 from edge.shell.disk import DirectoryDisk
+from edge.shell.door import Door
 from edge.shell.files import read_number, write_number
 from edge.shell.homeassistant import STATUS_TOPIC, AgentCard
 from edge.shell.loop import Loop, NoNet, World, now
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
     from edge.gateway.store import Store
     from edge.nn.backends import Model
     from edge.shell.site import SiteLink
+    from edge.wire.roster import Roster
 
 STOP_MS = 3_000.0
 """For the last vertices to become durable; the service manager is promised five seconds in all."""
@@ -76,6 +78,7 @@ class Agent:
         self._recover()
         self.models = self._open_models()
         self.loop = Loop(self.node, self.identity.member.index)
+        self.door = Door(self.loop.inbox.frame)
         store = BlobStore(config.node.blobs_dir, self.identity.member.index, config.node.blobs_max_mb, self._report)
         self.blobs = BlobKeeper(store, lambda ticket, result: self.loop.post(self.node.answered, ticket, result))
         self.site: SiteLink | None = None
@@ -238,7 +241,7 @@ class Agent:
         from edge.shell.site import SiteLink
 
         options = site_options(self.config, self.identity, keep_all=self.node.keeps_all)
-        site = SiteLink(options, deliver=self._deliver, on_state=self._linked)
+        site = SiteLink(options, deliver=self.door.take, on_state=self._linked)
         world.net = self.site = site
         world.link_status = lambda: {key: site.status()[key] for key in ("broker", "hosting")}
         if self.config.mqtt.home_assistant:
@@ -247,7 +250,12 @@ class Agent:
         for source in self.sources:
             source.start(self.loop.inbox.reading, site.watch)
         membership, node_id = self.node.membership, self.identity.member.node_id
-        membership.on_adopted = lambda roster: site.adopt(host_rank(roster, node_id), gateways_of(roster))
+
+        def adopted(roster: Roster) -> None:
+            self.door.members = self.loop.inbox.members = roster.by_index
+            site.adopt(host_rank(roster, node_id), gateways_of(roster))
+
+        membership.on_adopted = adopted
         membership.on_adopted(membership.roster)  # the log may know a newer one than the file
         site.start()
         self.blobs.recover(lambda wanted: self.loop.tell(lambda: self.node.blobs.resume(wanted)))
@@ -312,9 +320,6 @@ class Agent:
             home_assistant=config.mqtt.home_assistant,
             told=Told(config.node.data_dir / TOLD_NAME),
         )
-
-    def _deliver(self, inbound: Any) -> None:
-        self.loop.inbox.frame(inbound.channel, inbound.payload)
 
     def _linked(self, up: bool, reason: str) -> None:
         def linked() -> None:

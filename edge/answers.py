@@ -63,6 +63,8 @@ def counts(agent: Agent) -> dict[str, int]:
     """Every counter of every part."""
     counts = {**agent.node.counts(), **agent.loop.inbox.counts(), **agent.journal.counts(), **agent.reports.counts()}
     counts |= agent.loop.world.people.counts() | {f"sense_{key}": n for key, n in agent.senses.counts().items()}
+    for name, count in agent.door.counts().items():
+        counts[name] = counts.get(name, 0) + count
     if agent.site is not None:
         counts |= agent.site.counts()
     if agent.archiver is not None:

@@ -27,6 +27,11 @@ ROSTER_BYTES_MAX = 4 * 1024 * 1024 - 4096  # signed; what a broker passes on: so
 PENDING_PER_AUTHOR_MAX = 256
 PENDING_BYTES_MAX = 4 * 1024 * 1024
 TICKETS_MAX = 1024
+LIVE_VERTICES_PER_S = 512  # valid ones of one author, unasked; what is more comes by repair, many to a signature
+LIVE_VERTICES_BURST = 512
+STRANGER_FRAMES_PER_S = 256  # on topics of members that our roster lacks
+STRANGER_FRAMES_BURST = 512
+CHECKING_MAX = 32  # signatures being checked while live frames are taken from the inbox, where they have their turn
 CHECKING_BYTES_MAX = 4 * 1024 * 1024  # vertices whose signature is being checked
 OWN_FLIGHT_MAX = 64  # own vertices drafted and not yet durable and signed
 EARLY_FRAMES_MAX = 256  # vertices of an epoch newer than our roster
@@ -36,6 +41,7 @@ ARCHIVE_QUEUE_BYTES = 16 * 1024 * 1024  # the same vertices, as bytes
 EVIDENCE_MAX = 64  # authors of whose forks the proof is kept
 INBOX_FRAMES_MAX = 4096
 INBOX_BYTES_MAX = 8 * 1024 * 1024
+INBOX_BACKLOG_BYTES_MAX = 4 * 1024 * 1024  # answers of repair in the inbox, behind live frames
 OUTBOX_BYTES_MAX = 4 * 1024 * 1024
 PEERS_MAX = MEMBERS_MAX
 CANDIDATE_BROKERS_MAX = 16
@@ -137,6 +143,8 @@ assert HEADER_BYTES_MAX + SIGNATURE_BYTES_MAX + BODY_BYTES_MAX + 16 <= FRAME_BYT
 assert CHUNK_BYTES + SIGNATURE_BYTES_MAX // 4 < FRAME_BYTES_MAX
 assert PARENTS_DEVICE_MAX <= PARENTS_MAX
 assert CHUNK_BYTES <= REPAIR_FLIGHT_BYTES
+assert EARLY_FRAMES_MAX <= STRANGER_FRAMES_BURST
+assert 2 * REPAIR_REQUESTS_MAX * REPAIR_FLIGHT_BYTES <= INBOX_BACKLOG_BYTES_MAX
 assert MEMBERS_MAX * 14 + 32 <= FRONTIER_BYTES_MAX <= FRAME_BYTES_MAX  # a branch for every member, at its longest
 assert FRAME_BYTES_MAX + 1024 <= BROKER_PACKET_BYTES_MAX <= OUTBOX_BYTES_MAX
 assert MANIFEST_BYTES_MAX <= BLOB_CHUNK_BYTES <= FRAME_BYTES_MAX - 256

@@ -12,7 +12,16 @@ from edge.dag.evidence import chained
 from edge.dag.pending import Candidate
 from edge.effects import Verify
 from edge.ids import Instant, VertexId, VertexKey
-from edge.limits import CHECKING_BYTES_MAX, EARLY_BYTES_MAX, EARLY_FRAMES_MAX, TICKETS_MAX
+from edge.limits import (
+    CHECKING_BYTES_MAX,
+    CHECKING_MAX,
+    EARLY_BYTES_MAX,
+    EARLY_FRAMES_MAX,
+    LIVE_VERTICES_BURST,
+    LIVE_VERTICES_PER_S,
+    TICKETS_MAX,
+)
+from edge.mesh.allowance import Allowance
 from edge.mesh.repair import Repair
 from edge.node.custody import Custody
 from edge.node.desk import Desk
@@ -54,6 +63,8 @@ class Intake:
         self._checking: dict[VertexId, int] = {}
         self._checking_bytes = 0
         """Of vertices whose signature is being checked: anyone on the broker can send those."""
+        self._allowance = Allowance(LIVE_VERTICES_PER_S, LIVE_VERTICES_BURST)
+        """Of valid vertices: nobody else can use up an author's."""
         self._forks = forks
         self._custody = custody
         self._met = met
@@ -71,9 +82,16 @@ class Intake:
         self.signatures_verified = 0
         self.signatures_bad = 0
         self.dropped_busy = 0
+        self.dropped_greedy = 0
+        self.dropped_unfit = 0
         self.dropped_full = 0
         self.early_dropped = 0
         self.not_kept = 0
+
+    @property
+    def checking(self) -> int:
+        """Signatures that are being checked."""
+        return len(self._checking)
 
     def vertex(self, payload: bytes, now: Instant) -> None:
         """A frame on the vertex channel."""
@@ -89,6 +107,10 @@ class Intake:
             self.not_kept += 1
         elif self._admission.knows(header) and not self._lacks_signature(header):
             self.duplicates += 1
+        elif not self._allowance.has(header.author, now.mono_ms):
+            self.dropped_greedy += 1
+        elif len(self._checking) >= CHECKING_MAX // 2 and not self._fits(header):
+            self.dropped_unfit += 1
         elif self._screen(header, payload):
             self._check((Candidate(header, frame.signature, frame.body),), frame.signature)
 
@@ -148,6 +170,12 @@ class Intake:
         holds = self._admission.graph.has
         return any(isinstance(item, Ack) and holds(item.author) for item in header.items)
 
+    def _fits(self, header: Header) -> bool:
+        """Whether it goes on from what we hold or are about to. What does not would have to wait even if it is good:
+        while others wait for the verifier, it is not worth a check."""
+        held = header.prev is None or self._admission.graph.find(header.author, header.seq - 1, header.prev)
+        return bool(held) or header.prev in self._checking
+
     def _lacks_signature(self, header: Header) -> bool:
         return self._admission.graph.lacks_signature(header.key, header.id)
 
@@ -197,6 +225,8 @@ class Intake:
             self._refuse(Refusal("signature-bad", str(tuple(header.key))))
             return
         self.signatures_verified += 1
+        if source is None:
+            self._allowance.spend(header.author, now.mono_ms)
         for candidate in candidates:  # whether or not there is a place for it yet
             self._custody.heard(candidate.header, self._admission.roster)
         if self._is_stranger(header):
@@ -257,7 +287,10 @@ class Intake:
             "parked": self.parked,
             "signatures_verified": self.signatures_verified,
             "signatures_bad": self.signatures_bad,
+            "checking": len(self._checking),
             "dropped_busy": self.dropped_busy,
+            "dropped_greedy": self.dropped_greedy,
+            "dropped_unfit": self.dropped_unfit,
             "dropped_full": self.dropped_full,
             "early": len(self._early),
             "early_dropped": self.early_dropped,

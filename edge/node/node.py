@@ -12,7 +12,7 @@ from edge.dag.pending import Candidate, Pending
 from edge.dag.records import BOOT, CLEAN, Record
 from edge.effects import Effect, Ticket
 from edge.ids import Instant, Parent, VertexKey
-from edge.limits import LOG_PEERS_SHARE, LOG_WARN_SHARE
+from edge.limits import CHECKING_MAX, LOG_PEERS_SHARE, LOG_WARN_SHARE
 from edge.mesh.gossip import Gossip
 from edge.mesh.peers import Peers
 from edge.node.blobs import Blobs
@@ -159,6 +159,11 @@ class Node:
     def roster(self) -> Roster:
         """The newest one known."""
         return self.membership.roster
+
+    @property
+    def room(self) -> int:
+        """How many more live frames may come now: what is let in beyond that would wait for one queue, in no turn."""
+        return max(0, CHECKING_MAX - self._intake.checking)
 
     @property
     def queued_events(self) -> int:

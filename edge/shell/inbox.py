@@ -1,20 +1,33 @@
-"""What waits for the loop: results, live frames, backlog, large bodies, readings; each bounded and counted."""
+"""What waits for the loop: results, live frames, backlog, large bodies, readings; each bounded and counted.
+
+Live frames wait in a lane for each channel and member, and are taken in turn: whoever says more than is its share
+waits behind itself. The topic says who speaks, which nobody has proven yet; what is of no member shares one lane.
+"""
 
 from __future__ import annotations
 
 import os
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from contextlib import suppress
 from typing import Any, TypeVar
 
-from edge.limits import BLOB_INBOX_BYTES_MAX, INBOX_BYTES_MAX, INBOX_FRAMES_MAX, QUEUE_READINGS_MAX
+from edge.limits import (
+    BLOB_INBOX_BYTES_MAX,
+    INBOX_BACKLOG_BYTES_MAX,
+    INBOX_BYTES_MAX,
+    INBOX_FRAMES_MAX,
+    QUEUE_READINGS_MAX,
+)
 from edge.sense.reading import Reading
+from edge.shell.lanes import Lanes
 from edge.wire.frame import Channel
 
+Frame = tuple[Channel, bytes]
 Task = Callable[[], Any]
 T = TypeVar("T")
+NO_MEMBER = -1
 
 
 class Inbox:
@@ -24,13 +37,16 @@ class Inbox:
         self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._lock = threading.Lock()
         self._tasks: deque[Task] = deque()
-        self._live: deque[tuple[Channel, bytes]] = deque()
-        self._backlog: deque[tuple[Channel, bytes]] = deque()
-        self._blobs: deque[tuple[Channel, bytes]] = deque()
+        self._live: Lanes[Frame] = Lanes(INBOX_FRAMES_MAX, INBOX_BYTES_MAX)
+        self._backlog: deque[Frame] = deque()
+        self._blobs: deque[Frame] = deque()
         self._readings: deque[Reading] = deque()
-        self._bytes = self._blob_bytes = 0
+        self._backlog_bytes = self._blob_bytes = 0
         self._is_awake = False
         self._is_nudged = False
+        self._has_room = True
+        self.members: Container[int] = ()
+        """Those who have a lane of their own."""
         self.is_busy = False
         """Set by the loop while it has more events than it can record: recordings wait, live sources shed."""
         self.dropped_frames = 0
@@ -53,27 +69,35 @@ class Inbox:
             self._tasks.append(task)
             self._rouse()
 
-    def frame(self, channel: Channel, payload: bytes) -> None:
-        """A frame by a peer; when full, the newest goes and repair brings it back."""
+    def frame(self, channel: Channel, payload: bytes, sender: int = NO_MEMBER) -> None:
+        """A frame by a peer; what its lane cannot hold goes, the newest first, and repair brings it back."""
         with self._lock:
             if channel is Channel.BLOB:
-                return self._blob(payload)
-            queue = self._backlog if channel is Channel.REPLY else self._live
-            if len(queue) >= INBOX_FRAMES_MAX or self._bytes + len(payload) > INBOX_BYTES_MAX:
-                self.dropped_frames += 1
-                return None
-            queue.append((channel, payload))
-            self._bytes += len(payload)
-            return self._rouse()
+                taken = self._blob(payload)
+            elif channel is Channel.REPLY:
+                taken = self._reply(payload)
+            else:
+                lane = (channel, sender if sender in self.members else NO_MEMBER)
+                taken = self._live.put(lane, (channel, payload), len(payload))
+            self.dropped_frames += not taken
+            if taken and (self._has_room or channel is Channel.BLOB):
+                self._rouse()
 
-    def _blob(self, payload: bytes) -> None:
+    def _reply(self, payload: bytes) -> bool:
+        """Room of its own: what was asked for is bounded by who asks, but anyone can say that he was asked."""
+        if len(self._backlog) >= INBOX_FRAMES_MAX or self._backlog_bytes + len(payload) > INBOX_BACKLOG_BYTES_MAX:
+            return False
+        self._backlog.append((Channel.REPLY, payload))
+        self._backlog_bytes += len(payload)
+        return True
+
+    def _blob(self, payload: bytes) -> bool:
         """Room of its own, so that chunks never take that of what is live."""
         if len(self._blobs) >= INBOX_FRAMES_MAX or self._blob_bytes + len(payload) > BLOB_INBOX_BYTES_MAX:
-            self.dropped_frames += 1
-            return
+            return False
         self._blobs.append((Channel.BLOB, payload))
         self._blob_bytes += len(payload)
-        self._rouse()
+        return True
 
     def reading(self, reading: Reading) -> bool:
         """A reading by a source; False when the node has no room for it now."""
@@ -85,24 +109,29 @@ class Inbox:
             self._rouse()
             return True
 
-    def take(self, count_max: int) -> tuple[list[Task], list[tuple[Channel, bytes]], list[Reading]]:
-        """Up to `count_max` of each kind; backlog and large bodies only as far as live traffic leaves room."""
+    def take(self, count_max: int, room: int | None = None) -> tuple[list[Task], list[Frame], list[Reading]]:
+        """Up to `count_max` of each kind; backlog and large bodies only as far as live traffic leaves room.
+
+        `room`: how many live frames the node can see to now, if fewer. What waits longer waits here, in its turn.
+        Without any room a result must come before anything else does, and wakes the loop.
+        """
+        live_max = count_max if room is None else min(count_max, room)
         with self._lock:
             if self._is_awake or self._is_nudged:
                 self._is_awake = self._is_nudged = False
                 with suppress(BlockingIOError):  # a nudge came in between
                     os.eventfd_read(self._wake)
             tasks, self._tasks = list(self._tasks), deque()
-            frames = _take(self._live, count_max)
-            frames += _take(self._backlog, max(1, count_max - len(frames)))
-            self._bytes -= sum(len(payload) for _, payload in frames)
-            blobs = _take(self._blobs, max(1, count_max - len(frames)))
+            self._has_room = live_max > 0
+            frames = self._live.take(live_max)
+            backlog = _take(self._backlog, max(1, live_max - len(frames)) if self._has_room else 0)
+            self._backlog_bytes -= sum(len(payload) for _, payload in backlog)
+            blobs = _take(self._blobs, max(1, count_max - len(frames) - len(backlog)))
             self._blob_bytes -= sum(len(payload) for _, payload in blobs)
-            frames += blobs
             readings = _take(self._readings, count_max)
-            if self._live or self._backlog or self._blobs or self._readings:
+            if self._blobs or self._readings or (self._has_room and (self._live or self._backlog)):
                 self._rouse()
-        return tasks, frames, readings
+        return tasks, frames + backlog + blobs, readings
 
     def has_readings(self) -> bool:
         return bool(self._readings)
@@ -110,7 +139,7 @@ class Inbox:
     def counts(self) -> dict[str, int]:
         return {
             "inbox_frames": len(self._live) + len(self._backlog) + len(self._blobs),
-            "inbox_bytes": self._bytes + self._blob_bytes,
+            "inbox_bytes": self._live.size_bytes + self._backlog_bytes + self._blob_bytes,
             "inbox_dropped_frames": self.dropped_frames,
             "inbox_refused_readings": self.refused_readings,
         }

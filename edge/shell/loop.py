@@ -187,7 +187,7 @@ class Loop:
         for key, _ in ready:
             if key.data is not None:
                 key.data()
-        tasks, frames, readings = self.inbox.take(BATCH_MAX)
+        tasks, frames, readings = self.inbox.take(BATCH_MAX, self.node.room)
         for task in tasks:
             task()
         for channel, payload in frames:

@@ -93,6 +93,7 @@ ADMISSION_REASONS = (
     "site-other",
     "epoch-unknown",
     "author-unknown",
+    "author-other",  # said on the topic of another member than the one it names
     "suite-not-allowed",
     "signature-bad",
     "signature-missing",

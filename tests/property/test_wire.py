@@ -9,6 +9,18 @@ from edge.limits import COUNTER_MAX, HLC_AHEAD_MS_MAX, INDEX_MAX
 from edge.wire import hlc, merkle
 from edge.wire.cbor import Malformed, decode, encode
 from edge.wire.event import Event, decode_event, encode_event
+from edge.wire.frame import (
+    Channel,
+    FrontierFrame,
+    RequestFrame,
+    claimed_speaker,
+    decode_frontier,
+    decode_request,
+    decode_vertex,
+    encode_frontier,
+    encode_request,
+    encode_vertex,
+)
 from edge.wire.refusal import REASONS, Refusal
 from edge.wire.vertex import (
     Ack,
@@ -154,3 +166,30 @@ def test_the_clock_is_above_all_it_follows(previous: int, wall: int, parents: li
             assert ticked > parent
     if sure and hlc.unpack(previous)[0] <= max(wall, 0):
         assert hlc.unpack(ticked)[0] <= max(wall, 0) + HLC_AHEAD_MS_MAX + 1
+
+
+@given(headers(), st.binary(max_size=40), st.integers(0, 60))
+def test_the_first_bytes_of_a_vertex_tell_its_author(fields, noise, at):
+    """Whatever the decoders take has the speaker that the cheap look finds; anything else is its to refuse."""
+    header = encode_header(**fields)
+    frame = encode_vertex(header.raw, bytes(64), None)
+    assert claimed_speaker(Channel.VERTEX, frame) == header.author
+    changed = frame[:at] + noise + frame[at + len(noise) :]
+    claimed = claimed_speaker(Channel.VERTEX, changed)
+    taken = decode_vertex(changed)
+    decoded = decode_header(taken.header) if not isinstance(taken, Refusal) else taken
+    assert isinstance(decoded, Refusal) or decoded.author == claimed
+
+
+@given(indices, indices, st.integers(0, COUNTER_MAX), st.integers(0, 20), st.binary(max_size=10))
+def test_the_first_bytes_of_a_frontier_or_request_tell_its_sender(epoch, sender, number, at, noise):
+    frontier = encode_frontier(FrontierFrame(b"sitesite", epoch, sender, ()))
+    request = encode_request(RequestFrame(b"sitesite", sender, number, number, ()))
+    for channel, frame, read in (
+        (Channel.FRONTIER, frontier, decode_frontier),
+        (Channel.REQUEST, request, decode_request),
+    ):
+        assert claimed_speaker(channel, frame) == sender
+        changed = frame[:at] + noise + frame[at + len(noise) :]
+        decoded = read(changed)
+        assert isinstance(decoded, Refusal) or decoded.sender == claimed_speaker(channel, changed)

@@ -34,7 +34,7 @@ class Watched(Host):
 
     def _run(self) -> None:
         agent = self.agent
-        deliver, linked, join = agent._deliver, agent._linked, agent._join
+        deliver, linked, join = agent.door.take, agent._linked, agent._join
 
         def delivered(inbound: Any) -> None:
             index = inbound.sender if inbound.sender >= 0 else agent.identity.member.index
@@ -51,7 +51,7 @@ class Watched(Host):
             join(world)
             world.net = _Tap(self, world.net)
 
-        agent._deliver, agent._linked, agent._join = delivered, came_up, joined  # type: ignore[method-assign]
+        agent.door.take, agent._linked, agent._join = delivered, came_up, joined  # type: ignore[method-assign]
         super()._run()
 
     def _count(self, channel: Channel, index: int, payload: bytes, way: str) -> None:

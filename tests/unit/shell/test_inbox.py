@@ -7,7 +7,13 @@ from collections.abc import Iterator
 
 import pytest
 
-from edge.limits import BLOB_INBOX_BYTES_MAX, INBOX_BYTES_MAX, INBOX_FRAMES_MAX, QUEUE_READINGS_MAX
+from edge.limits import (
+    BLOB_INBOX_BYTES_MAX,
+    INBOX_BACKLOG_BYTES_MAX,
+    INBOX_BYTES_MAX,
+    INBOX_FRAMES_MAX,
+    QUEUE_READINGS_MAX,
+)
 from edge.sense.reading import Reading
 from edge.shell.inbox import Inbox
 from edge.wire.frame import Channel
@@ -29,23 +35,97 @@ def reading(number: int) -> Reading:
 
 
 def test_frames_are_bounded_in_number(inbox):
-    for _ in range(INBOX_FRAMES_MAX + 5):
-        inbox.frame(Channel.VERTEX, b"x")
+    inbox.members = range(INBOX_FRAMES_MAX)
+    for member in range(INBOX_FRAMES_MAX):
+        inbox.frame(Channel.VERTEX, b"x", member)
     assert inbox.counts()["inbox_frames"] == INBOX_FRAMES_MAX
-    assert inbox.counts()["inbox_dropped_frames"] == 5
+    for member in range(5):
+        inbox.frame(Channel.VERTEX, b"x", member)
+        inbox.frame(Channel.FRONTIER, b"x", member)
+    assert inbox.counts()["inbox_frames"] == INBOX_FRAMES_MAX
+    assert inbox.counts()["inbox_dropped_frames"] == 10
     inbox.frame(Channel.REPLY, b"x")
     assert inbox.counts()["inbox_frames"] == INBOX_FRAMES_MAX + 1, "backlog has room of its own"
+    while inbox.take(100)[1]:
+        pass
+    assert inbox.counts()["inbox_frames"] == inbox.counts()["inbox_bytes"] == 0
+    for _ in range(2 * INBOX_FRAMES_MAX):
+        inbox.frame(Channel.REPLY, b"x")
+    assert inbox.counts()["inbox_frames"] == INBOX_FRAMES_MAX
 
 
 def test_frames_are_bounded_in_bytes(inbox):
-    for _ in range(2 * INBOX_BYTES_MAX // 60_000):
-        inbox.frame(Channel.VERTEX, bytes(60_000))
-    assert INBOX_BYTES_MAX - 60_000 < inbox.counts()["inbox_bytes"] <= INBOX_BYTES_MAX
+    inbox.members = range(100)
+    for member in range(100):
+        for _ in range(2 * INBOX_BYTES_MAX // 60_000 // 100):
+            inbox.frame(Channel.VERTEX, bytes(60_000), member)
+    assert INBOX_BYTES_MAX - 180_000 < inbox.counts()["inbox_bytes"] <= INBOX_BYTES_MAX
+    for _ in range(2 * INBOX_BACKLOG_BYTES_MAX // 60_000):
+        inbox.frame(Channel.REPLY, bytes(60_000))
+    assert inbox.counts()["inbox_bytes"] <= INBOX_BYTES_MAX + INBOX_BACKLOG_BYTES_MAX
+    assert inbox.counts()["inbox_bytes"] > INBOX_BYTES_MAX + INBOX_BACKLOG_BYTES_MAX - 240_000
     while inbox.take(100)[1]:
         pass
     assert inbox.counts()["inbox_bytes"] == 0
     inbox.frame(Channel.VERTEX, bytes(60_000))
     assert inbox.counts()["inbox_frames"] == 1
+
+
+@pytest.mark.parametrize("size", [1, 3_500, 60_000])
+def test_who_floods_pushes_out_nothing_by_others(inbox, size):
+    inbox.members = (1, 2, 3)
+    for _ in range(3 * INBOX_FRAMES_MAX):
+        inbox.frame(Channel.VERTEX, b"g" * size, 1)
+    dropped = inbox.counts()["inbox_dropped_frames"]
+    assert dropped >= 2 * INBOX_FRAMES_MAX
+    for number in range(20):
+        for member in (2, 3):
+            inbox.frame(Channel.VERTEX, b"%d %d" % (member, number), member)
+    inbox.frame(Channel.FRONTIER, b"by the greedy", 1)
+    assert inbox.counts()["inbox_dropped_frames"] == dropped, "every frame by somebody else was taken in"
+    first = [payload for _, payload in inbox.take(8)[1]]
+    assert {b"2 0", b"2 1", b"3 0", b"3 1", b"by the greedy"} < set(first), "and has its turn, between two of the flood"
+    rest = [payload for _, payload in inbox.take(100)[1]]
+    others = [payload for payload in first + rest if payload[:1] in b"23"]
+    assert others == [b"%d %d" % (member, number) for number in range(20) for member in (2, 3)], "in order"
+
+
+def test_made_up_members_share_one_lane(inbox):
+    inbox.members = (1,)
+    for stranger in range(100, 100 + 2 * INBOX_FRAMES_MAX):
+        inbox.frame(Channel.VERTEX, b"junk", stranger)
+    assert inbox.counts()["inbox_frames"] == INBOX_FRAMES_MAX // 2
+    inbox.frame(Channel.VERTEX, b"good", 1)
+    assert b"good" in [payload for _, payload in inbox.take(2)[1]]
+
+
+def test_many_who_flood_leave_room_for_one_who_does_not(inbox):
+    inbox.members = range(50)
+    for _ in range(INBOX_FRAMES_MAX):
+        for member in range(1, 50):
+            inbox.frame(Channel.VERTEX, b"flood", member)
+    dropped = inbox.counts()["inbox_dropped_frames"]
+    for _ in range(INBOX_FRAMES_MAX // 50 // 3):
+        inbox.frame(Channel.VERTEX, b"rare", 0)
+    assert inbox.counts()["inbox_dropped_frames"] == dropped
+
+
+def test_what_the_node_has_no_room_for_waits_in_its_turn(inbox):
+    inbox.members = (1, 2)
+    for _ in range(100):
+        inbox.frame(Channel.VERTEX, b"flood", 1)
+    inbox.frame(Channel.REPLY, b"backlog")
+    inbox.reading(reading(1))
+    _, frames, readings = inbox.take(128, 0)
+    assert frames == [] and len(readings) == 1, "readings are not held up"
+    assert not is_awake(inbox), "nobody turns in vain"
+    inbox.frame(Channel.VERTEX, b"rare", 2)
+    assert not is_awake(inbox)
+    inbox.task(lambda: None)
+    assert is_awake(inbox)
+    _, frames, _ = inbox.take(128, 3)
+    assert [payload for _, payload in frames] == [b"flood", b"rare", b"flood", b"backlog"]
+    assert is_awake(inbox)
 
 
 def test_large_bodies_have_room_of_their_own_and_come_last(inbox):
