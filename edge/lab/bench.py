@@ -20,6 +20,7 @@ BENCHES = {
     "failover": "the host of a broker is killed: how soon everyone hears everyone again",
     "catchup": "a keeper that was away gets what it lacks: bytes, rounds, seconds",
     "partition": "a site in two halves becomes whole again: how soon all keepers hold the same, and its bytes",
+    "flood": "somebody floods, forges or does not read: how much later the vertices of others arrive",
     "soak": "a site under steady load for long: memory, descriptors and threads over time",
 }
 

@@ -19,7 +19,7 @@ from typing import Any
 
 from edge.cli.options import add_example, at_least
 from edge.cli.place import NodeSettings, lay_out
-from edge.cli.site import init_site
+from edge.cli.site import Site, init_site
 from edge.dag.reader import read_log
 from edge.dag.records import VERTEX
 from edge.errors import SynedgeError
@@ -78,7 +78,7 @@ def measure(args: Namespace) -> dict[str, Any]:
     workers: list[Worker] = []
     try:
         names = [f"author-{number + 1}" for number in range(args.authors)]
-        _lay_out(root, names, args.commit_window_ms)
+        lay_out_mesh(root, names, args.commit_window_ms)
         processes = min(args.processes, args.authors)
         for some in ([KEEPER], *(names[number::processes] for number in range(processes))):
             workers.append(Worker(some, "mesh_worker", str(root), str(args.sync_delay_ms), *some))
@@ -136,7 +136,8 @@ class Worker:
         self._process.stdout.close()
 
 
-def _lay_out(root: Path, names: list[str], window_ms: int) -> None:
+def lay_out_mesh(root: Path, names: list[str], window_ms: int) -> Site:
+    """A keeper, which hosts the broker, and authors that keep their own; a directory each."""
     site, _ = init_site(
         root / "site", name="bench", suites=(SUITE_BY_NAME[SUITE].number,), now_ms=time.time_ns() // 1_000_000
     )
@@ -156,6 +157,7 @@ def _lay_out(root: Path, names: list[str], window_ms: int) -> None:
     for name in [KEEPER, *names]:
         shutil.copy(site.authority_file, root / name)
         shutil.copy(site.roster_file, root / name)
+    return site
 
 
 def _run(args: Namespace, root: Path, workers: list[Worker], names: list[str]) -> dict[str, Any]:
@@ -180,7 +182,7 @@ def _run(args: Namespace, root: Path, workers: list[Worker], names: list[str]) -
     usage = [worker.ask(op="usage") for worker in workers]
     for worker in workers:
         worker.end()
-    latencies = _latencies(recorded, kept["accepted_at"])
+    latencies = latencies_of(recorded, kept["accepted_at"])
     found = _count_found(root / KEEPER, names, each)
     total = each * len(names)
     return {
@@ -203,7 +205,7 @@ def _run(args: Namespace, root: Path, workers: list[Worker], names: list[str]) -
     }
 
 
-def _latencies(recorded: list[list[int]], accepted: list[list[int]]) -> list[float]:
+def latencies_of(recorded: list[list[int]], accepted: list[list[int]]) -> list[float]:
     """Ascending, ms from durable at the author to accepted at the keeper, on the machine's one monotonic clock."""
     durable_ns = {tuple(key): at_ns for *key, at_ns in recorded}
     return sorted((at_ns - durable_ns[tuple(key)]) / 1e6 for *key, at_ns in accepted if tuple(key) in durable_ns)

@@ -1,0 +1,80 @@
+"""A process of `synedge bench flood`: the agents that behave, and what they have to say about the others."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from edge import answers
+from edge.ids import VertexKey
+from edge.lab.benches.mesh_worker import Host, answer
+from edge.lab.process import wait_until
+from edge.shell import telemetry
+
+
+class Witness(Host):
+    """An agent, and the times of its own vertices and of those by `authors` that it accepted."""
+
+    def __init__(self, directory: Path, authors: frozenset[int]) -> None:
+        super().__init__(directory, 0.0)
+        self._authors = authors
+        self.agent.node.on_accepted = self._accepted
+
+    def _accepted(self, key: VertexKey) -> None:
+        """What a flood brings is not remembered: that would be memory of the benchmark, not of the node."""
+        if key.author in self._authors:
+            self.agent.loop.accepted_at.append((key, time.monotonic_ns()))
+
+    def take(self) -> dict[str, list[list[int]]]:
+        """The times since the last call."""
+        loop = self.agent.loop
+        return {
+            name: [[*key, at_ns] for key, at_ns in (times.popleft() for _ in range(len(times)))]
+            for name, times in (("recorded", loop.recorded_at), ("accepted", loop.accepted_at))
+        }
+
+
+def load(hosts: list[Witness], events: int, rate: float) -> dict[str, Any]:
+    """Each agent records `events` events, `rate` a second, in turns; what they recorded, once it is durable."""
+    begun_s = time.monotonic()
+    for number in range(events):
+        for turn, host in enumerate(hosts):
+            time.sleep(max(0.0, begun_s + (number + turn / len(hosts)) / rate - time.monotonic()))
+            host.offer(number, 1)
+    wait_until(lambda: all(not host.agent.node.unrecorded_events and not host._waiting for host in hosts), 60, 0.005)
+    return {"recorded": [row for host in hosts for row in host.take()["recorded"]]}
+
+
+def usage() -> dict[str, float]:
+    figures = telemetry.figures()
+    return {"rss_mb": figures.rss_bytes / 1e6}
+
+
+def main(arguments: list[str]) -> None:
+    telemetry.setup("error")
+    root, behaving, *names = arguments
+    authors = frozenset(map(int, behaving.split(",")))
+    hosts = [Witness(Path(root) / name, authors) for name in names]
+    is_linked = wait_until(lambda: all(host.is_linked for host in hosts), 20)
+    site = hosts[0].agent.site
+    answer({"linked": is_linked, "broker": site.status()["broker"] if site is not None else None})
+    for line in sys.stdin:
+        order = json.loads(line)
+        if order["op"] == "load":
+            answer(load(hosts, order["events"], order["rate"]))
+        elif order["op"] == "take":
+            answer(hosts[0].take()["accepted"])
+        elif order["op"] == "counts":
+            counts = answers.counts(hosts[0].agent)
+            answer(counts)
+        else:
+            answer(usage())
+    for host in hosts:
+        host.end()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
