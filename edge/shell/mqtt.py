@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from paho.mqtt.client import Client, MQTTMessage, topic_matches_sub
+from paho.mqtt.client import Client, topic_matches_sub
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
 from edge import limits
@@ -300,7 +300,7 @@ class Link:
         client.on_connect = self._connected
         client.on_subscribe = self._subscribed
         client.on_disconnect = self._disconnected
-        client.on_message = self._received
+        client.on_message = lambda client, userdata, message: self._published(message._topic, bytes(message.payload))
         return client
 
     def _connected(self, client: Client, userdata: Any, flags: Any, code: Any, properties: Any) -> None:
@@ -338,9 +338,6 @@ class Link:
         if not self._reason:
             lost = "the connection was lost" if self._accepted else "the connection was closed before it was accepted"
             self._reason = lost if code.value == _UNSPECIFIED else str(code).lower()
-
-    def _received(self, client: Client, userdata: Any, message: MQTTMessage) -> None:
-        self._published(message._topic, bytes(message.payload))
 
     def _published(self, name: bytes, payload: bytes) -> None:
         try:
