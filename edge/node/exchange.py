@@ -17,9 +17,12 @@ from edge.limits import (
     FRONTIER_PART_BYTES,
     REPAIR_FLIGHT_BYTES,
     REPAIR_SERVE_MAX,
+    SERVE_REQUESTS_BURST,
+    SERVE_REQUESTS_PER_S,
     SERVE_VERTICES_MAX,
     TICKETS_MAX,
 )
+from edge.mesh.allowance import Allowance
 from edge.mesh.gossip import Gossip
 from edge.mesh.peers import ONLINE_MS, Peers
 from edge.mesh.repair import ANY_INCARNATION, Line, Repair
@@ -35,6 +38,7 @@ from edge.wire.frame import (
     RequestFrame,
     VertexFrame,
     Want,
+    claimed_speaker,
     decode_frontier,
     decode_request,
     decode_vertex,
@@ -85,6 +89,7 @@ class Exchange:
         self._ask_ms = self._ask_lost_ms = 0.0
         self._lost_round = 0
         self._servings: dict[tuple[int, int], Serving] = {}
+        self._allowance = Allowance(SERVE_REQUESTS_PER_S, SERVE_REQUESTS_BURST)
         self.ranges_served = 0
         self.serve_refused = 0
 
@@ -176,7 +181,15 @@ class Exchange:
         return min(self._gossip.frontier_due(), ask)
 
     def serve(self, payload: bytes, roster: Roster, now: Instant) -> Refusal | None:
-        """Begin to answer a request."""
+        """Begin to answer a request. What will not be answered is not read: requests are dear to take apart."""
+        claimed = claimed_speaker(Channel.REQUEST, payload)
+        if (
+            len(self._servings) >= REPAIR_SERVE_MAX
+            or any(sender == claimed for sender, _ in self._servings)
+            or not self._allowance.has(claimed, now.mono_ms)
+        ):
+            self.serve_refused += 1
+            return None
         frame = decode_request(payload)
         if isinstance(frame, Refusal):
             return frame
@@ -185,13 +198,11 @@ class Exchange:
         if roster.member(frame.sender) is None:
             return Refusal("author-unknown", str(frame.sender))
         name = (frame.sender, frame.correlation)
-        if len(self._servings) >= REPAIR_SERVE_MAX or any(sender == frame.sender for sender, _ in self._servings):
-            self.serve_refused += 1
-            return None
+        self._allowance.spend(frame.sender, now.mono_ms)
         lines: list[Stretch] = []
         room = SERVE_VERTICES_MAX
         proofs: list[Range] = []
-        for want in frame.wants:
+        for want in dict.fromkeys(frame.wants):
             both = self._forks.ranges(want)
             if sum(map(size_of, (*proofs, *both))) <= CHUNK_BYTES:
                 proofs += both

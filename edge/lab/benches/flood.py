@@ -102,6 +102,7 @@ class _Flood:
 
     def __init__(self, args: Namespace, root: Path, site: Site, names: list[str], workers: list[Worker]) -> None:
         self._args = args
+        self._accepted: dict[tuple[int, ...], int] = {}
         members = site.roster.by_name
         indices = [members[name].index for name in names]
         behaving = ",".join(map(str, indices))
@@ -194,16 +195,14 @@ class _Flood:
 
     def _gather(self, recorded: dict[tuple[int, ...], int]) -> dict[tuple[int, ...], int]:
         """When the keeper accepted each of these, at most SETTLE_S later."""
-        accepted: dict[tuple[int, ...], int] = {}
 
         def is_home() -> bool:
             for *key, at_ns in self._keeper.ask(op="take"):
-                if tuple(key) in recorded:
-                    accepted[tuple(key)] = at_ns
-            return len(accepted) == len(recorded)
+                self._accepted[tuple(key)] = at_ns
+            return all(key in self._accepted for key in recorded)
 
         wait_until(is_home, SETTLE_S)
-        return accepted
+        return {key: self._accepted[key] for key in recorded if key in self._accepted}
 
 
 def _row(kind: Kind, loud: Phase, quiet_ms: list[float]) -> dict[str, Any]:

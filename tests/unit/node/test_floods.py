@@ -2,9 +2,16 @@
 
 from random import Random
 
-from edge.effects import Effect, Persist, Verify
-from edge.limits import CHECKING_MAX, LIVE_VERTICES_BURST, LIVE_VERTICES_PER_S
-from edge.wire.frame import Channel, encode_vertex
+from edge.effects import Effect, Load, Persist, Send, Verify
+from edge.limits import (
+    CHECKING_MAX,
+    LIVE_VERTICES_BURST,
+    LIVE_VERTICES_PER_S,
+    REPAIR_RANGES_MAX,
+    SERVE_REQUESTS_BURST,
+    SERVE_REQUESTS_PER_S,
+)
+from edge.wire.frame import Channel, RequestFrame, Want, encode_request, encode_vertex
 from edge.wire.vertex import Header, encode_header
 from tests.builders import SUITE, World, event
 from tests.unit.node.test_bounds import frames_of, header_of
@@ -144,3 +151,31 @@ def test_events_are_not_lost_to_a_flood():
     world.machines["b"].submit(event(1), urgent=True)
     world.run(1)
     assert world.machines["c"].node.graph.highest_seq(1) == 1
+
+
+def test_requests_in_one_name_are_begun_only_so_often_and_the_rest_is_not_read():
+    world = three()
+    frames_by(world, "a", 3)
+    node = world.machines["a"].node
+
+    def ask(sender: int, correlation: int) -> list[Effect]:
+        wants = (Want(0, 0, correlation, 0),) * REPAIR_RANGES_MAX
+        frame = RequestFrame(world.roster.site, sender, correlation, 1000, wants)
+        effects = node.receive(Channel.REQUEST, encode_request(frame), world.now)
+        return [effect for effect in effects if isinstance(effect, Load | Send)]
+
+    begun = sum(bool(ask(1, number + 10)) for number in range(3 * SERVE_REQUESTS_BURST))
+    assert begun == SERVE_REQUESTS_BURST
+    assert node.counts()["serve_refused"] == 2 * SERVE_REQUESTS_BURST
+    assert ask(2, 10), "whoever else asks is answered"
+    world.ms += 1000
+    assert sum(bool(ask(1, number + 10)) for number in range(SERVE_REQUESTS_BURST)) == SERVE_REQUESTS_PER_S
+
+
+def test_what_is_asked_for_twice_in_one_request_is_looked_up_once():
+    world = three()
+    world.machines["a"].submit(event(1), urgent=True)
+    node = world.machines["a"].node
+    frame = RequestFrame(world.roster.site, 1, 9, 100_000, (Want(0, 0, 0, 0),) * REPAIR_RANGES_MAX)
+    (load,) = [e for e in node.receive(Channel.REQUEST, encode_request(frame), world.now) if isinstance(e, Load)]
+    assert len(load.places) <= 2, "a vertex and its signature"
