@@ -136,6 +136,8 @@ class Adverts:
         self._speaking: Zeroconf | None = None
         self._info: ServiceInfo | None = None
         self._networks: tuple[str, ...] = ()
+        self._unread: dict[str, Zeroconf] = {}
+        """Instances of which only the name was heard, and by whom."""
 
     def start(self) -> None:
         """Listen; returns at once."""
@@ -165,17 +167,22 @@ class Adverts:
     # The thread
 
     def _run(self) -> None:
+        look_at = 0.0
         while not self._stopping:
-            pause_s = _LOOK_S
             try:
-                self._reconcile()
-                self.state = "on"
+                if self._told != self._wanted or time.monotonic() >= look_at:
+                    look_at = time.monotonic() + _LOOK_S
+                    self._reconcile()
+                    self.state = "on"
+                if self._unread:
+                    self._look_up()
+                pause_s = 0.0 if self._unread else max(0.0, look_at - time.monotonic())
             except Exception as error:
                 # zeroconf raises many kinds, most of them for a network that is not there yet.
                 self.state = f"failing: {error or type(error).__name__}"
                 log.warning("mdns failing reason=%r", str(error))
                 self._close()
-                pause_s = _RETRY_S
+                look_at, pause_s = 0.0, _RETRY_S
             self._changed.wait(pause_s)
             self._changed.clear()
         self._close()
@@ -271,19 +278,45 @@ class Adverts:
                 self._lost(instance)
             return
         self._counts["adverts_seen"] += 1
-        advert = self._look_up(zeroconf, service_type, name, instance)
+        if not self._read(zeroconf, instance, ask=False):
+            self._look_up_later(zeroconf, instance)
+
+    def _look_up_later(self, zeroconf: "Zeroconf", instance: str) -> None:
+        """Asking takes half a second where nobody answers, which must not hold up an advert that says everything.
+
+        The newest are asked for, no more than could become candidates: of a flood the rest is not missed.
+        """
+        self._unread.pop(instance, None)
+        self._unread[instance] = zeroconf
+        while len(self._unread) > limits.CANDIDATE_BROKERS_MAX:
+            self._unread.pop(next(iter(self._unread)), None)
+            self._counts["adverts_ignored"] += 1
+        self._changed.set()
+
+    def _look_up(self) -> None:
+        """Ask for one that did not say everything, the newest first."""
+        instance, zeroconf = self._unread.popitem()
+        if zeroconf in (self._hearing, self._asking) and not self._read(zeroconf, instance, ask=True):
+            self._counts["adverts_ignored"] += 1
+
+    def _read(self, zeroconf: "Zeroconf", instance: str, *, ask: bool) -> bool:
+        """Pass on what an advert says; False if that is not known."""
+        from zeroconf import ServiceInfo
+
+        info = ServiceInfo(SERVICE, f"{instance}.{SERVICE}")
+        if not info.load_from_cache(zeroconf) and not (ask and info.request(zeroconf, _ASK_MS)):
+            return False
+        advert = self._advert_of(instance, info)
         if isinstance(advert, BrokerAdvert):
             self._found(advert)
-            return
-        self._counts["adverts_foreign" if advert == "another site" else "adverts_ignored"] += 1
-        log.debug("mdns advert ignored name=%s reason=%r", instance, advert)
+        else:
+            self._counts["adverts_foreign" if advert == "another site" else "adverts_ignored"] += 1
+            log.debug("mdns advert ignored name=%s reason=%r", instance, advert)
+        return True
 
-    def _look_up(self, zeroconf: "Zeroconf", service_type: str, name: str, instance: str) -> BrokerAdvert | str:
-        from zeroconf import IPVersion, ServiceInfo
+    def _advert_of(self, instance: str, info: "ServiceInfo") -> BrokerAdvert | str:
+        from zeroconf import IPVersion
 
-        info = ServiceInfo(service_type, name)
-        if not info.load_from_cache(zeroconf) and not info.request(zeroconf, _ASK_MS):
-            return "no answer"
         addresses = nearest_first(info.parsed_addresses(IPVersion.V4Only), self._networks)
         return read_advert(instance, info.port, addresses, info.properties, self._options)
 
