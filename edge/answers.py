@@ -55,7 +55,22 @@ def status(agent: Agent) -> dict[str, Any]:
         "mqtt": agent.site.status() if agent.site else None,
         "log": _log(agent),
         "sources": {source.name: source.status() for source in agent.sources},
+        **_turned_away(agent),
         **agent.node.status(now()),
+    }
+
+
+LOST = ("dropped_", "inbox_dropped_", "early_dropped")
+
+
+def _turned_away(agent: Agent) -> dict[str, dict[str, int]]:
+    """What others said and we did not take since the start: refused by reason, and dropped where there was no room."""
+    told = counts(agent)
+    prefix = "refused_"
+    refused = {name.removeprefix(prefix): n for name, n in told.items() if name.startswith(prefix) and n}
+    return {
+        "refused": {name.replace("_", "-"): n for name, n in sorted(refused.items())},
+        "dropped": {name: n for name, n in sorted(told.items()) if name.startswith(LOST) and n},
     }
 
 

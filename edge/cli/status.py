@@ -58,6 +58,9 @@ def _lines(status: Mapping[str, Any]) -> Iterator[tuple[str, object]]:
         yield "log", f"{status['vertices']} vertices, {bytes_text(log['size_bytes'])}, {share}"
     if status.get("engines"):
         yield "engines", status["engines"]
+    for word in ("refused", "dropped"):
+        if status.get(word):
+            yield word, ", ".join(f"{count} {reason}" for reason, count in status[word].items())
     yield from _warnings(status)
 
 
