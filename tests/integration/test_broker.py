@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import resource
 import signal
 import socket
 import subprocess
@@ -222,27 +223,84 @@ def test_mosquitto_cuts_off_who_sends_more_than_a_packet_may_hold():
         broker.stop()
 
 
+def connected(address: Hosted, name: str) -> socket.socket:
+    """A bare MQTT client without keepalive."""
+    connection = socket.create_connection((address.host, address.port), timeout=DEADLINE_S)
+    try:
+        connection.sendall(probe.connect_packet(name, None, None).replace(b"\x00\x05\x00", b"\x00\x00\x00", 1))
+        assert connection.recv(4) == b"\x20\x02\x00\x00"
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def resident_bytes(broker: HostedBroker) -> int:
+    return int(line_in(f"/proc/{broker.pid}/status", "VmRSS").split()[0]) * 1024
+
+
 def test_mosquitto_drops_for_a_client_that_does_not_read_instead_of_growing():
     broker, address, _ = hosted(engine="mosquitto")
     try:
-        with (
-            socket.create_connection((address.host, address.port), timeout=DEADLINE_S) as sleeper,
-            socket.create_connection((address.host, address.port), timeout=DEADLINE_S) as sender,
-        ):
-            for name, connection in (("sleeper", sleeper), ("sender", sender)):
-                connection.sendall(probe.connect_packet(name, None, None).replace(b"\x00\x05\x00", b"\x00\x00\x00", 1))
-                assert connection.recv(4) == b"\x20\x02\x00\x00"
+        with connected(address, "sleeper") as sleeper, connected(address, "sender") as sender:
             sleeper.sendall(b"\x82\x06\x00\x01\x00\x01x\x00")
             assert sleeper.recv(5) == b"\x90\x03\x00\x01\x00"
             packet = b"\x30\x83\x40\x00\x01x" + bytes(8192)
-            for _ in range(12_000):  # 100 MB
+            said = 12_000  # 100 MB
+            for _ in range(said):
                 sender.sendall(packet)
             sender.sendall(b"\xc0\x00")
             assert sender.recv(2) == b"\xd0\x00", "everything before the ping has been dealt with"
-            resident_kb = int(line_in(f"/proc/{broker.pid}/status", "VmRSS").split()[0])
-            assert resident_kb < 40_000
+            assert resident_bytes(broker) < 40_000_000
+            sleeper.sendall(b"\xc0\x00")
+            heard = bytearray()
+            while not heard.endswith(b"\xd0\x00"):
+                heard += sleeper.recv(1 << 20)
+            kept = len(heard) // len(packet)
+            # What the kernel had room for before the queue began.
+            assert limits.BROKER_QUEUE_PACKETS_MAX <= kept < limits.BROKER_QUEUE_PACKETS_MAX + said // 4
     finally:
         broker.stop()
+
+
+def test_mosquitto_grows_no_further_than_its_bound_whatever_is_retained():
+    broker, address, _ = hosted(engine="mosquitto")
+    payload = bytes(limits.BROKER_PACKET_BYTES_MAX - 64)
+    length = len(payload) + 6
+    head = b"\x31" + bytes([length & 127 | 128, length >> 7 & 127 | 128, length >> 14 & 127 | 128, length >> 21])
+    try:
+        with connected(address, "hoarder") as hoarder, contextlib.suppress(ConnectionError):
+            for number in range(2 * limits.BROKER_MEMORY_BYTES_MAX // len(payload)):
+                hoarder.sendall(head + b"\x00\x04" + b"%04d" % number + payload)
+            hoarder.sendall(b"\xc0\x00")
+            hoarder.recv(2)
+        grown = resident_bytes(broker)
+        assert limits.BROKER_MEMORY_BYTES_MAX // 2 < grown < 1.1 * limits.BROKER_MEMORY_BYTES_MAX + 20_000_000
+        assert not gone(broker.pid), "it goes on"
+    finally:
+        broker.stop()
+
+
+def test_mosquitto_takes_only_so_many_clients():
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = 2 * limits.BROKER_CLIENTS_MAX + 512
+    if hard < wanted:
+        pytest.skip(f"needs {wanted} open files, this process may have {hard}")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, wanted), hard))
+    broker, address, _ = hosted(engine="mosquitto")
+    clients: list[socket.socket] = []
+    try:
+        with contextlib.suppress(AssertionError, OSError):
+            while len(clients) < limits.BROKER_CLIENTS_MAX + 50:
+                clients.append(connected(address, f"client-{len(clients)}"))
+        assert limits.BROKER_CLIENTS_MAX <= len(clients) <= limits.BROKER_CLIENTS_MAX + 1  # Mosquitto counts from 0
+        clients.pop().close()
+        wait_until(lambda: ask(address).accepted, "one that leaves makes room for another")
+    finally:
+        for client in clients:
+            client.close()
+        broker.stop()
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 def test_the_largest_roster_reaches_who_is_there_and_who_comes_later(running):
