@@ -44,7 +44,7 @@ KINDS = (
     Kind("forged", 3000.0, "an outsider says vertices in the names of members"),
     Kind("frontiers", 1000.0, "an outsider says in the names of members that they hold what is not there"),
     Kind("requests", 1000.0, "an outsider asks for everything in the names of members"),
-    Kind("slow", 0.0, "eight clients subscribe to everything and stop reading"),
+    Kind("slow", 200.0, "eight clients subscribe to everything and stop reading, while 12 MB a second are said"),
 )
 
 
@@ -93,8 +93,8 @@ class Phase(NamedTuple):
     said: int
     seconds: float
     counts: dict[str, int]
-    keeper_mb: float
-    authors_mb: float
+    grown: dict[str, float]
+    """Of the keeper since before: memory, processor time, its broker's memory; and memory of the authors."""
 
 
 class _Flood:
@@ -139,7 +139,7 @@ class _Flood:
         for kind in wanted:
             loud = self._phase(kind)
             after = self._phase(None)
-            rows.append(_row(kind, loud, sorted(before.delays_ms + after.delays_ms)))
+            rows.append(_row(kind, loud, before, after))
             before = after
         return {
             "authors": self._args.authors,
@@ -155,15 +155,15 @@ class _Flood:
         per_s = 0.0 if kind is None else self._args.loud_rate or kind.per_s
         if kind is not None and kind.name == "slow":
             self._rogue.ask(op="listen", count=8)
-        elif kind is not None:
+        if kind is not None:
             self._rogue.ask(op="make", kind=kind.name, count=round(seconds * (per_s or 100_000)))
         counts = self._keeper.ask(op="counts")
-        memory = [worker.ask(op="usage")["rss_mb"] for worker in (self._keeper, self._authors)]
+        used = self._used()
         begun_s = time.monotonic()
         rate = self._args.rate / self._args.authors
         self._authors.send(op="load", events=round(rate * seconds), rate=rate)
         said = 0
-        if kind is not None and kind.name != "slow":
+        if kind is not None:
             said = self._rogue.ask(op="say", seconds=seconds, per_s=per_s)
         elapsed_s = time.monotonic() - begun_s
         recorded = {tuple(key): at_ns for *key, at_ns in self._authors.receive()["recorded"]}
@@ -171,16 +171,19 @@ class _Flood:
             self._rogue.ask(op="leave")
         accepted = self._gather(recorded)
         after = self._calm()
-        grown = [worker.ask(op="usage")["rss_mb"] for worker in (self._keeper, self._authors)]
+        grown = {name: value - used[name] for name, value in self._used().items()}
         return Phase(
             sorted((at_ns - recorded[key]) / 1e6 for key, at_ns in accepted.items()),
             len(recorded) - len(accepted),
             said,
             elapsed_s,
             {name: value - counts.get(name, 0) for name, value in after.items()},
-            grown[0] - memory[0],
-            grown[1] - memory[1],
+            grown,
         )
+
+    def _used(self) -> dict[str, float]:
+        keeper: dict[str, float] = self._keeper.ask(op="usage")
+        return {**keeper, "authors_mb": self._authors.ask(op="usage")["rss_mb"]}
 
     def _calm(self) -> dict[str, int]:
         """The keeper's counters, once it has seen to all that was said."""
@@ -205,7 +208,8 @@ class _Flood:
         return {key: self._accepted[key] for key in recorded if key in self._accepted}
 
 
-def _row(kind: Kind, loud: Phase, quiet_ms: list[float]) -> dict[str, Any]:
+def _row(kind: Kind, loud: Phase, before: Phase, after: Phase) -> dict[str, Any]:
+    quiet_ms = sorted(before.delays_ms + after.delays_ms)
     p99, quiet_p99 = percentile(loud.delays_ms, 0.99), percentile(quiet_ms, 0.99)
     assert p99 is not None and quiet_p99 is not None, "the authors have recorded something"
     counts = loud.counts
@@ -219,8 +223,11 @@ def _row(kind: Kind, loud: Phase, quiet_ms: list[float]) -> dict[str, Any]:
         "quiet_p99_ms": quiet_p99,
         "p99_ratio": round(p99 / quiet_p99, 2),
         "lost": loud.lost,
-        "keeper_rss_growth_mb": round(loud.keeper_mb, 1),
-        "authors_rss_growth_mb": round(loud.authors_mb, 1),
+        "keeper_cpu_s": round(loud.grown["cpu_s"], 2),
+        "quiet_cpu_s": round((before.grown["cpu_s"] + after.grown["cpu_s"]) / 2, 2),
+        "keeper_rss_growth_mb": round(loud.grown["rss_mb"], 1),
+        "authors_rss_growth_mb": round(loud.grown["authors_mb"], 1),
+        "broker_rss_growth_mb": round(loud.grown["broker_mb"], 1),
         "frames_in": counts["frames_in"],
         "verified": counts["signatures_verified"],
         "bad": counts["signatures_bad"],

@@ -48,9 +48,15 @@ def load(hosts: list[Witness], events: int, rate: float) -> dict[str, Any]:
     return {"recorded": [row for host in hosts for row in host.take()["recorded"]]}
 
 
-def usage() -> dict[str, float]:
-    figures = telemetry.figures()
-    return {"rss_mb": figures.rss_bytes / 1e6}
+def usage(hosts: list[Witness]) -> dict[str, float]:
+    """Memory and processor time of this process, and memory of the broker that it hosts, if any."""
+    site = hosts[0].agent.site
+    pid = site.status()["hosted_pid"] if site is not None else None
+    return {
+        "rss_mb": telemetry.figures().rss_bytes / 1e6,
+        "cpu_s": time.process_time(),
+        "broker_mb": telemetry.figures(pid).rss_bytes / 1e6 if pid else 0.0,
+    }
 
 
 def main(arguments: list[str]) -> None:
@@ -71,7 +77,7 @@ def main(arguments: list[str]) -> None:
             counts = answers.counts(hosts[0].agent)
             answer(counts)
         else:
-            answer(usage())
+            answer(usage(hosts))
     for host in hosts:
         host.end()
 

@@ -107,6 +107,7 @@ class Rogue:
             "forged": self._forgeries,
             "frontiers": self._frontiers,
             "requests": self._requests,
+            "slow": self._noise,
         }
 
     def _header(self, author: int, incarnation: int, seq: int, prev: bytes | None) -> Header:
@@ -174,6 +175,10 @@ class Rogue:
             frame = FrontierFrame(self._site, self._epoch, sender, entries)
             packets.append(packet(frame_topic(self._prefix, Channel.FRONTIER, sender), encode_frontier(frame)))
         return list(islice(cycle(packets), count))
+
+    def _noise(self, count: int) -> list[bytes]:
+        """Large messages on a topic of nobody's: only who subscribes to everything gets them."""
+        return [packet("noise", bytes(60_000))] * count
 
     def _requests(self, count: int) -> list[bytes]:
         """Requests for everything, in the name of every member."""
