@@ -35,7 +35,7 @@ class Door:
 
     def take(self, inbound: Inbound) -> None:
         """Let it in, or count why not. A request's topic is its receiver's: who asks stands in it."""
-        channel, sender, payload = inbound
+        channel, sender, payload, _ = inbound
         if channel in OWNED or channel is Channel.REQUEST:
             claimed = claimed_speaker(channel, payload)
             if claimed is None:

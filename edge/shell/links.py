@@ -16,7 +16,7 @@ from edge.shell.candidates import Target
 from edge.shell.mqtt import COUNTED, NO_SENDER, Ears, Inbound, Link, MqttOptions, Watch
 from edge.shell.topics import ADDRESSED
 from edge.shell.twins import Twins
-from edge.wire.frame import Channel, RequestFrame, decode_request
+from edge.wire.frame import Channel, claimed_speaker
 
 ROUTED = tuple(channel for channel in ADDRESSED if channel is not Channel.REQUEST)
 """Channels of which one member is to get one copy."""
@@ -183,8 +183,8 @@ class Links:
 def _speaker_of(inbound: Inbound) -> int:
     """Who is at that broker now, by what it says itself; a hint like every sender before its signature is checked."""
     if inbound.channel is Channel.REQUEST:
-        request = decode_request(inbound.payload)
-        return request.sender if isinstance(request, RequestFrame) else NO_SENDER
+        claimed = claimed_speaker(Channel.REQUEST, inbound.payload)
+        return NO_SENDER if claimed is None else claimed
     return NO_SENDER if inbound.is_remembered else inbound.sender
 
 

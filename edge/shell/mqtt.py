@@ -300,7 +300,7 @@ class Link:
         client.on_connect = self._connected
         client.on_subscribe = self._subscribed
         client.on_disconnect = self._disconnected
-        client.on_message = lambda client, userdata, message: self._published(message._topic, bytes(message.payload))
+        client.on_message = lambda _, __, it: self._published(it._topic, bytes(it.payload), it.retain)
         return client
 
     def _connected(self, client: Client, userdata: Any, flags: Any, code: Any, properties: Any) -> None:
@@ -339,7 +339,7 @@ class Link:
             lost = "the connection was lost" if self._accepted else "the connection was closed before it was accepted"
             self._reason = lost if code.value == _UNSPECIFIED else str(code).lower()
 
-    def _published(self, name: bytes, payload: bytes) -> None:
+    def _published(self, name: bytes, payload: bytes, is_remembered: bool) -> None:
         try:
             topic = name.decode()
         except UnicodeDecodeError:
@@ -347,10 +347,9 @@ class Link:
             return
         if self._claims.get(topic, payload) != payload:
             self._is_contradicted = True
-        if topic.startswith(self._prefix):
-            self._take_frame(topic, payload, message.retain)
-        else:
-            self._take_text(topic, payload)
+        if not topic.startswith(self._prefix):
+            return self._take_text(topic, payload)
+        return self._take_frame(topic, payload, is_remembered)
 
     def _take_text(self, topic: str, payload: bytes) -> None:
         callbacks = [watch.callback for watch in self._watches if topic_matches_sub(watch.topic_filter, topic)]

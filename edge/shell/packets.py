@@ -13,6 +13,7 @@ from edge.limits import BROKER_PACKET_BYTES_MAX
 
 _PUBLISH = 0x30
 _TYPE_AND_QOS = 0xF6
+_RETAINED = 0x01
 _LENGTH_BYTES_MAX = 4
 
 
@@ -25,9 +26,9 @@ class Packets:
         self.oversize = 0
         """Packets larger than any broker of ours passes on: they were not kept."""
 
-    def cut(self, data: bytes) -> Iterator[tuple[bytes | None, bytes]]:
-        """(topic, payload) of each PUBLISH of QoS 0, (None, packet) of every other; what is no MQTT comes as a packet,
-        too, for whoever knows how to end a connection."""
+    def cut(self, data: bytes) -> Iterator[tuple[bytes | None, bytes, bool]]:
+        """(topic, payload, retained?) of each PUBLISH of QoS 0, (None, packet, False) of every other; what is no MQTT
+        comes as a packet, too, for whoever knows how to end a connection."""
         skipped = min(self._skip, len(data))
         self._skip -= skipped
         buffer = self._rest + data[skipped:]
@@ -47,13 +48,13 @@ class Packets:
             topic = body + 2
             cut = topic + int.from_bytes(buffer[body:topic], "big")
             if length < 0:
-                yield None, buffer[at:]
+                yield None, buffer[at:], False
                 at = size
             elif buffer[at] & _TYPE_AND_QOS != _PUBLISH or topic > end or cut > end:
-                yield None, buffer[at:end]
+                yield None, buffer[at:end], False
                 at = end
             else:
-                yield buffer[topic:cut], buffer[cut:end]
+                yield buffer[topic:cut], buffer[cut:end], bool(buffer[at] & _RETAINED)
                 at = end
         self._rest = buffer[at:]
 

@@ -53,8 +53,8 @@ class Sent(Enum):
 class Pump:
     """`run` turns until the connection is gone; everything else may be called from any thread."""
 
-    def __init__(self, client: Client, published: Callable[[bytes, bytes], None]) -> None:
-        """`published(topic, payload)` gets what comes with QoS 0, from the thread that runs; paho hears of the rest."""
+    def __init__(self, client: Client, published: Callable[[bytes, bytes, bool], None]) -> None:
+        """`published(topic, payload, is_retained)` gets what comes with QoS 0, in the thread that runs."""
         self._client = client
         self._published = published
         self._packets = Packets()
@@ -142,9 +142,9 @@ class Pump:
         if not data:
             self._is_over = True
             self._paho_reads(b"")
-        for topic, payload in self._packets.cut(data):
+        for topic, payload, is_retained in self._packets.cut(data):
             if topic is not None:
-                self._published(topic, payload)
+                self._published(topic, payload, is_retained)
             else:
                 self._paho_reads(payload)
 

@@ -23,7 +23,7 @@ def publish(topic: bytes, payload: bytes, flags: int = 0) -> bytes:
             return bytes(head) + body
 
 
-def cut(packets: Packets, stream: bytes, sizes: list[int]) -> list[tuple[bytes | None, bytes]]:
+def cut(packets: Packets, stream: bytes, sizes: list[int]) -> list[tuple[bytes | None, bytes, bool]]:
     found, at = [], 0
     for size in sizes:
         found += packets.cut(stream[at : at + size])
@@ -35,17 +35,18 @@ def cut(packets: Packets, stream: bytes, sizes: list[int]) -> list[tuple[bytes |
 def test_however_the_stream_is_cut_the_same_packets_come(seed):
     random = Random(seed)
     sizes = [0, 1, 100, 126, 127, 128, 16_000, 16_383, 16_384, 70_000]
-    said: list[tuple[bytes | None, bytes]] = []
+    said: list[tuple[bytes | None, bytes, bool]] = []
     stream = b""
     for number in range(40):
         other = random.choice([PINGRESP, SUBACK, QOS_1, None, None, None])
         if other is not None:
             stream += other
-            said.append((None, other))
+            said.append((None, other, False))
             continue
         topic, payload = b"t/%d" % number, random.randbytes(random.choice(sizes))
-        stream += publish(topic, payload, random.choice([0, 1, 8]))  # retained, or marked as a duplicate
-        said.append((topic, payload))
+        flags = random.choice([0, 1, 8])  # retained, or marked as a duplicate
+        stream += publish(topic, payload, flags)
+        said.append((topic, payload, flags == 1))
     parts = [random.choice([1, 2, 3, 1000, 100_000]) for _ in range(3000)]
     assert cut(Packets(), stream, parts) == said
 
@@ -55,7 +56,7 @@ def test_one_that_is_too_large_is_skipped_and_what_follows_is_not():
     large = publish(b"t", bytes(BROKER_PACKET_BYTES_MAX + 1))
     stream = publish(b"a", b"before") + large + publish(b"b", b"after")
     found = cut(packets, stream, [100_000] * (len(stream) // 100_000))
-    assert found == [(b"a", b"before"), (b"b", b"after")]
+    assert found == [(b"a", b"before", False), (b"b", b"after", False)]
     assert packets.oversize == 1
 
 
@@ -72,4 +73,4 @@ def test_one_that_is_too_large_is_not_kept():
 def test_what_is_no_packet_comes_as_it_is(wrong):
     """Whoever gets it ends the connection."""
     found = list(Packets().cut(publish(b"a", b"good") + wrong))
-    assert found == [(b"a", b"good"), (None, wrong)]
+    assert found == [(b"a", b"good", False), (None, wrong, False)]
