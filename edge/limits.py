@@ -69,6 +69,7 @@ REPAIR_RANGES_MAX = 256
 GAPS_PER_AUTHOR_MAX = 2 * BRANCHES_PER_AUTHOR_MAX  # lines of one author that others say they have and we lack
 REPAIR_REQUESTS_MAX = 4
 REPAIR_SERVE_MAX = 16
+SERVE_LOADS_MAX = 2  # stretches that are being read from the log for answers
 SERVE_REQUESTS_PER_S = 32  # begun for one member: 8 MB of answers a second
 SERVE_REQUESTS_BURST = 64
 SERVE_VERTICES_MAX = 4096  # named for one answer, however much is asked for

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from functools import partial
 
@@ -17,6 +18,7 @@ from edge.limits import (
     FRONTIER_PART_BYTES,
     REPAIR_FLIGHT_BYTES,
     REPAIR_SERVE_MAX,
+    SERVE_LOADS_MAX,
     SERVE_REQUESTS_BURST,
     SERVE_REQUESTS_PER_S,
     SERVE_VERTICES_MAX,
@@ -89,6 +91,9 @@ class Exchange:
         self._ask_ms = self._ask_lost_ms = 0.0
         self._lost_round = 0
         self._servings: dict[tuple[int, int], Serving] = {}
+        self._loading = 0
+        self._turns: deque[tuple[int, int]] = deque()
+        """Servings whose next stretch is to be read, in turn."""
         self._allowance = Allowance(SERVE_REQUESTS_PER_S, SERVE_REQUESTS_BURST)
         self.ranges_served = 0
         self.serve_refused = 0
@@ -210,8 +215,15 @@ class Exchange:
             room = SERVE_VERTICES_MAX - sum(len(line.keys) for line in lines)
         budget_bytes = min(frame.budget_bytes, REPAIR_FLIGHT_BYTES)
         self._servings[name] = Serving(frame.sender, frame.correlation, budget_bytes, lines, proofs)
-        self._load(name, roster)
+        self._next_load(name, roster)
         return None
+
+    def _next_load(self, name: tuple[int, int], roster: Roster) -> None:
+        """Read on for whoever's turn it is. What is read comes back as results, which go before all else in the loop:
+        only so many at once, or those who ask much would hold up whoever speaks."""
+        self._turns.append(name)
+        while self._turns and self._loading < SERVE_LOADS_MAX:
+            self._load(self._turns.popleft(), roster)
 
     def _held_after(self, line: Line, through_seq: int) -> int | None:
         """The seq above which we lack this line, None if nothing is lacking, or will not be taken any more."""
@@ -275,6 +287,7 @@ class Exchange:
         keys = serving.next_keys()
         if not keys:
             return self._finish(name, roster)
+        self._loading += 1
         is_elsewhere = any(self._graph.is_dropped(key) or key in self._graph.lost for key in keys)
         if is_elsewhere and self._is_gateway(self._index):
             ticket = self._desk.ticket(partial(self._fetched, name, roster))
@@ -289,6 +302,7 @@ class Exchange:
     def _loaded(
         self, name: tuple[int, int], roster: Roster, asked: int, found: list[Read | None], now: Instant
     ) -> None:
+        self._loading -= 1
         serving = self._servings[name]
         vertices: list[tuple[VertexFrame, bytes | None]] = []
         for read in found:
@@ -297,7 +311,7 @@ class Exchange:
             vertices.append(read)
         for ranges in serving.loaded(vertices, complete=len(vertices) == asked):
             self._answer(serving, ranges, False, roster)
-        self._load(name, roster)
+        self._next_load(name, roster)
 
     def _finish(self, name: tuple[int, int], roster: Roster) -> None:
         serving = self._servings.pop(name)

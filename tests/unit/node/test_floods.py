@@ -8,10 +8,11 @@ from edge.limits import (
     LIVE_VERTICES_BURST,
     LIVE_VERTICES_PER_S,
     REPAIR_RANGES_MAX,
+    SERVE_LOADS_MAX,
     SERVE_REQUESTS_BURST,
     SERVE_REQUESTS_PER_S,
 )
-from edge.wire.frame import Channel, RequestFrame, Want, encode_request, encode_vertex
+from edge.wire.frame import Channel, RequestFrame, Want, decode_reply, encode_request, encode_vertex
 from edge.wire.vertex import Header, encode_header
 from tests.builders import SUITE, World, event
 from tests.unit.node.test_bounds import frames_of, header_of
@@ -179,3 +180,37 @@ def test_what_is_asked_for_twice_in_one_request_is_looked_up_once():
     frame = RequestFrame(world.roster.site, 1, 9, 100_000, (Want(0, 0, 0, 0),) * REPAIR_RANGES_MAX)
     (load,) = [e for e in node.receive(Channel.REQUEST, encode_request(frame), world.now) if isinstance(e, Load)]
     assert len(load.places) <= 2, "a vertex and its signature"
+
+
+def test_many_who_ask_for_everything_are_answered_a_stretch_at_a_time_in_turn():
+    names = [f"n{number}" for number in range(6)]
+    world = World(names)
+    world.boot_all()
+    world.deliver()
+    frames_by(world, "n0", 200)
+    node = world.machines["n0"].node
+    loads: list[Load] = []
+    last: list[int] = []
+
+    def note(effects: list[Effect]) -> None:
+        for effect in effects:
+            if isinstance(effect, Load):
+                loads.append(effect)
+            elif isinstance(effect, Send) and effect.channel is Channel.REPLY:
+                reply = decode_reply(effect.payload)
+                last.extend([effect.to] if reply.is_last else [])  # type: ignore[union-attr]
+
+    for sender in range(1, 6):
+        frame = RequestFrame(world.roster.site, sender, 1, 2**40, (Want(0, 0, 0, 0),))
+        note(node.receive(Channel.REQUEST, encode_request(frame), world.now))
+        assert len(loads) <= SERVE_LOADS_MAX
+    log = world.machines["n0"].log
+    rounds = 0
+    while loads:
+        assert len(loads) <= SERVE_LOADS_MAX
+        effect = loads.pop(0)
+        rounds += 1
+        places = {world.machines["n0"].place(number): record for number, record in enumerate(log)}
+        note(node.loaded(effect.ticket, tuple(places.get(place) for place in effect.places), world.now))
+    assert sorted(last) == [1, 2, 3, 4, 5], "each gets its answer to the end"
+    assert rounds > 5 * 3 and last == sorted(last), "nobody is served out of turn"
