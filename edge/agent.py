@@ -280,6 +280,7 @@ class Agent:
             self._report("warning", "log-older-than-key", (("incarnation", floor),))
         effects = self.node.start(floor, now())
         write_number(note, self.node.incarnation)
+        self.node.note_lives(lambda incarnation: write_number(note, incarnation))
         return effects
 
     def _start_archiver(self, world: World) -> None:

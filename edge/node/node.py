@@ -118,6 +118,10 @@ class Node:
         self._tick_ms = now.mono_ms + TICK_MS
         return self._turn(now)
 
+    def note_lives(self, note: Callable[[int], None]) -> None:
+        """Have each incarnation that begins while we run noted, as that of the start is."""
+        self._own.note_life = note
+
     def stop(self, now: Instant) -> list[Effect]:
         """Draft everything queued and the last tally; call again with results until `is_idle`, then `close`."""
         while self._author.queued_events:

@@ -67,6 +67,8 @@ class OwnLine:
         self.key_in_use: VertexKey | None = None
         """A vertex that somebody else signed with our key since we started."""
         self._born_ms: int | None = None
+        self.note_life: Callable[[int], None] = lambda incarnation: None
+        """Told of each incarnation that begins while we run, before anything is written in it."""
         self.is_held = False
         """Nothing is drafted: our line is about to end below what it would hang above."""
         self.log_share = 0.0
@@ -100,7 +102,7 @@ class OwnLine:
         head = max(heads, default=None)
         self._author.begin_anew(next_life(self._author.incarnation, now.wall_ms), head)
         self.head, self._born_ms = head.key if head is not None else None, now.wall_ms
-        self.keep(self.boot_record(now))
+        self._say_life(now)
         self._gossip.changed(now)
 
     def acknowledge(self, ack: Ack, now: Instant) -> None:
@@ -125,10 +127,14 @@ class OwnLine:
         if is_ours:
             highest = max(header.incarnation, self._graph.highest_incarnation(header.author))
             self._author.incarnation = next_life(highest, now.wall_ms)
-            self.keep(self.boot_record(now))
+            self._say_life(now)
         if any(flight.draft.header.incarnation == header.incarnation for flight in self._flights):
             return Refusal("key-in-use", str(tuple(header.key)))
         return None
+
+    def _say_life(self, now: Instant) -> None:
+        self.note_life(self._author.incarnation)
+        self.keep(self.boot_record(now))
 
     def boot_record(self, now: Instant) -> Record:
         """What says in the log that the incarnation we are in has begun."""

@@ -153,6 +153,7 @@ class Machine:
         floor = card.noted_incarnation(self.disk)
         effects = self.node.start(floor, self.clock.now(world.now))
         card.note_incarnation(self.disk, self.node.incarnation)
+        self.node.note_lives(lambda incarnation: card.note_incarnation(self.disk, incarnation))
         self.is_ready = False
         self._carry_out(effects)
         self._plan_tick()

@@ -99,6 +99,7 @@ def test_an_own_record_that_rots_before_anybody_has_it_costs_that_one_record(tmp
         status = one.now()
         assert status["incarnation"] > before and status["own_lost"] == 1 and status["own_orphans"] == 0
         assert status["records_lacking"] == 0
+        assert int((one.data / "keys/incarnation").read_text()) == status["incarnation"]
         one.feed(6)
         one.records_event(7)
         site.agree()

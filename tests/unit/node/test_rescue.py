@@ -54,8 +54,11 @@ def test_the_line_goes_on_below_the_hole_and_what_is_readable_comes_along() -> N
     author = world.machines["author"]
     before = author.node.incarnation
     author.rot(own(author, 3))
+    noted: list[int] = []
+    author.node.note_lives(noted.append)
     late = world.boot("late")
     world.run(15)
+    assert noted == [author.node.incarnation], "should the log be lost next"
     assert events(late) == events(author) == Counter([1.0, 2.0, 4.0, 5.0, 6.0])
     assert late.frontier() == author.frontier() and len(author.frontier()) == 1
     assert author.node.incarnation > before
