@@ -16,6 +16,8 @@ from edge.lab.process import Device, wait_until
 
 DEVICES = 2
 DOWN_S = 1.5
+LATE_SHARE = 0.15
+"""Of the load, before the late one starts; it has its own vertices to write."""
 BROKER_GONE_S = 2.0
 GONE_STATES = "ZX"
 
@@ -31,7 +33,7 @@ class Chaos:
 
     def plan(self, load_s: float) -> list[tuple[float, Callable[[], None]]]:
         """(seconds into the load, act), in order."""
-        steps: list[tuple[float, Callable[[], None]]] = [(0.35 * load_s, self._devices[LATE].start)]
+        steps: list[tuple[float, Callable[[], None]]] = [(LATE_SHARE * load_s, self._devices[LATE].start)]
         steps += [((0.25 + 0.2 * number) * load_s, self.kill_device) for number in range(DEVICES)]
         steps.append((0.65 * load_s, self.kill_host))
         return sorted(steps, key=lambda step: step[0])

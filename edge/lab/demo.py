@@ -6,6 +6,7 @@ them starts a broker. Nothing the devices say about themselves is believed where
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 import tempfile
@@ -25,6 +26,10 @@ from edge.lab.process import Device, wait_until
 
 START_S = 5.0
 """From the first process to the first reading: boot, mDNS, the election of a broker host."""
+START_S_MAX = 40.0
+"""Where the processors are taken: recordings play by the clock, and whoever is not there yet misses their beginning."""
+CALM_LOAD = 2.0
+"""Of the machine, for each processor, up to which START_S is enough."""
 DRAIN_S_MAX = 30.0
 STOP_S = 6.0
 NODES_MAX = 40
@@ -45,6 +50,7 @@ class Demo:
         longest_s = max(recording_s(seat.stream) for seat in self.seats if seat.stream)
         self.speed: float = args.replay_speed or longest_s / args.seconds
         self.load_s = longest_s / self.speed
+        self.start_s = START_S
         self.start_at_ms = 0
         self.recorded_at: dict[tuple[int, ...], int] = {}
         self.accepted_at: dict[tuple[tuple[int, ...], str], int] = {}
@@ -67,14 +73,15 @@ class Demo:
     # ---- the run
 
     def _start(self) -> None:
-        self.start_at_ms = time.time_ns() // 1_000_000 + round(START_S * 1000)
+        self.start_s = start_s(os.getloadavg()[0], len(os.sched_getaffinity(0)))
+        self.start_at_ms = time.time_ns() // 1_000_000 + round(self.start_s * 1000)
         for seat in self.seats:
             self._give_senses(seat)
         self.begun_s = time.monotonic()
         for device in self.devices.values():
             if device.name != LATE:
                 device.start()
-        if not wait_until(lambda: self._poll() and all(d.status for d in self._expected()), 30.0):
+        if not wait_until(lambda: self._poll() and all(d.status for d in self._expected()), START_S_MAX):
             silent = next(device for device in self._expected() if not device.status)
             raise UnavailableError(f"{silent.name} does not start:\n{silent.last_words()}")
 
@@ -85,9 +92,9 @@ class Demo:
         """Let the recordings play; with --chaos kill two devices and the host of a broker on the way, and let one come
         late."""
         plan = self._plan()
-        until_s = self.begun_s + START_S + self.load_s
+        until_s = self.begun_s + self.start_s + self.load_s
         while time.monotonic() < until_s:
-            elapsed_s = time.monotonic() - self.begun_s - START_S
+            elapsed_s = time.monotonic() - self.begun_s - self.start_s
             while plan and plan[0][0] <= elapsed_s:
                 plan.pop(0)[1]()
             self._poll()
@@ -249,6 +256,11 @@ class Demo:
         after = [header for header in own.headers if header.incarnation > kill["incarnation"]]
         kill["last_seq_before"] = before[-1].seq if before else None
         kill["first_after"] = [after[0].incarnation, after[0].seq] if after else None
+
+
+def start_s(load: float, processors: int) -> float:
+    """From the first process to the first reading, beside as much other work."""
+    return START_S * min(START_S_MAX / START_S, max(1.0, load / processors / CALM_LOAD))
 
 
 def main(args: Namespace) -> int:

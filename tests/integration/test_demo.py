@@ -57,7 +57,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Run]]:
     finished: dict[str, Run] = {}
     try:
         for name, process in processes.items():
-            stdout, stderr = process.communicate(timeout=60)
+            stdout, stderr = process.communicate(timeout=150)
             assert stdout, stderr
             finished[name] = Run(process.returncode, json.loads(stdout), stderr, root / name)
         yield finished

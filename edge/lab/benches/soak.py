@@ -25,7 +25,7 @@ from edge.cli.output import Output
 from edge.errors import UsageError
 from edge.lab import plot, report, verdict, watch
 from edge.lab.benches.soak_trend import Sample, Trend, trend
-from edge.lab.demo import NODES_MAX, START_S, Demo
+from edge.lab.demo import NODES_MAX, Demo
 from edge.lab.layout import GATEWAY, Seat, give_senses
 from edge.lab.process import descriptors
 from edge.lab.progress import Bar
@@ -115,11 +115,11 @@ class _Soak(Demo):
         )
 
     def _load(self) -> None:
-        until_s = self.begun_s + START_S + self.load_s
+        until_s = self.begun_s + self.start_s + self.load_s
         while (left_s := until_s - time.monotonic()) > 0:
             time.sleep(min(left_s, SAMPLE_S, self.load_s / 20))
             self._poll()
-            self._sample(time.monotonic() - self.begun_s - START_S)
+            self._sample(time.monotonic() - self.begun_s - self.start_s)
         self._bar.clear()
 
     def _sample(self, at_s: float) -> None:
