@@ -240,7 +240,7 @@ class Agent:
         """Look for the site; what that needs is loaded only now."""
         from edge.shell.site import SiteLink
 
-        options = site_options(self.config, self.identity, keep_all=self.node.keeps_all)
+        options = site_options(self.config, self.identity, keep_all=self.node.reach.keeps_all)
         site = SiteLink(options, deliver=self.door.take, on_state=self._linked)
         world.net = self.site = site
         world.link_status = lambda: {key: site.status()[key] for key in ("broker", "hosting")}

@@ -103,10 +103,6 @@ class Node:
         self.custody.minds_all = False
         self._gossip.company(float("inf"))  # whoever keeps everything wants what we make
 
-    @property
-    def keeps_all(self) -> bool:
-        return self._admission.keeps_all
-
     def start(self, incarnation_floor: int, now: Instant) -> list[Effect]:
         """After recovery: take an incarnation, say so durably, and mend what the last stop left."""
         own = self.recovery.finish(incarnation_floor, self.roster.issued_ms, now)

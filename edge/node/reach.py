@@ -13,6 +13,11 @@ class Reach:
         self._admission = admission
         self._peers = peers
 
+    @property
+    def keeps_all(self) -> bool:
+        """Whether we hold everyone's line."""
+        return self._admission.keeps_all
+
     def hears(self, member: int) -> bool:
         """Whether its signs of life reach us: silence means nothing of those whom we do not listen to."""
         admission = self._admission
