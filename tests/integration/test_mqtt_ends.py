@@ -114,8 +114,7 @@ def test_a_refused_subscription_is_a_refusal():
 
 def test_a_topic_that_is_not_utf_8_does_not_end_the_connection(port):
     with linked(port, 1) as (one,):
-        message = mqtt_module.MQTTMessage(topic=b"\xff\xfe")
-        one.link._received(one.link._client, None, message)
+        one.link._published(b"\xff\xfe", b"", False)
         assert one.link.counts()["dropped_malformed"] == 1
         assert one.link.is_up
 
