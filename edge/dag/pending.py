@@ -165,6 +165,10 @@ class Pending:
         """Where in the log those lie that are on the disk already."""
         return [candidate.place for candidate in self._parked.values() if candidate.place]
 
+    def lacked_by(self, id: VertexId) -> Missing | None:
+        """What this one waits for, if it does."""
+        return self._missing[self._waits[id]] if id in self._parked else None
+
     def names(self, key: VertexKey) -> bool:
         """Whether a vertex of this name waits here."""
         return key in self._keys

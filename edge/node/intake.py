@@ -9,7 +9,7 @@ from itertools import pairwise
 
 from edge.dag.admission import Accepted, Admission, Answer, Duplicate, Early, Mended, Parked
 from edge.dag.evidence import chained
-from edge.dag.pending import Candidate
+from edge.dag.pending import Candidate, Missing
 from edge.effects import Verify
 from edge.ids import Instant, VertexId, VertexKey
 from edge.limits import (
@@ -149,6 +149,7 @@ class Intake:
                 fresh = candidates[at:]  # a proof of two lives, whatever of it waits here already
                 break
         last = candidates[-1]
+        self._began(last.header, self._admission.pending.lacked_by(headers[0].id))
         if not fresh and not self._lacks_signature(last.header):
             self.duplicates += 1
             return ()
@@ -243,16 +244,16 @@ class Intake:
                 self._signed(candidate.header.key, candidate.header.id, candidate.signature)
             if source is not None and isinstance(answer, Accepted | Mended):
                 self._repair.brought(source, header.author)
-            if source is not None and index == 0:
-                self._began(header, answer)
+            if source is not None and index == 0 and isinstance(answer, Parked):
+                self._began(header, answer.missing)
             if isinstance(answer, Refusal):
                 break
         self._forks.look(now)
 
-    def _began(self, header: Header, answer: Answer) -> None:
-        """An answer to a request begins with a vertex of the line that ends in `header`."""
-        if isinstance(answer, Parked) and answer.missing.author == header.author:
-            self._repair.unknown_prev(header.author, header.incarnation, answer.missing.seq)
+    def _began(self, header: Header, missing: Missing | None) -> None:
+        """An answer to a request begins with a vertex of the line that ends in `header`, which waits for this one."""
+        if missing is not None and missing.author == header.author:
+            self._repair.unknown_prev(header.author, header.incarnation, missing.seq)
 
     def _settled(self, answer: Answer, now: Instant) -> None:
         if isinstance(answer, Accepted):
