@@ -214,9 +214,17 @@ class Admission:
         return self._quarantine(Conflict(_lowest(branch), side))
 
     def begins_another(self, base: Header, first: Header) -> bool:
-        """Whether a life that begins above `base` cannot have what we hold of its incarnation."""
+        """Whether a life that begins above `base` cannot have what we hold of its incarnation.
+
+        Of a range only what we lack is looked at: what follows there need not follow on the chain.
+        """
         branch = self.graph.branch(first.author, first.incarnation)
-        if branch is None or base.incarnation == first.incarnation or self.graph.holds(first.key, first.id):
+        if (
+            branch is None
+            or first.prev != base.id
+            or base.incarnation == first.incarnation
+            or self.graph.holds(first.key, first.id)
+        ):
             return False
         return branch.held_from <= branch.head_seq and branch.held_from < first.seq
 
