@@ -269,13 +269,14 @@ class Checkers:
             if theirs != held:
                 self.violated("graphs-differ", machine, f"from {other}")
 
-    def finished(self) -> None:
-        """Everything has healed and been quiet: what was promised is there."""
+    def finished(self, *, can_agree: bool) -> None:
+        """Everything has healed and been quiet: what was promised is there; at every keeper if that can be."""
         self.are_graphs_equal()
         self._parents_are_held()
         self._forks_are_named()
-        losses.recorded(self)
-        losses.readable(self)
+        if can_agree:
+            losses.recorded(self)
+            losses.readable(self)
         lost = losses.acknowledged(self)
         if lost:
             self.violated("lost-acknowledged", None, f"{len(lost)}, the first is {tuple(lost[0])}")

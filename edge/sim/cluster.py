@@ -6,6 +6,7 @@ from contextlib import nullcontext
 from hashlib import sha256
 from random import Random
 
+from edge.sim import losses
 from edge.sim.breaks import BREAKS
 from edge.sim.checkers import Checkers
 from edge.sim.disk import Tail
@@ -95,10 +96,13 @@ class Cluster:
             self.time.run(until_ms + self.profile.quiet_s * 1000, self._is_over)
         if self.checkers.violations:
             return
+        can_agree = self.converged_ms is not None or not losses.beyond_mending(self.checkers)
         differences = self._differences()
-        if self.converged_ms is None and differences:
+        if not can_agree:
+            self.checkers.note("gone for good, and missed")
+        elif self.converged_ms is None and differences:
             self.checkers.violated("unconverged", None, differences)
-        self.checkers.finished()
+        self.checkers.finished(can_agree=can_agree)
 
     def _is_over(self) -> bool:
         return bool(self.checkers.violations) or self.converged_ms is not None

@@ -56,6 +56,26 @@ def readable(checkers: Checkers) -> None:
                     break
 
 
+def beyond_mending(checkers: Checkers) -> list[VertexKey]:
+    """What a keeper holds of somebody else and its log has lost, and no log nor store of all can read any more.
+
+    Its author lost it, too, and nobody else ever had it: who named it as a parent waits with it (docs/decisions/0021).
+    """
+    machines = checkers.world.machines
+    lacking = {
+        key: machine.node.graph.id_at(key)
+        for machine in checkers.world.keepers()
+        for key in machine.node.graph.lost
+        if key.author != machine.index
+    }
+    if not lacking:
+        return []
+    logs = [record for machine in machines for _, record in read_log(machine.disk) if record.type == VERTEX]
+    readable = {id: None for machine in machines for id in machine.store.vertices}
+    readable |= {checkers.header(record.payload).id: None for record in logs}
+    return [key for key, id in lacking.items() if id not in readable]
+
+
 def acknowledged(checkers: Checkers) -> list[VertexKey]:
     """Of every line that a gateway acknowledged, what its store does not have."""
     lost: list[VertexKey] = []

@@ -3,11 +3,14 @@
 import pytest
 
 from edge.dag.evidence import Evidence, decode_evidence, judge
+from edge.dag.pending import Candidate
 from edge.dag.records import EVIDENCE
 from edge.dag.verify import verify_log
 from edge.effects import Announce
+from edge.ids import Parent
 from edge.wire import suite
 from edge.wire.frame import Channel, decode_frontier, encode_vertex
+from edge.wire.refusal import Refusal
 from edge.wire.vertex import Header, encode_header
 from tests.builders import AUTHORITY, SUITE, WALL_MS, Machine, World, event, signer
 
@@ -245,3 +248,39 @@ def test_a_life_whose_beginning_was_dropped_punishes_nobody() -> None:
     tell(a, life(world, line[2], 3))
     assert a.node.status(world.now)["quarantined"] == []
     assert a.node.counts()["refused_prev_mismatch"] == 3
+
+
+def test_a_line_whose_end_waits_here_already_is_asked_for_from_lower_down() -> None:
+    """It forks off below what we hold, and what its answer begins with came live."""
+    world = site("a", "b")
+    a, b = world.up()
+    line = branch(world, 8, 0)
+    other = life(world, line[1], 9)
+    nobodys = Parent(THIEF, 1, 12, branch(world, 12, 1)[-1].id)
+    waits = encode_header(
+        suite=SUITE, site=world.roster.site, epoch=1, author=0, incarnation=a.node.incarnation, seq=1, prev=None,
+        parents=(nobodys,), hlc=WALL_MS << 16, body=None,
+    )  # fmt: skip
+    world.fate = lambda sender, to, channel: int(channel is not Channel.VERTEX)
+    tell(a, line + other)
+    tell(b, line + other[6:])
+    message = suite.sig_structure(SUITE, suite.PURPOSE_VERTEX, waits.raw)
+    frame = encode_vertex(waits.raw, signer("a").sign(message, deterministic=True), None)
+    b.do(b.node.receive(Channel.VERTEX, frame, world.now))
+    world.run(30)
+    assert b.node.graph.holds(other[-1].key, other[-1].id)
+
+
+def test_what_is_lacking_twice_in_one_line_is_no_second_life() -> None:
+    """One vertex rotted, others of a later life never came: of a range that has both, they are looked at in turn."""
+    world = site("a")
+    (a,) = world.up()
+    line = branch(world, 8, 0)
+    later = life(world, line[7], 6)
+    tell(a, line + later[:1])
+    assert a.node.graph.lose(line[2].key, a.node.graph.place(line[2].key)[0])
+    lacking = [Candidate(header, None, None) for header in (line[2], *later[1:-1])]
+    last = Candidate(later[-1], b"checked", None)
+    answers = [a.node._admission.settle(one, (*lacking[at + 1 :], last)) for at, one in enumerate(lacking)]
+    assert not [answer for answer in answers if isinstance(answer, Refusal)]
+    assert quarantined(world) == [[]] and not a.node.graph.lost
