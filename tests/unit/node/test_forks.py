@@ -273,8 +273,8 @@ def test_a_line_whose_end_waits_here_already_is_asked_for_from_lower_down() -> N
 
 def test_what_is_lacking_twice_in_one_line_is_no_second_life() -> None:
     """One vertex rotted, others of a later life never came: of a range that has both, they are looked at in turn."""
-    world = site("a")
-    (a,) = world.up()
+    world = site("a", "b")
+    a, _ = world.up()
     line = branch(world, 8, 0)
     later = life(world, line[7], 6)
     tell(a, line + later[:1])
@@ -283,4 +283,4 @@ def test_what_is_lacking_twice_in_one_line_is_no_second_life() -> None:
     last = Candidate(later[-1], b"checked", None)
     answers = [a.node._admission.settle(one, (*lacking[at + 1 :], last)) for at, one in enumerate(lacking)]
     assert not [answer for answer in answers if isinstance(answer, Refusal)]
-    assert quarantined(world) == [[]] and not a.node.graph.lost
+    assert quarantined(world) == [[], []] and not a.node.graph.lost
