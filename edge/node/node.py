@@ -285,11 +285,11 @@ class Node:
         return self._turn(now)
 
     def deadline(self) -> float:
-        """When `tick` wants to be called next, monotonic ms."""
-        dues = [self.custody.deadline()]
+        """When `tick` wants to be called next, monotonic ms; never, once nothing more is said or asked."""
+        if self._is_closing:
+            return float("inf")
         own = self._own.deadline()
-        if own is not None:
-            dues.append(own)
+        dues = [self.custody.deadline(), float("inf") if own is None else own]
         if self.senses.has_streams or self._forks.has_open:
             dues.append(self._tick_ms)
         # Without a link nothing is announced or asked, however long it has been due.

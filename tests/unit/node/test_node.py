@@ -290,3 +290,13 @@ def test_backlog_is_no_sign_of_life_of_its_author() -> None:
     b.submit(event(9), urgent=True)
     world.deliver()
     assert {row["index"]: row["heard_s"] for row in c.node.peers.rows(world.now)} == {0: None, 1: 0.0}
+
+
+def test_a_node_that_has_closed_wants_no_tick() -> None:
+    """A disk that refuses the last record must not keep the loop turning for what is never said."""
+    world = World(["a", "b"])
+    machine = world.boot("a")
+    machine.submit(event(1))
+    assert machine.node.deadline() < float("inf")
+    machine.node.close(world.now)
+    assert machine.node.deadline() == float("inf")
