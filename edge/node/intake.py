@@ -143,7 +143,9 @@ class Intake:
             self.not_kept += 1
             return ()
         candidates = [Candidate(header, None, body) for header, body in zip(headers, given.bodies, strict=True)]
-        fresh = [candidate for candidate in candidates if not self._admission.knows(candidate.header)]
+        lacking = (at for at, candidate in enumerate(candidates) if not self._admission.knows(candidate.header))
+        # From the first on, known ones too: a proof shows a chain without a gap.
+        fresh = candidates[next(lacking, len(candidates)) :]
         for at, (base, first) in enumerate(pairwise(headers)):
             if self._admission.begins_another(base, first):
                 fresh = candidates[at:]  # a proof of two lives, whatever of it waits here already

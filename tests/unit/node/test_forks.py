@@ -9,7 +9,7 @@ from edge.dag.verify import verify_log
 from edge.effects import Announce
 from edge.ids import Parent
 from edge.wire import suite
-from edge.wire.frame import Channel, decode_frontier, encode_vertex
+from edge.wire.frame import Channel, Range, decode_frontier, decode_vertex, encode_vertex
 from edge.wire.refusal import Refusal
 from edge.wire.vertex import Header, encode_header
 from tests.builders import AUTHORITY, SUITE, WALL_MS, Machine, World, event, signer
@@ -284,3 +284,20 @@ def test_what_is_lacking_twice_in_one_line_is_no_second_life() -> None:
     answers = [a.node._admission.settle(one, (*lacking[at + 1 :], last)) for at, one in enumerate(lacking)]
     assert not [answer for answer in answers if isinstance(answer, Refusal)]
     assert quarantined(world) == [[], []] and not a.node.graph.lost
+
+
+def test_a_side_of_which_a_part_waits_here_already_is_a_proof_all_the_same() -> None:
+    world = site("a", "b")
+    a, b = world.up()
+    line = branch(world, 8, 0)
+    early = life(world, line[2], 4)
+    tell(b, line[:3] + early)
+    world.fate = lambda sender, to, channel: int(channel is not Channel.VERTEX)
+    tell(a, line)
+    tell(a, early[1:2])
+    tell(a, life(world, line[7], 3))
+    assert a.node.counts()["pending"] == 1 and quarantined(world)[0] == []
+    given = Range(tuple(one.raw for one in early), (None,) * 4, decode_vertex(signed(early[-1])).signature)
+    a.node._intake._check(a.node._intake._chain(given), given.signature)
+    a.do(a.node.tick(world.now))
+    assert quarantined(world)[0] == [THIEF] and len(proofs(a)) == 1
