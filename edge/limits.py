@@ -123,7 +123,14 @@ LINE_BYTES_MAX = 64 * 1024
 
 # Models
 MODEL_FILE_BYTES_MAX = 64 * 1024 * 1024
-MODEL_TENSOR_VALUES_MAX = 1024 * 1024  # one input or output
+MODEL_TENSOR_VALUES_MAX = 1024 * 1024  # one input or output, or what is computed between them
+MODEL_TENSORS_MAX = 4096  # in all subgraphs of one file; likewise operators
+MODEL_OPERATORS_MAX = 4096
+MODEL_SUBGRAPHS_MAX = 32
+MODEL_CODES_MAX = 1024  # kinds of operators in one file, each with a version
+MODEL_OPERATOR_TENSORS_MAX = 256  # inputs or outputs of one operator, or of a subgraph
+MODEL_RANK_MAX = 8
+MODEL_TEXT_BYTES_MAX = 16 * 1024  # one name; converters join those of all that they fused
 MODEL_MEMORY_BYTES_MAX = 256 * 1024 * 1024  # what loading and one run may add to the process
 ENGINE_MESSAGE_BYTES_MAX = 2048  # of what a foreign engine says about its failure
 

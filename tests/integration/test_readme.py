@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from edge.lab.training import tflite_writer as w
+from edge.nn.draft import Draft
+from edge.nn.tflite_writer import write_tflite
 from tests.house.source import ROOT
 from tests.house.test_docs import FENCE
 
@@ -28,16 +29,14 @@ def blocks() -> list[str]:
 
 def model() -> bytes:
     """A network that fits README's agent: 128 × 3 numbers in, probabilities of 3 classes out."""
-    tensors = [
-        w.Tensor("x", (1, 384)),
-        w.Tensor("W", (3, 384), data=[0.0] * 384 * 3),
-        w.Tensor("b", (3,), data=[0.0, 1.0, 2.0]),
-        w.Tensor("z", (1, 3)),
-        w.Tensor("y", (1, 3)),
-    ]
-    dense = w.Operator(w.FULLY_CONNECTED, (0, 1, 2), (3,), w.dense_options())
-    softmax = w.Operator(w.SOFTMAX, (3,), (4,), w.softmax_options())
-    return w.model(tensors, [dense, softmax], [0], [4], "readme")
+    draft = Draft()
+    x = draft.tensor("x", (1, 384))
+    weights = draft.constant("W", (3, 384), [0.0] * 384 * 3)
+    bias = draft.constant("b", (3,), [0.0, 1.0, 2.0])
+    z, y = draft.tensor("z", (1, 3)), draft.tensor("y", (1, 3))
+    draft.operator("FULLY_CONNECTED", (x, weights, bias), (z,))
+    draft.operator("SOFTMAX", (z,), (y,), {"beta": 1.0})
+    return write_tflite(draft.graph([x], [y], "readme"))
 
 
 class Shell:

@@ -20,16 +20,19 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import numpy as np
 
-from edge.lab.training import tflite_writer as w
 from edge.lab.training.conv_net import ConvNet, Layer, Settings
 from edge.lab.training.watch_set import CHANNELS, EXERCISES, HELD_OUT, TRAINED, Recording, load
 from edge.lab.watch import FOLDER, interval, streams, true_label, wilson
+from edge.nn.draft import Draft
+from edge.nn.schema import ACTIVATIONS, PADDINGS
+from edge.nn.tflite_writer import write_tflite
 
 SIZE, STEP, SEED = 128, 64, 0
 LAYERS = (Layer(6, 2, 6, 24), Layer(5, 2, 24, 32), Layer(5, 2, 32, 32), Layer(3, 1, 32, 48))
 SPEEDS = (0.75, 1.0, 1.33)
 """The exercises are also learnt slower and faster: people differ most in pace."""
 TRAIN_STEP = 48
+RELU = {"fused_activation_function": ACTIVATIONS.index("RELU")}
 TILT_RAD = 0.2
 """Standard deviation of a random rotation: watches sit differently on every wrist."""
 GAIN = 0.2
@@ -97,39 +100,41 @@ def train(recordings: list[Recording], settings: Settings) -> tuple[ConvNet, Any
 
 def export(net: ConvNet, scale: Any) -> bytes:
     """The network as a `.tflite` that takes raw values: the scale is folded into the first layer."""
-    steps, tensors, operators = SIZE, [w.Tensor("window", (1, SIZE, len(CHANNELS)))], []
-
-    def tensor(*arguments: Any, **keywords: Any) -> int:
-        tensors.append(w.Tensor(*arguments, **keywords))
-        return len(tensors) - 1
+    draft, steps = Draft(), SIZE
+    window = draft.tensor("window", (1, SIZE, len(CHANNELS)))
 
     def reshape(source: int, shape: tuple[int, ...], name: str) -> int:
-        wanted = tensor(f"{name}_shape", (len(shape),), w.INT32, data=shape)
-        operators.append(w.Operator(w.RESHAPE, (source, wanted), (tensor(name, shape),)))
-        return len(tensors) - 1
+        wanted = draft.constant(f"{name}_shape", (len(shape),), shape, "int32")
+        out = draft.tensor(name, shape)
+        draft.operator("RESHAPE", (source, wanted), (out,))
+        return out
 
-    last = reshape(0, (1, SIZE, 1, len(CHANNELS)), "image")
+    last = reshape(window, (1, SIZE, 1, len(CHANNELS)), "image")
     for number, layer in enumerate(net.layers):
         kernel = net.weights[2 * number].reshape(layer.kernel, layer.inputs, layer.outputs)
         kernel = (kernel / scale[None, :, None] if number == 0 else kernel).transpose(2, 0, 1)
         shape = (layer.outputs, layer.kernel, 1, layer.inputs)
-        weight = tensor(f"conv{number}_weight", shape, data=kernel.astype(np.float32).ravel().tolist())
-        bias = tensor(f"conv{number}_bias", (layer.outputs,), data=net.weights[2 * number + 1].tolist())
+        weight = draft.constant(f"conv{number}_weight", shape, kernel.astype(np.float32).ravel().tolist())
+        bias = draft.constant(f"conv{number}_bias", (layer.outputs,), net.weights[2 * number + 1].tolist())
         steps = layer.length(steps)
-        out = tensor(f"conv{number}", (1, steps, 1, layer.outputs))
-        options = w.conv_options(stride_h=layer.stride, activation=w.ACT_RELU)
-        operators.append(w.Operator(w.CONV_2D, (last, weight, bias), (out,), options))
+        out = draft.tensor(f"conv{number}", (1, steps, 1, layer.outputs))
+        draft.operator("CONV_2D", (last, weight, bias), (out,), {**strides(layer.stride), **RELU})
         last = out
     width = net.layers[-1].outputs
-    pooled = tensor("pooled", (1, 1, 1, width))
-    operators.append(w.Operator(w.AVERAGE_POOL_2D, (last,), (pooled,), w.pool_options(height=steps, stride_h=1)))
+    pooled = draft.tensor("pooled", (1, 1, 1, width))
+    draft.operator("AVERAGE_POOL_2D", (last,), (pooled,), {**strides(1), "filter_width": 1, "filter_height": steps})
     flat = reshape(pooled, (1, width), "flat")
-    weight = tensor("dense_weight", (net.classes, width), data=net.weights[-2].T.ravel().tolist())
-    bias = tensor("dense_bias", (net.classes,), data=net.weights[-1].tolist())
-    logits, out = tensor("logits", (1, net.classes)), tensor("probabilities", (1, net.classes))
-    operators.append(w.Operator(w.FULLY_CONNECTED, (flat, weight, bias), (logits,), w.dense_options()))
-    operators.append(w.Operator(w.SOFTMAX, (logits,), (out,), w.softmax_options()))
-    return w.model(tensors, operators, [0], [out], "synedge demo: shoulder exercises from a smartwatch")
+    weight = draft.constant("dense_weight", (net.classes, width), net.weights[-2].T.ravel().tolist())
+    bias = draft.constant("dense_bias", (net.classes,), net.weights[-1].tolist())
+    logits, out = draft.tensor("logits", (1, net.classes)), draft.tensor("probabilities", (1, net.classes))
+    draft.operator("FULLY_CONNECTED", (flat, weight, bias), (logits,), {"fused_activation_function": 0})
+    draft.operator("SOFTMAX", (logits,), (out,), {"beta": 1.0})
+    return write_tflite(draft.graph([window], [out], "synedge demo: shoulder exercises from a smartwatch"))
+
+
+def strides(height: int) -> dict[str, int]:
+    """Steps of `height` along time, none left out at the edges."""
+    return {"padding": PADDINGS.index("VALID"), "stride_w": 1, "stride_h": height}
 
 
 def tally(net: ConvNet, scale: Any, recordings: list[Recording]) -> dict[int, tuple[int, int]]:

@@ -3,8 +3,9 @@
 import struct
 from pathlib import Path
 
-from edge.lab.training import tflite_writer as w
 from edge.nn.backends import ModelFile
+from edge.nn.draft import Draft, per_tensor
+from edge.nn.tflite_writer import write_tflite
 from edge.shell.engines.modelfile import read_model
 
 ONE_OP = Path(read_model.__code__.co_filename).with_name("one_op.tflite")
@@ -21,53 +22,53 @@ def write(path: Path, data: bytes) -> ModelFile:
 
 def dense(width: int = 4) -> bytes:
     """y = x, float32."""
-    eye = [float(i == j) for i in range(width) for j in range(width)]
-    tensors = [
-        w.Tensor("x", (1, width)),
-        w.Tensor("W", (width, width), data=eye),
-        w.Tensor("b", (width,), data=[0.0] * width),
-        w.Tensor("y", (1, width)),
-    ]
-    return w.model(tensors, [w.Operator(w.FULLY_CONNECTED, (0, 1, 2), (3,), w.dense_options())], [0], [3], "identity")
+    draft = Draft()
+    x = draft.tensor("x", (1, width))
+    weights = draft.constant("W", (width, width), [float(i == j) for i in range(width) for j in range(width)])
+    bias = draft.constant("b", (width,), [0.0] * width)
+    y = draft.tensor("y", (1, width))
+    draft.operator("FULLY_CONNECTED", (x, weights, bias), (y,))
+    return write_tflite(draft.graph([x], [y], "identity"))
 
 
-def quantised(dtype: int = w.INT8) -> bytes:
+def quantised(dtype: str = "int8") -> bytes:
     """y = 2 x, both stored in steps of 0.5, zero at 10 (int8 only: the kernel takes no uint8 weights beside it)."""
-    tensors = [
-        w.Tensor("x", (1, 2), dtype, scale=0.5, zero_point=10),
-        w.Tensor("W", (2, 2), dtype, data=[100, 0, 0, 100], scale=0.02),
-        w.Tensor("b", (2,), w.INT32, data=[0, 0], scale=0.01),
-        w.Tensor("y", (1, 2), dtype, scale=0.5, zero_point=10),
-    ]
-    operator = w.Operator(w.FULLY_CONNECTED, (0, 1, 2), (3,), w.dense_options(), version=4)
-    return w.model(tensors, [operator], [0], [3], "int8")
+    draft = Draft()
+    x = draft.tensor("x", (1, 2), dtype, per_tensor(0.5, 10))
+    weights = draft.constant("W", (2, 2), [100, 0, 0, 100], dtype, per_tensor(0.02))
+    bias = draft.constant("b", (2,), [0, 0], "int32", per_tensor(0.01))
+    y = draft.tensor("y", (1, 2), dtype, per_tensor(0.5, 10))
+    draft.operator("FULLY_CONNECTED", (x, weights, bias), (y,), version=4)
+    return write_tflite(draft.graph([x], [y], "int8"))
 
 
 def two_outputs() -> bytes:
-    tensors = [w.Tensor("x", (1, 2)), w.Tensor("a", (1, 2)), w.Tensor("b", (1, 2))]
-    soft = [w.Operator(w.SOFTMAX, (0,), (out,), w.softmax_options()) for out in (1, 2)]
-    return w.model(tensors, soft, [0], [1, 2], "two outputs")
+    draft = Draft()
+    x, a, b = (draft.tensor(name, (1, 2)) for name in "xab")
+    for out in (a, b):
+        draft.operator("SOFTMAX", (x,), (out,), {"beta": 1.0})
+    return write_tflite(draft.graph([x], [a, b], "two outputs"))
 
 
 def integers() -> bytes:
     """An input type that is not among the three."""
-    tensors = [
-        w.Tensor("x", (1, 4), w.INT32),
-        w.Tensor("shape", (2,), w.INT32, data=[2, 2]),
-        w.Tensor("y", (2, 2), w.INT32),
-    ]
-    return w.model(tensors, [w.Operator(w.RESHAPE, (0, 1), (2,))], [0], [2], "int32")
+    draft = Draft()
+    x = draft.tensor("x", (1, 4), "int32")
+    shape = draft.constant("shape", (2,), [2, 2], "int32")
+    y = draft.tensor("y", (2, 2), "int32")
+    draft.operator("RESHAPE", (x, shape), (y,))
+    return write_tflite(draft.graph([x], [y], "int32"))
 
 
 def unfitting() -> bytes:
     """The bias has one value too many: TFLite notices when it prepares the operator."""
-    tensors = [
-        w.Tensor("x", (1, 4)),
-        w.Tensor("W", (3, 4), data=[0.0] * 12),
-        w.Tensor("b", (4,), data=[0.0] * 4),
-        w.Tensor("y", (1, 3)),
-    ]
-    return w.model(tensors, [w.Operator(w.FULLY_CONNECTED, (0, 1, 2), (3,), w.dense_options())], [0], [3], "bad")
+    draft = Draft()
+    x = draft.tensor("x", (1, 4))
+    weights = draft.constant("W", (3, 4), [0.0] * 12)
+    bias = draft.constant("b", (4,), [0.0] * 4)
+    y = draft.tensor("y", (1, 3))
+    draft.operator("FULLY_CONNECTED", (x, weights, bias), (y,))
+    return write_tflite(draft.graph([x], [y], "bad"))
 
 
 def flipped(data: bytes, at: int, value: int) -> bytes:
