@@ -44,7 +44,7 @@ def run(args: Namespace, out: Output) -> int:
 
 def _list(args: Namespace, out: Output) -> int:
     config = load_config(args)
-    live, silence = _live(config)
+    live, silence = live_agents(config)
     rows = [_row(config, index, live) for index in range(len(config.agents))]
     if out.as_json:
         out.document({"running": live is not None, "silence": silence or None, "agents": rows})
@@ -66,7 +66,7 @@ def _list(args: Namespace, out: Output) -> int:
     return 0
 
 
-def _live(config: Config) -> tuple[dict[str, Any] | None, str]:
+def live_agents(config: Config) -> tuple[dict[str, Any] | None, str]:
     """What the running agent says, or None and why it says nothing."""
     try:
         answer = ask(config.node.control_socket, "agents")

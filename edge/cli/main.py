@@ -19,6 +19,7 @@ COMMANDS = {
     "status": "what the running agent is doing",
     "peers": "whom the running agent knows",
     "agents": "list the agents, or test one on a recorded file",
+    "models": "what is in a model file, and which engine takes it",
     "events": "what is in the log: own events and peers'",
     "dag": "heads of the log; verify it; export it for other tools",
     "blobs": "models and other large files: add here, get on another device",

@@ -45,8 +45,12 @@ class Source:
         return Table(self, self.target("root", 0), "root")
 
     def fault(self, where: str, at: int, what: str) -> ModelError:
-        """The error to raise: file, place by name and by byte, what is there and what is allowed."""
-        return ModelError(f"model {self.path}: {where} at byte {at}: {what}")
+        """The error to raise: file, place by name and by byte, what is there and what is allowed.
+
+        Names out of the file may be part of it, so that what cannot be printed is escaped.
+        """
+        message = f"model {self.path}: {where} at byte {at}: {what}"
+        return ModelError("".join(c if c.isprintable() else ascii(c)[1:-1] for c in message))
 
     def spend(self, where: str, at: int, count: int) -> None:
         """Account for looking at `count` bytes."""

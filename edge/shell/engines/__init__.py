@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from edge.nn.backends import Backend, Model
+from edge.nn.backends import Backend, Model, ModelFile
 from edge.nn.errors import EngineError, InferenceError, ModelError
 from edge.shell.engines.modelfile import read_model
 
-__all__ = ["Choice", "EngineOptions", "EngineReport", "Engines", "choose_model", "open_model", "probe"]
+__all__ = ["Choice", "EngineOptions", "EngineReport", "Engines", "choose_model", "examine", "open_model", "probe"]
 
 ORDER = ("tflite_c", "tflite_worker")
 _PROOF = Path(__file__).with_name("one_op.tflite")
@@ -55,6 +55,8 @@ class Choice(NamedTuple):
     model: Model
     engine: EngineReport
     passed_over: tuple[EngineReport, ...]
+    bytes: int
+    """Size of the file."""
 
 
 class Engines:
@@ -79,7 +81,7 @@ class Engines:
             backend, report = self._prove(name)
             if backend is not None:
                 try:
-                    return Choice(backend.load(file), report, tuple(passed_over))
+                    return Choice(backend.load(file), report, tuple(passed_over), len(file.data))
                 except (ModelError, EngineError) as error:
                     report = report._replace(ok=False, why=str(error))
                     refusals.append(str(error))
@@ -92,6 +94,19 @@ class Engines:
     def probe(self) -> list[EngineReport]:
         """Every engine, proven."""
         return [self._prove(name)[1] for name in ORDER]
+
+    def examine(self, file: ModelFile) -> list[EngineReport]:
+        """Every engine, asked whether it takes this model."""
+        reports = []
+        for name in ORDER:
+            backend, report = self._prove(name)
+            if backend is not None:
+                try:
+                    backend.load(file).close()
+                except (ModelError, EngineError) as error:
+                    report = report._replace(ok=False, why=str(error))
+            reports.append(report)
+        return reports
 
     def _prove(self, name: str) -> tuple[Backend | None, EngineReport]:
         with self._lock:
@@ -132,6 +147,11 @@ def open_model(path: str | os.PathLike[str], *, prefer: str | None = None) -> Mo
 def probe() -> list[EngineReport]:
     """Every engine, proven by running a model under the environment's options."""
     return _default().probe()
+
+
+def examine(file: ModelFile) -> list[EngineReport]:
+    """`Engines.examine` under the environment's options."""
+    return _default().examine(file)
 
 
 _engines: dict[EngineOptions, Engines] = {}

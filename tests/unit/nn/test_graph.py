@@ -44,6 +44,12 @@ def test_steps_come_in_the_order_in_which_they_feed_each_other():
     assert "tensor 4 is read before anything has written it" in message
 
 
+def test_names_in_a_refusal_cannot_move_the_cursor():
+    tree = b.model() | {b.CODES: [b.code(32) | {1: "\x1b[2J"}]}
+    b.main(tree)[b.OPERATORS] = [b.operator(0, [b.Y], [b.Y])]
+    assert r"operators[0] CUSTOM:\x1b[2J.inputs[0]" in refusal(tree)
+
+
 @pytest.mark.parametrize(
     ("second", "what"),
     [
