@@ -1,0 +1,129 @@
+"""Exports a trained multi-layer perceptron as `.tflite`, in float32 or quantised to int8 after training.
+
+Quantisation is that of TensorFlow Lite's specification: activations asymmetric with the range that a calibration set
+shows, weights symmetric, biases int32 in steps of input times weight; weights have one scale a layer, which every
+version of TensorFlow Lite takes.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+from edge.nn.draft import Draft, per_tensor
+from edge.nn.errors import ModelError
+from edge.nn.graph import Quantisation
+from edge.nn.mlp import ACTIVATIONS, FLOAT32_MAX, Layer, check
+from edge.nn.schema import ACTIVATIONS as CODES
+from edge.nn.tflite_writer import write_tflite
+
+_FUSED = ("NONE", "RELU", "RELU6", "RELU_N1_TO_1")
+"""Activations that FULLY_CONNECTED does itself, in both types."""
+_FIXED: Mapping[str, Quantisation] = {
+    "LOGISTIC": per_tensor(1 / 256, -128),
+    "TANH": per_tensor(1 / 128, 0),
+    "SOFTMAX": per_tensor(1 / 256, -128),
+}
+"""What TensorFlow Lite demands of the int8 outputs of these operators."""
+_OPTIONS: Mapping[str, Mapping[str, float]] = {"SOFTMAX": {"beta": 1.0}}
+_DENSE_VERSION, _INT8_DENSE_VERSION, _INT8_VERSION = 1, 4, 2
+_BIAS_MAX = 2**30
+_SCALE_MIN = 1e-9
+"""Where everything is 0: small, and far from what float32 flushes."""
+
+
+class Range(NamedTuple):
+    """Where the numbers of a tensor lie; 0 is always among them."""
+
+    low: float = 0.0
+    high: float = 0.0
+
+    def with_row(self, row: Iterable[float]) -> "Range":
+        values = list(row)
+        return Range(min(self.low, *values), max(self.high, *values))
+
+    def quantisation(self) -> Quantisation:
+        """256 steps over the range, 0 exactly on one of them."""
+        scale = max((self.high - self.low) / 255, _SCALE_MIN)
+        return per_tensor(scale, min(max(round(-128 - self.low / scale), -128), 127))
+
+
+def export_float32(layers: Sequence[Layer], description: str = "") -> bytes:
+    """The file. Raises ModelError when the layers do not fit together."""
+    check(layers)
+    draft = Draft()
+    given = last = draft.tensor("input", (1, layers[0].inputs))
+    for number, layer in enumerate(layers):
+        name, shape = f"layer{number}", (layer.outputs, layer.inputs)
+        weights = draft.constant(f"{name}_weights", shape, layer.weights)
+        biases = draft.constant(f"{name}_biases", (layer.outputs,), layer.biases)
+        out = draft.tensor(name, (1, layer.outputs))
+        draft.operator("FULLY_CONNECTED", (last, weights, biases), (out,), _fused(layer), _DENSE_VERSION)
+        last = out
+        if layer.activation not in _FUSED:
+            last = draft.tensor(f"{name}_{layer.activation.lower()}", (1, layer.outputs))
+            draft.operator(layer.activation, (out,), (last,), _OPTIONS.get(layer.activation))
+    return write_tflite(draft.graph([given], [last], description))
+
+
+def export_int8(layers: Sequence[Layer], calibration: Iterable[Sequence[float]], description: str = "") -> bytes:
+    """The file, its input and output int8 too; `calibration` is rows of inputs as they will come.
+
+    Raises ModelError when the layers do not fit together or the calibration set cannot be used.
+    """
+    check(layers)
+    ranges = calibrate(layers, calibration)
+    draft = Draft()
+    width, how = layers[0].inputs, ranges[0].quantisation()
+    given = last = draft.tensor("input", (1, width), "int8", how)
+    for number, (layer, seen) in enumerate(zip(layers, ranges[1:], strict=True)):
+        name, sums = f"layer{number}", seen.quantisation()
+        weights, biases = _weights(draft, name, layer, how)
+        out = draft.tensor(name, (1, layer.outputs), "int8", sums)
+        draft.operator("FULLY_CONNECTED", (last, weights, biases), (out,), _fused(layer), _INT8_DENSE_VERSION)
+        last, how = out, sums
+        if layer.activation not in _FUSED:
+            how = _FIXED[layer.activation]
+            last = draft.tensor(f"{name}_{layer.activation.lower()}", (1, layer.outputs), "int8", how)
+            draft.operator(layer.activation, (out,), (last,), _OPTIONS.get(layer.activation), _INT8_VERSION)
+    return write_tflite(draft.graph([given], [last], description))
+
+
+def calibrate(layers: Sequence[Layer], rows: Iterable[Sequence[float]]) -> list[Range]:
+    """Where the inputs lie, and then for each layer what comes out of its FULLY_CONNECTED, its own activation included.
+
+    An activation that is an operator of its own comes after that, and has a range of its own by definition.
+    """
+    ranges, count = [Range()] * (len(layers) + 1), 0
+    for row in rows:
+        if len(row) != layers[0].inputs:
+            raise ModelError(f"calibration: row {count} of {len(row)} numbers (allowed: {layers[0].inputs})")
+        values = list(row)
+        ranges[0] = ranges[0].with_row(values)
+        for number, layer in enumerate(layers):
+            sums = layer.sums(values)
+            if not all(abs(value) <= FLOAT32_MAX for value in (*values, *sums)):
+                raise ModelError(f"calibration: row {count} makes layer {number} overflow (allowed: finite float32)")
+            values = ACTIVATIONS[layer.activation](sums)
+            ranges[number + 1] = ranges[number + 1].with_row(values if layer.activation in _FUSED else sums)
+        count += 1
+    if not count:
+        raise ModelError("calibration: no rows (allowed: one or more)")
+    return ranges
+
+
+def _weights(draft: Draft, name: str, layer: Layer, given: Quantisation) -> tuple[int, int]:
+    """The constants of one layer, symmetric around 0, in steps that are coarse enough for the largest bias too."""
+    scale = max(max(map(abs, layer.weights)) / 127, max(map(abs, layer.biases)) / given.scales[0] / _BIAS_MAX)
+    scale = max(scale, _SCALE_MIN)
+    step = scale * given.scales[0]
+    weights = [round(w / scale) for w in layer.weights]
+    biases = [round(b / step) for b in layer.biases]
+    shape = (layer.outputs, layer.inputs)
+    return (
+        draft.constant(f"{name}_weights", shape, weights, "int8", per_tensor(scale)),
+        draft.constant(f"{name}_biases", (layer.outputs,), biases, "int32", per_tensor(step)),
+    )
+
+
+def _fused(layer: Layer) -> dict[str, int]:
+    name = layer.activation if layer.activation in _FUSED else "NONE"
+    return {"fused_activation_function": CODES.index(name)}
