@@ -4,6 +4,7 @@ from argparse import ArgumentParser, Namespace
 from collections import Counter
 from typing import Any
 
+from edge.cli import conversion
 from edge.cli.options import add_command, add_config, add_json, load_config
 from edge.cli.output import Output, bytes_text, visible
 from edge.errors import DataError, SynedgeError
@@ -31,12 +32,20 @@ def arguments(parser: ArgumentParser) -> None:
         "models inspect bearing.tflite --json",
     )
     inspect.add_argument("file", metavar="FILE", help="a .tflite file")
+    convert = add_command(
+        commands,
+        "convert",
+        "a network of FANN to .tflite, and how far their answers are apart",
+        "models convert bearing.net bearing.tflite",
+        "models convert bearing.net bearing.tflite --int8 bearing.data",
+    )
+    conversion.arguments(convert)
     for child in commands.choices.values():
         add_json(child)
 
 
 def run(args: Namespace, out: Output) -> int:
-    return _list(args, out) if args.what == "list" else _inspect(args, out)
+    return {"list": _list, "inspect": _inspect, "convert": conversion.convert}[args.what](args, out)
 
 
 def _list(args: Namespace, out: Output) -> int:

@@ -3,15 +3,21 @@
 import re
 import shlex
 import shutil
+from array import array
 from pathlib import Path
+from random import Random
 
 import pytest
 
 from edge.nn.draft import Draft, per_tensor
+from edge.nn.fann import read_net, write_net
+from edge.nn.fann_answer import from_layers
+from edge.nn.fann_data import Data, write_data
 from edge.nn.flatbuffer_writer import Scalar
 from edge.nn.tflite_writer import write_tflite
 from tests.house.source import ROOT
 from tests.nn.cases import draw
+from tests.nn.networks import layers, rows
 from tests.unit.cli.conftest import Synedge
 from tests.unit.nn import broken
 from tests.unit.shell.engine_models import ONE_OP, quantised
@@ -144,11 +150,63 @@ def test_what_operating_says_of_models_works_as_it_is_typed(
 ):
     text = (ROOT / "docs/OPERATING.md").read_text()
     lines = re.findall(r"^synedge (models .+)$", text, re.M)
-    assert len(lines) == 2
+    assert len(lines) == 3
     shutil.copy(ONE_OP, tmp_path / "bearing.tflite")
+    (tmp_path / "valve.net").write_bytes(network())
     configured(tmp_path / "pump-7", "../bearing.tflite")
     monkeypatch.chdir(tmp_path)
     for line in lines:
         ended = synedge(*shlex.split(line))
         assert ended.code == 0, ended.err
-        assert "bearing.tflite" in ended.out and "tflite_c" in ended.out
+        assert re.search(r"(bearing|valve)\.tflite", ended.out) and "tflite_c" in ended.out
+
+
+def network(*activations: str) -> bytes:
+    return write_net(from_layers(layers(Random(3), (4, 6, 2), activations or ("TANH", "LOGISTIC"))))
+
+
+def test_convert_writes_a_model_with_the_same_answers(synedge: Synedge, tmp_path: Path):
+    (tmp_path / "a.net").write_bytes(network())
+    ended = synedge("models", "convert", tmp_path / "a.net", tmp_path / "a.tflite", "--json")
+    assert ended.code == 0, ended.err
+    found = ended.json
+    assert (found["dtype"], found["parameters"], found["rows"]) == ("float32", 44, 100)
+    assert 0 < found["difference_max"] < 1e-5
+    inspected = synedge("models", "inspect", tmp_path / "a.tflite", "--json").json
+    assert inspected["sha256"] == found["sha256"] and inspected["description"] == "from a.net"
+    assert list(inspected["operator_counts"]) == ["FULLY_CONNECTED", "TANH", "LOGISTIC"]
+
+
+def test_convert_quantises_by_a_training_set(synedge: Synedge, tmp_path: Path):
+    (tmp_path / "a.net").write_bytes(network())
+    numbers = [value for row in rows(Random(4), 4, 50) for value in row]
+    (tmp_path / "a.data").write_bytes(write_data(Data(50, 4, 2, array("f", numbers), array("f", [0.0] * 100))))
+    words = ("models", "convert", tmp_path / "a.net", tmp_path / "a.tflite", "--int8", tmp_path / "a.data")
+    found = synedge(*words, "--json").json
+    assert (found["dtype"], found["rows"]) == ("int8", 50)
+    assert 0 < found["difference_max"] < 0.05
+    assert synedge("models", "inspect", tmp_path / "a.tflite", "--json").json["inputs"][0]["dtype"] == "int8"
+
+
+def test_convert_takes_a_training_set_of_the_same_inputs(synedge: Synedge, tmp_path: Path):
+    (tmp_path / "a.net").write_bytes(network())
+    (tmp_path / "a.data").write_bytes(b"1 3 1\n0 0 0\n0\n")
+    ended = synedge("models", "convert", tmp_path / "a.net", tmp_path / "a.tflite", "--int8", tmp_path / "a.data")
+    assert ended.code == 64 and "3 inputs a row; the network takes 4" in ended.err
+    assert not (tmp_path / "a.tflite").exists()
+
+
+def test_convert_takes_stepwise_sigmoids_only_when_asked(synedge: Synedge, tmp_path: Path):
+    net = read_net(network("LOGISTIC", "LOGISTIC"))
+    stepwise = tuple(one._replace(activation=4) if one.sources else one for one in net.neurons)
+    (tmp_path / "a.net").write_bytes(write_net(net._replace(neurons=stepwise)))
+    words = ("models", "convert", tmp_path / "a.net", tmp_path / "a.tflite")
+    refused = synedge(*words)
+    assert refused.code == 65 and "as a curve it is SIGMOID" in refused.err
+    assert 1e-4 < synedge(*words, "--smooth", "--json").json["difference_max"] < 0.1
+
+
+def test_convert_of_no_network_says_the_line(synedge: Synedge, tmp_path: Path):
+    (tmp_path / "a.net").write_bytes(network().replace(b"network_type=0", b"network_type=7"))
+    ended = synedge("models", "convert", tmp_path / "a.net", tmp_path / "a.tflite")
+    assert ended.code == 65 and "network_type 7 (allowed: 0 layered, 1 shortcut)" in ended.err
