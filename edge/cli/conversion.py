@@ -31,7 +31,7 @@ def arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--smooth",
         action="store_true",
-        help="take stepwise sigmoids for the curves they approximate (0.034 off at most, symmetric ones 0.067)",
+        help="take stepwise sigmoids for the curves they approximate: 0.034 off at most, symmetric ones 0.067",
     )
 
 
