@@ -130,6 +130,7 @@ MODEL_SUBGRAPHS_MAX = 32
 MODEL_CODES_MAX = 1024  # kinds of operators in one file, each with a version
 MODEL_OPERATOR_TENSORS_MAX = 256  # inputs or outputs of one operator, or of a subgraph
 MODEL_RANK_MAX = 8
+MODEL_NUMBERS_MAX = 256 * 1024  # of one file beside the content of tensors: dimensions, indices, scales, zero points
 MODEL_TEXT_BYTES_MAX = 16 * 1024  # one name; converters join those of all that they fused
 MODEL_MEMORY_BYTES_MAX = 256 * 1024 * 1024  # what loading and one run may add to the process
 ENGINE_MESSAGE_BYTES_MAX = 2048  # of what a foreign engine says about its failure

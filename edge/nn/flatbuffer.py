@@ -2,15 +2,17 @@
 
 A table opens with a signed distance back to its vtable; the vtable has its own size, the table's, and for each field
 the place in the table or 0 (FlatBuffers internals, "Tables"). What a field points to lies behind it, always, so that
-nothing can lead in a circle. Nothing is copied: content stays a view of the caller's bytes.
+nothing can lead in a circle. Content is not copied: it stays a view of the caller's bytes.
 
 Honest files share little. All reading of one file together may look at `_WORK_PER_BYTE` times its size, so that a small
-file whose tables all name one large vector costs no more than a large file.
+file whose tables all name one large vector costs no more than a large file. Vectors of numbers become Python's, thirty
+bytes for each, and have a bound of their own.
 """
 
 import struct
 from typing import Any, Final
 
+from edge.limits import MODEL_NUMBERS_MAX
 from edge.nn.errors import ModelError
 
 _WORK_PER_BYTE: Final = 4
@@ -27,13 +29,14 @@ _SCALARS = {letter: struct.Struct("<" + letter) for letter in "?bBhHiIqQfd"}
 class Source:
     """The bytes of one file, and how much reading of them is still allowed."""
 
-    __slots__ = ("_work_left", "data", "path", "size")
+    __slots__ = ("_numbers_left", "_work_left", "data", "path", "size")
 
     def __init__(self, data: bytes | bytearray | memoryview, path: str):
         self.data = memoryview(data).toreadonly().cast("B")
         self.path = path
         self.size = len(self.data)
         self._work_left = _WORK_FREE + _WORK_PER_BYTE * self.size
+        self._numbers_left = MODEL_NUMBERS_MAX
 
     def root(self, identifier: bytes) -> "Table":
         """The table that the file begins with. Raises ModelError."""
@@ -57,6 +60,12 @@ class Source:
         self._work_left -= count
         if self._work_left < 0:
             raise self.fault(where, at, f"the file refers to itself too often (allowed: {_WORK_PER_BYTE} × its size)")
+
+    def take_numbers(self, where: str, at: int, count: int) -> None:
+        """Account for numbers that become Python's."""
+        self._numbers_left -= count
+        if self._numbers_left < 0:
+            raise self.fault(where, at, f"too many numbers beside the content (allowed: {MODEL_NUMBERS_MAX} in all)")
 
     def target(self, where: str, at: int) -> int:
         """Where the offset stored at `at` leads: behind it, aligned, with room for four bytes more."""
@@ -119,7 +128,11 @@ class Table:
     def numbers(self, number: int, field: str, letter: str, most: int) -> tuple[Any, ...]:
         """A vector of numbers, at most so many; empty when absent."""
         found = self._vector(number, field, _SCALARS[letter].size, most)
-        return () if found is None else struct.unpack_from(f"<{found[1]}{letter}", self.source.data, found[0])
+        if found is None:
+            return ()
+        at, count = found
+        self.source.take_numbers(self._name(field), at, count)
+        return struct.unpack_from(f"<{count}{letter}", self.source.data, at)
 
     def content(self, number: int, field: str) -> tuple[int, memoryview] | None:
         """A vector of bytes and where it begins, not looked at."""

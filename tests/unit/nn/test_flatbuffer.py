@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
+from edge.limits import MODEL_NUMBERS_MAX
 from edge.nn.errors import ModelError
 from edge.nn.flatbuffer import Source, Table
 from edge.nn.flatbuffer_writer import Blob, Scalar, Vector, write
@@ -201,10 +202,19 @@ def test_an_offset_inside_a_vector_of_tables_is_checked_too():
 
 
 def test_looking_at_the_same_bytes_again_and_again_ends():
-    """A thousand references to one large vector would make reading superlinear."""
-    big = write(Written({0: Vector("i", [0] * 100_000)}), b"TEST")
-    table = root(big)
+    """A thousand references to one long name would make reading superlinear."""
+    table = root(write(Written({0: "x" * 400_000}), b"TEST"))
     for _ in range(4):
-        assert len(table.numbers(0, "big", "i", 100_000)) == 100_000
+        assert len(table.text(0, "long", 400_000)) == 400_000
     with pytest.raises(ModelError, match=r"refers to itself too often \(allowed: 4 × its size\)"):
-        table.numbers(0, "big", "i", 100_000)
+        table.text(0, "long", 400_000)
+
+
+def test_numbers_of_one_file_are_bounded_however_large_it_is():
+    """Each costs thirty bytes once it is Python's."""
+    half = MODEL_NUMBERS_MAX // 2
+    table = root(write(Written({0: Vector("b", [0] * half), 1: Vector("b", [0])}), b"TEST"))
+    for _ in range(2):
+        assert len(table.numbers(0, "half", "b", half)) == half
+    with pytest.raises(ModelError, match=rf"one at byte \d+: too many numbers .* {MODEL_NUMBERS_MAX} in all"):
+        table.numbers(1, "one", "b", 1)
