@@ -23,9 +23,7 @@ def _binary(making: Making, name: str, options: dict[str, Option], *, is_product
     if making.is_quantised:
         scales = making.scale_of(left), making.scale_of(right)
         typical = scales[0] * scales[1] * 74 * 74 if is_product else max(scales) * 74
-        y = making.tensor(
-            "z", shape, per_tensor(typical / 50 * 2.0 ** making.rng.uniform(-1, 1), making.rng.randint(-128, 127))
-        )
+        y = making.tensor("z", shape, per_tensor(typical / 50 * 2.0 ** making.rng.uniform(-1, 1), making.zero_point()))
     making.step(name, [left, right], [y], options, 2 if making.is_quantised else 1)
     making.answer(y)
 
@@ -74,7 +72,7 @@ def _alone(
 def _clamped(making: Making, name: str, width: float, version: int) -> None:
     """What it lets through fills the range, give or take."""
     scale = width / 255 * 2.0 ** making.rng.uniform(-0.5, 1)
-    _alone(making, name, out=(scale, making.rng.choice((-128, 0, making.rng.randint(-128, 127)))), version=version)
+    _alone(making, name, out=(scale, making.zero_point()), version=version)
 
 
 def rsqrt(making: Making) -> None:

@@ -11,6 +11,8 @@
 A model has one input and one output tensor of fixed shape. What was drawn (padding, strides, dilation, fused
 activation, scales by tensor or by channel, zero points) is what TensorFlow Lite allows for the operator, beyond what
 converters usually write; `case.note` says it. Operators of several outputs answer with one of them.
+
+`draw_chain(dtype, seed)` makes whole networks with branches, whose tensors must not lie on one another too early.
 """
 
 import struct
@@ -21,7 +23,7 @@ from typing import NamedTuple
 
 from edge.nn.draft import LETTERS
 from edge.nn.tflite_writer import write_tflite
-from tests.nn import arithmetic, dense, recurrent, shapes, windows
+from tests.nn import arithmetic, chains, dense, recurrent, shapes, windows
 from tests.nn.making import Making
 
 BOTH = ("float32", "int8")
@@ -101,8 +103,17 @@ OPERATORS: Mapping[str, tuple[str, ...]] = {name: dtypes for name, (_, dtypes) i
 
 def draw(operator: str, dtype: str, seed: int) -> Case:
     """One random model with this operator in it."""
+    return _made(operator, _MAKERS[operator][0], dtype, seed)
+
+
+def draw_chain(dtype: str, seed: int) -> Case:
+    """One random network of several operators."""
+    return _made("CHAIN", chains.image, dtype, seed)
+
+
+def _made(operator: str, maker: Maker, dtype: str, seed: int) -> Case:
     making = Making(dtype, Random(f"{operator} {dtype} {seed}"))
-    _MAKERS[operator][0](making)
+    maker(making)
     graph = making.graph(f"{operator} {dtype} {seed}")
     given = graph.subgraphs[0].tensors[graph.subgraphs[0].inputs[0]]
     return Case(

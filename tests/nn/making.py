@@ -25,6 +25,8 @@ class Making:
         self.dtype, self.rng, self.draft = dtype, rng, Draft()
         self.note = ""
         self.low, self.high, self.runs = -2.0, 2.0, 2
+        self.is_calm = False
+        """For networks of many layers: whatever comes in still matters at the end."""
         self._input = self._output = 0
         self._more: tuple[Subgraph, ...] = ()
 
@@ -70,9 +72,14 @@ class Making:
         self._output = index
 
     def activation_scale(self, dtype: str = "int8") -> Quantisation:
-        low, high = (0, 255) if dtype == "uint8" else (-128, 127)
-        zero_point = self.rng.choice((low, high, 0, self.rng.randint(low, high)))
+        zero_point = self.zero_point() + (128 if dtype == "uint8" else 0)
         return per_tensor(2.0 ** self.rng.uniform(-7, -2), zero_point)
+
+    def zero_point(self) -> int:
+        """Anywhere in int8; at its upper end only rarely, for then a RELU leaves nothing."""
+        if self.rng.random() < 0.15:
+            return self.rng.choice((-128, -128, 0, 127))
+        return self.rng.choice((self.rng.randint(-128, 127), self.rng.randint(-100, 20)))
 
     def scale_of(self, index: int) -> float:
         how = self.draft.tensors[index].quantisation
@@ -103,7 +110,8 @@ class Making:
         if not self.is_quantised:
             spread = 1 / sqrt(max(prod(shape) // shape[axis], 1))
             return self.draft.constant(name, shape, [self.rng.gauss(0, spread) for _ in range(prod(shape))])
-        scales = tuple(2.0 ** self.rng.uniform(-9, -4) for _ in range(shape[axis] if by_channel else 1))
+        spread = (-6.5, -5.5) if self.is_calm else (-9.0, -4.0)
+        scales = tuple(2.0 ** self.rng.uniform(*spread) for _ in range(shape[axis] if by_channel else 1))
         how = Quantisation(scales, (0,) * len(scales), axis if by_channel else 0)
         values = [self.rng.randint(-127, 127) for _ in range(prod(shape))]
         return self.draft.constant(name, shape, values, "int8", how)
@@ -114,7 +122,8 @@ class Making:
         how = self.draft.tensors[weights].quantisation
         assert how is not None
         scales = tuple(self.scale_of(x) * scale for scale in how.scales)
-        values = [self.rng.randint(-20_000, 20_000) for _ in range(count)]
+        most = 1_000 if self.is_calm else 20_000
+        values = [self.rng.randint(-most, most) for _ in range(count)]
         return self.draft.constant(name, [count], values, "int32", Quantisation(scales, (0,) * len(scales), 0))
 
     def sums(self, name: str, shape: Sequence[int], x: int, weights: int, terms: int) -> int:
@@ -124,8 +133,10 @@ class Making:
         how = self.draft.tensors[weights].quantisation
         assert how is not None
         typical = self.scale_of(x) * max(how.scales) * TYPICAL * TYPICAL * sqrt(terms)
-        scale = typical / 50 * 2.0 ** self.rng.uniform(-1.5, 1.5)
-        return self.tensor(name, shape, per_tensor(scale, self.rng.choice((-128, 127, 0, self.rng.randint(-128, 127)))))
+        scale = typical / 60 * 2.0 ** (self.rng.uniform(-2.5, -1.5) if self.is_calm else self.rng.uniform(-1.5, 0.5))
+        return self.tensor(
+            name, shape, per_tensor(scale, self.rng.randint(-90, 0) if self.is_calm else self.zero_point())
+        )
 
     def fused(self) -> dict[str, Option]:
         """An activation fused into the operator."""

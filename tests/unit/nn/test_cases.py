@@ -5,7 +5,7 @@ import pytest
 from edge.nn.graph import Operator, Subgraph
 from edge.nn.schema import ACTIVATIONS, PADDINGS
 from edge.nn.tflite import read
-from tests.nn.cases import OPERATORS, Case, draw
+from tests.nn.cases import OPERATORS, Case, draw, draw_chain
 
 MANY = range(150)
 
@@ -59,3 +59,14 @@ def test_weights_come_with_a_scale_for_all_and_one_for_each_channel(operator: st
 def test_a_model_that_remembers_is_run_several_times():
     for operator in ("ASSIGN_VARIABLE", "UNIDIRECTIONAL_SEQUENCE_LSTM"):
         assert len(list(draw(operator, "int8", 0).inputs())) >= 3
+
+
+def test_whole_networks_have_branches_that_meet_again():
+    meeting = 0
+    for seed in range(30):
+        case = draw_chain("int8", seed)
+        assert case == draw_chain("int8", seed)
+        steps = main_of(case).operators
+        assert len(steps) >= 5 and steps[-1].name in ("FULLY_CONNECTED", "SOFTMAX")
+        meeting += any(step.name in ("ADD", "CONCATENATION") for step in steps)
+    assert meeting > 15
