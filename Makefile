@@ -4,13 +4,15 @@ BIN := .venv/bin
 DEMO ?= --nodes 8 --seconds 20 --chaos
 BENCH ?= mesh
 TESTS ?=
+FUZZ ?= 1000000
+SEED ?= 1
 SCRIPTS := .ci/run $(wildcard deploy/*.sh)
 UNIT := systemd/synedge.service
 export PREFIX ?= /opt/synedge
 export DESTDIR ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-aarch64 test-boot test-fresh check lint bench build install uninstall clean
+.PHONY: help demo test fuzz test-aarch64 test-boot test-fresh check lint bench build install uninstall clean
 
 help: ## this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/make \1	\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -23,6 +25,11 @@ test: ## all checks and tests (TESTS="tests/unit -k name" for some); SYNEDGE_SLO
 	@deploy/bootstrap.sh --test
 	@$(MAKE) --no-print-directory lint
 	@$(BIN)/python -m pytest $(TESTS)
+
+fuzz: ## spoilt input for every decoder and reader of files (hours; FUZZ=1000000 cases each kind, SEED=1)
+	@deploy/bootstrap.sh --test
+	@SYNEDGE_FUZZ_CASES=$(FUZZ) SYNEDGE_FUZZ_MODEL_CASES=$(FUZZ) SYNEDGE_FUZZ_SEED=$(SEED) \
+	  $(BIN)/python -m pytest -s tests/fuzz
 
 test-aarch64: ## run the tests of the pure floors on aarch64 under qemu (network; about two minutes)
 	@deploy/bootstrap.sh --test
