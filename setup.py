@@ -19,6 +19,7 @@ EXTENSIONS = {
 
 # Builders of cffi modules, as path:variable.
 CFFI_MODULES = [
+    "kernels/build_kernels.py:ffi",
     "kernels/build_tflite_capi.py:ffi",
 ]
 

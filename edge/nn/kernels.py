@@ -1,0 +1,169 @@
+"""The one door to our own C: which kernels run, weights into panels, plans checked and run.
+
+A variant that is chosen by name is a demand: where this build or this CPU has none, the answer is its name and the
+reason, and never another variant quietly.
+"""
+
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from edge.nn import _kernels
+from edge.nn.errors import EngineError, ModelError
+
+_lib, _ffi = _kernels.lib, _kernels.ffi
+_ALIGNMENT = 64
+_REASONS = {
+    _lib.SYN_UNKNOWN: "there is no such variant",
+    _lib.SYN_NOT_BUILT: "this build has no code for it",
+    _lib.SYN_CPU_LACKS: "this CPU lacks the instructions",
+}
+NONE: int = _lib.SYN_NONE
+CONSTANT: int = _lib.SYN_CONSTANT
+RANK_MAX: int = _lib.SYN_RANK
+PANEL = 8
+
+
+class Step(NamedTuple):
+    """One operation as `syn_op` takes it; fields by the names of kernels/include/synedge/plan.h."""
+
+    kind: str
+    inputs: tuple[int, ...]
+    output: int
+    fields: Mapping[str, Any]
+
+
+def variants() -> tuple[str, ...]:
+    """Every variant that the sources know, the scalar one first."""
+    names: dict[str, None] = {}
+    index = 0
+    while (name := _lib.syn_variant(index)) != _ffi.NULL:
+        names[_ffi.string(name).decode().partition("__")[2]] = None
+        index += 1
+    return tuple(names)
+
+
+def select(variant: str | None = None) -> None:
+    """Use a variant wherever a kernel has it, None: the best for this CPU. Raises EngineError naming what is wrong."""
+    answer = _lib.syn_select(_ffi.NULL if variant is None else variant.encode())
+    if answer != _lib.SYN_OK:
+        raise EngineError(f"kernel {variant}: {_REASONS[answer]} (known: {', '.join(variants())})")
+
+
+def can(variant: str) -> str | None:
+    """Why this variant cannot run here, None when it can."""
+    answer = _lib.syn_can(variant.encode())
+    return None if answer == _lib.SYN_OK else _REASONS[answer]
+
+
+def selected(kernel: str = "s8_gemm") -> str:
+    """The variant of a kernel in use."""
+    name = _lib.syn_selected(kernel.encode())
+    if name == _ffi.NULL:
+        raise EngineError(f"kernel {kernel}: there is no such kernel")
+    found: bytes = _ffi.string(name)
+    return found.decode()
+
+
+def pack_f32(cols: int, depth: int, weights: bytes | memoryview) -> bytes:
+    """Weights [cols][depth] as panels."""
+    out = bytearray(_lib.syn_f32_packed_bytes(cols, depth))
+    _lib.syn_f32_pack(cols, depth, _aligned(weights, "float[]"), _ffi.from_buffer("float[]", out))
+    return bytes(out)
+
+
+def pack_s8(cols: int, depth: int, weights: bytes | memoryview) -> bytes:
+    """Weights [cols][depth] as panels of quads."""
+    out = bytearray(_lib.syn_s8_packed_bytes(cols, depth))
+    _lib.syn_s8_pack(cols, depth, _ffi.from_buffer("int8_t[]", weights), _ffi.from_buffer("int8_t[]", out))
+    return bytes(out)
+
+
+def fold_s8(cols: int, depth: int, weights: bytes | memoryview, bias: bytes | memoryview | None, zero: int) -> bytes:
+    """The bias less the input's zero point times the weights."""
+    out = bytearray(4 * cols)
+    given = _ffi.NULL if bias is None else _aligned(bias, "int32_t[]")
+    _lib.syn_s8_fold(
+        cols, depth, _ffi.from_buffer("int8_t[]", weights), given, zero, _ffi.from_buffer("int32_t[]", out)
+    )
+    return bytes(out)
+
+
+def _aligned(data: bytes | memoryview, kind: str) -> Any:
+    """A copy at an address fit for its type: what lies in a file need not."""
+    return _ffi.from_buffer(kind, bytearray(data))
+
+
+class Memory:
+    """Zeroed bytes at an address fit for every kernel."""
+
+    def __init__(self, size: int):
+        self._owner = _ffi.new("uint8_t[]", size + _ALIGNMENT)
+        start = int(_ffi.cast("uintptr_t", self._owner))
+        self.at = self._owner + -start % _ALIGNMENT
+        self.size = size
+
+    def write(self, offset: int, data: bytes | bytearray | memoryview) -> None:
+        assert 0 <= offset <= self.size - len(data)
+        _ffi.memmove(self.at + offset, data, len(data))
+
+    def read(self, offset: int, size: int) -> bytes:
+        assert 0 <= offset <= self.size - size
+        return bytes(_ffi.buffer(self.at + offset, size))
+
+
+class Plan:
+    """Steps over constants and an arena, proven by the C side; any number of networks may share one."""
+
+    def __init__(self, steps: Sequence[Step], constants: bytes, arena_bytes: int, input_: slice, output: slice):
+        self._ops = _ffi.new("syn_op[]", max(len(steps), 1))
+        for op, step in zip(self._ops, steps, strict=False):
+            _fill(op, step)
+        self.constants = Memory(len(constants))
+        self.constants.write(0, constants)
+        self.arena_bytes = arena_bytes
+        self.input_bytes, self.output_bytes = input_.stop - input_.start, output.stop - output.start
+        self.steps = tuple(step.kind for step in steps)
+        self._plan = _ffi.new("syn_plan *")
+        self._plan.ops, self._plan.ops_count = self._ops, len(steps)
+        self._plan.constants_bytes, self._plan.arena_bytes = len(constants), arena_bytes
+        self._plan.input, self._plan.input_bytes = input_.start, self.input_bytes
+        self._plan.output, self._plan.output_bytes = output.start, self.output_bytes
+        wrong = _lib.syn_plan_check(self._plan, self.constants.at)
+        if wrong:
+            name = steps[wrong - 1].kind if wrong <= len(steps) else "the plan itself"
+            raise ModelError(f"step {wrong} of {len(steps)}, {name}: out of what the kernels take")
+
+    def run(self, arena: Memory, stored: bytes) -> bytes:
+        """Once, input and output in the model's own number formats."""
+        assert arena.size >= self.arena_bytes and len(stored) == self.input_bytes
+        out = bytearray(self.output_bytes)
+        _lib.syn_plan_run(self._plan, self.constants.at, arena.at, _ffi.from_buffer(stored), _ffi.from_buffer(out))
+        return bytes(out)
+
+
+def _fill(op: Any, step: Step) -> None:
+    op.kind = getattr(_lib, f"SYN_OP_{step.kind}")
+    for i in range(_lib.SYN_INPUTS):
+        getattr(op, "in")[i] = step.inputs[i] if i < len(step.inputs) else NONE
+    op.out = step.output
+    for name, value in step.fields.items():
+        _assign(op, name, value)
+
+
+def _assign(struct: Any, name: str, value: Any) -> None:
+    """A number, a row of numbers, or the fields of a struct inside."""
+    if isinstance(value, Mapping):
+        inner = getattr(struct, name)
+        for key, item in value.items():
+            _assign(inner, key, item)
+    elif isinstance(value, (tuple, list)):
+        row = getattr(struct, name)
+        for i, item in enumerate(value):
+            row[i] = item
+    else:
+        setattr(struct, name, value)
+
+
+if sys.byteorder != "little":
+    raise ImportError("the kernels read models in place, which are little-endian")

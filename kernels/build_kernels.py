@@ -1,0 +1,42 @@
+"""Builds `edge.nn._kernels`: our own C, bound in cffi's API mode. Only `edge.nn.kernels` imports the result.
+
+What Python sees is the marked part of include/synedge/plan.h and the few names below. Switches as in setup.py.
+"""
+
+import os
+from pathlib import Path
+
+from cffi import FFI
+
+_HERE = Path(__file__).parent
+_PLAN = (_HERE / "include" / "synedge" / "plan.h").read_text()
+# setuptools wants sources relative to setup.py, which is where builds run.
+SOURCES = sorted(str(path.relative_to(_HERE.parent)) for path in (_HERE / "src").rglob("*.c"))
+FLAGS = ["-std=c11", "-ffp-contract=off", "-fno-math-errno"]
+FLAGS += ["-O0", "-g3"] if os.environ.get("SYNEDGE_DEBUG") else ["-O3", "-g0"]
+SANITIZERS = ["-fsanitize=address,undefined"] if os.environ.get("SYNEDGE_SANITIZE") else []
+
+ffi = FFI()
+ffi.set_source(
+    "edge.nn._kernels",
+    '#include "synedge/kernels.h"\n#include "synedge/plan.h"\n',
+    sources=SOURCES,
+    include_dirs=[str(_HERE.relative_to(_HERE.parent) / "include")],
+    depends=sorted(str(path.relative_to(_HERE.parent)) for path in _HERE.rglob("*.h")),
+    extra_compile_args=[*FLAGS, *SANITIZERS],
+    extra_link_args=SANITIZERS,
+    libraries=["m"],
+)
+ffi.cdef(
+    _PLAN[_PLAN.index("/* cdef begins */") : _PLAN.index("/* cdef ends */")]
+    + """
+    enum { SYN_OK = 0, SYN_UNKNOWN = 1, SYN_NOT_BUILT = 2, SYN_CPU_LACKS = 3 };
+    int syn_select(const char *variant);
+    int syn_can(const char *variant);
+    const char *syn_selected(const char *kernel);
+    const char *syn_variant(size_t index);
+    """
+)
+
+if __name__ == "__main__":
+    ffi.compile(verbose=True)

@@ -1,0 +1,105 @@
+/* The contract of the kernels: what every variant of each of them takes, leaves and promises.
+ *
+ * Kernels allocate nothing, keep nothing and read no clock. Pointers are never null unless said; inputs and outputs do not
+ * overlap; sizes are those the caller has checked (src/check.c). Integer kernels give the same bits in every variant and
+ * the bits of TensorFlow Lite's reference kernels. Float kernels add in one fixed order (four chains, src/f32_gemm), so
+ * variants with fused multiply-add agree with one another to the bit and with the scalar one to 1e-5.
+ */
+#ifndef SYNEDGE_KERNELS_H
+#define SYNEDGE_KERNELS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum {
+    SYN_PANEL = 8, /* outputs that lie side by side in packed weights: one AVX2 register, two NEON ones */
+    SYN_QUAD = 4   /* int8 inputs that lie side by side: what one dot-product instruction takes */
+};
+
+/* From an int32 sum to int8: one multiplier and shift an output (TFLite's MultiplyByQuantizedMultiplier, both roundings),
+ * or, where `scale` is not null, round(sum * scale) in float64, which is what TFLite's FULLY_CONNECTED does. */
+typedef struct {
+    const int32_t *bias;       /* in packed order, padded to whole panels; input zero points are folded in */
+    const int32_t *multiplier; /* >= 0 */
+    const int32_t *shift;      /* -31 to 30 */
+    const double *scale;       /* > 0 */
+    int32_t zero_point;        /* of the output */
+    int32_t low, high;         /* clamp, inside int8 */
+} syn_requant;
+
+/* y[r][c] = clamp(bias[c] + sum over d of x[r][d] * w[d][c]). Weights as panels [cols/8][depth][8], bias padded to whole
+ * panels. NaN stays NaN. Rows of x and y are `x_stride` and `y_stride` elements apart. */
+typedef void syn_f32_gemm_fn(size_t rows, size_t cols, size_t depth, const float *x, size_t x_stride, const float *w,
+                             const float *bias, float low, float high, float *y, size_t y_stride);
+
+/* The same in int8, requantised. Weights as panels [cols/8][ceil(depth/4)][8][4], zero where there is no input. */
+typedef void syn_s8_gemm_fn(size_t rows, size_t cols, size_t depth, const int8_t *x, size_t x_stride, const int8_t *w,
+                            const syn_requant *requant, int8_t *y, size_t y_stride);
+
+/* Where the taps of one output pixel lie: `rows` x `cols` pixels that are really there, `row_step` and `col_step` elements
+ * apart in the input and in the weights. */
+typedef struct {
+    size_t rows, cols;
+    size_t x_row_step, x_col_step;
+    size_t w_row_step, w_col_step;
+} syn_taps;
+
+/* One pixel of a depthwise convolution in which every channel has one filter. */
+typedef void syn_f32_dwconv_fn(size_t channels, const syn_taps *taps, const float *x, const float *w, const float *bias,
+                               float low, float high, float *y);
+typedef void syn_s8_dwconv_fn(size_t channels, const syn_taps *taps, const int8_t *x, const int8_t *w, int32_t x_zero,
+                              const syn_requant *requant, int8_t *y);
+
+/* y[i] = f(x[i]); y may be x. */
+typedef void syn_f32_logistic_fn(size_t count, const float *x, float *y);
+typedef void syn_f32_tanh_fn(size_t count, const float *x, float *y);
+
+/* One row: y[i] = exp(beta * (x[i] - max)) / sum; y may be x. */
+typedef void syn_f32_softmax_fn(size_t count, float beta, const float *x, float *y);
+
+/* Every variant there is: X(kernel, variant). The one list that declares, dispatches, tests and benches them; of two
+ * variants that a CPU can run the later one is the default. */
+#define SYN_VARIANTS(X)                                                                                              \
+    X(f32_gemm, scalar) X(f32_gemm, neon) X(f32_gemm, avx2)                                                          \
+    X(s8_gemm, scalar) X(s8_gemm, neon) X(s8_gemm, neondot) X(s8_gemm, avx2) X(s8_gemm, avx512vnni)                  \
+    X(f32_dwconv, scalar) X(f32_dwconv, neon) X(f32_dwconv, avx2)                                                    \
+    X(s8_dwconv, scalar) X(s8_dwconv, neon) X(s8_dwconv, avx2)                                                       \
+    X(f32_logistic, scalar) X(f32_logistic, avx2)                                                                    \
+    X(f32_tanh, scalar) X(f32_tanh, avx2)                                                                            \
+    X(f32_softmax, scalar) X(f32_softmax, avx2)
+
+/* Every kernel; its type is syn_<kernel>_fn. */
+#define SYN_KERNELS(X)                                                                                               \
+    X(f32_gemm) X(s8_gemm) X(f32_dwconv) X(s8_dwconv) X(f32_logistic) X(f32_tanh) X(f32_softmax)
+
+/* What `select` answers; each needs another remedy. */
+enum {
+    SYN_OK = 0,
+    SYN_UNKNOWN = 1,   /* no variant of that name */
+    SYN_NOT_BUILT = 2, /* this build is for another architecture or its compiler was too old */
+    SYN_CPU_LACKS = 3  /* this processor does not have the instructions */
+};
+
+/* The variants in use: the scalar ones until the first `syn_select`. */
+typedef struct {
+#define X(kernel) syn_##kernel##_fn *kernel;
+    SYN_KERNELS(X)
+#undef X
+} syn_table;
+
+extern syn_table syn_kernels;
+
+/* Use `variant` for every kernel that has it and the scalar one for the others; null or empty: the best that this CPU
+ * runs. Leaves the table as it was unless the answer is SYN_OK. */
+int syn_select(const char *variant);
+
+/* The variant that `kernel` uses now, null when there is no such kernel. */
+const char *syn_selected(const char *kernel);
+
+/* The i-th entry of SYN_VARIANTS as "kernel__variant", null past the last. */
+const char *syn_variant(size_t index);
+
+/* Whether this build has `variant` and this CPU runs it: one of the answers above. */
+int syn_can(const char *variant);
+
+#endif

@@ -1,0 +1,4 @@
+/* The maps for any processor. */
+#define VARIANT scalar
+#define TARGET
+#include "body.h"

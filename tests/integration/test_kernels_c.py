@@ -1,0 +1,98 @@
+"""The kernels as C: strict warnings and sanitizers, every variant against the scalar one, plans that lie; and the same
+on emulated boards where cross compilers and qemu-user are installed."""
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.house.source import ROOT
+
+KERNELS = ROOT / "kernels"
+STRICT = ["-std=c11", "-Wall", "-Wextra", "-Wconversion", "-Werror", "-ffp-contract=off", f"-I{KERNELS / 'include'}"]
+SANITIZED = ["-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
+PLANS = "40000"
+BOARDS = {
+    "aarch64": ("aarch64-linux-gnu-gcc", "qemu-aarch64-static", ("cortex-a53", "cortex-a72", "cortex-a76")),
+    "armhf": ("arm-linux-gnueabihf-gcc", "qemu-arm-static", ("cortex-a7", "cortex-a9", "cortex-a15")),
+}
+BUILT_FOR = {"aarch64": {"scalar", "neon", "neondot"}, "armhf": {"scalar", "neon"}}
+LACKING = {"cortex-a53": {"neondot"}, "cortex-a72": {"neondot"}, "cortex-a9": {"neon"}}
+"""What a board's CPU does not have: SDOT before the A76, VFPv4 on the A9."""
+
+
+def build(compiler: str, program: str, out: Path, *flags: str) -> Path:
+    sources = [str(path) for path in sorted((KERNELS / "src").rglob("*.c"))]
+    done = subprocess.run(
+        [compiler, *STRICT, *flags, "-o", out, *sources, KERNELS / "test" / f"{program}.c", "-lm"],
+        capture_output=True, text=True, check=False, timeout=600,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-3000:]
+    return out
+
+
+def run(*command: str | Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=600)
+
+
+def digests(printed: str) -> dict[str, str]:
+    """Of the int8 kernels, by name."""
+    return dict(re.findall(r"ok (s8_\w+): 300 of 300 shapes, digest (\w+)", printed))
+
+
+@pytest.fixture(scope="module")
+def agree(tmp_path_factory):
+    return build("gcc", "agree", tmp_path_factory.mktemp("agree") / "agree", *SANITIZED)
+
+
+@pytest.fixture(scope="module")
+def here(agree):
+    done = run(agree)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_every_variant_agrees_with_the_scalar_one(here):
+    print(here)
+    assert "FAIL" not in here
+    by_kernel: dict[str, set[str]] = {}
+    for name, digest in digests(here).items():
+        by_kernel.setdefault(name.partition("__")[0], set()).add(digest)
+    assert set(by_kernel) == {"s8_gemm", "s8_dwconv"}
+    assert all(len(found) == 1 for found in by_kernel.values())
+
+
+def test_a_variant_of_another_architecture_is_refused_by_name(agree):
+    foreign = "avx2" if "ok s8_gemm__neon:" in run(agree).stdout else "neon"
+    done = run(agree, foreign)
+    assert (done.returncode, done.stdout) == (2, f"{foreign}: not built\n")
+    done = run(agree, "sse9")
+    assert (done.returncode, done.stdout) == (2, "sse9: unknown\n")
+
+
+def test_plans_that_lie_are_refused_or_harmless(tmp_path):
+    mutate = build("gcc", "mutate", tmp_path / "mutate", *SANITIZED)
+    done = run(mutate, PLANS, "11")
+    assert done.returncode == 0, done.stdout + done.stderr[-3000:]
+
+
+@pytest.mark.parametrize("architecture", BOARDS)
+def test_boards_give_the_same_bits_and_refuse_what_they_lack(architecture, here, tmp_path):
+    compiler, emulator, cpus = BOARDS[architecture]
+    missing = [tool for tool in (compiler, emulator) if shutil.which(tool) is None]
+    if missing:
+        pytest.skip(f"not installed: {', '.join(missing)}")
+    program = build(compiler, "agree", tmp_path / "agree", "-O2", "-static")
+    wanted = {name.partition("__")[0]: digest for name, digest in digests(here).items()}
+    for cpu in cpus:
+        done = run(emulator, "-cpu", cpu, program)
+        assert done.returncode == 0, f"{cpu}: {done.stdout}{done.stderr}"
+        found = digests(done.stdout)
+        variants = {name.partition("__")[2] for name in found}
+        assert variants == BUILT_FOR[architecture] - LACKING.get(cpu, set())
+        assert all(wanted[name.partition("__")[0]] == digest for name, digest in found.items())
+        for variant in LACKING.get(cpu, ()):
+            done = run(emulator, "-cpu", cpu, program, variant)
+            assert (done.returncode, done.stdout) == (2, f"{variant}: CPU lacks it\n")

@@ -1,0 +1,82 @@
+"""The door to the kernels: a variant is chosen by name or refused by name, and plans that reach outside are not run."""
+
+import struct
+
+import pytest
+
+from edge.nn import kernels
+from edge.nn.errors import EngineError, ModelError
+from edge.nn.kernels import CONSTANT, Memory, Plan, Step
+
+
+@pytest.fixture(autouse=True)
+def _as_before():
+    yield
+    kernels.select()
+
+
+def dense(x: int = 0, y: int = 64, weights: int = CONSTANT) -> Step:
+    """y = x W + b for four inputs and three outputs; W and b lie at 0 and 128 among the constants."""
+    sizes = {"rows": 1, "cols": 3, "depth": 4, "f32_low": -100.0, "f32_high": 100.0}
+    return Step("F32_GEMM", (x, weights, CONSTANT | 128), y, sizes)
+
+
+def constants() -> bytes:
+    weights = kernels.pack_f32(3, 4, struct.pack("<12f", *range(12)))
+    return weights + struct.pack("<8f", 1, 2, 3, *(0,) * 5)
+
+
+def test_a_plan_computes():
+    plan = Plan([dense()], constants(), 128, slice(0, 16), slice(64, 76))
+    out = plan.run(Memory(128), struct.pack("<4f", 1, 0, 0, 1))
+    assert struct.unpack("<3f", out) == (0 + 3 + 1, 4 + 7 + 2, 8 + 11 + 3)
+
+
+@pytest.mark.parametrize(
+    "step",
+    [dense(y=124), dense(weights=CONSTANT | 64), dense(x=2), dense(y=CONSTANT), dense(y=0), dense(x=kernels.NONE)],
+)
+def test_a_plan_that_reaches_outside_or_over_itself_is_refused_with_its_step(step: Step):
+    with pytest.raises(ModelError, match="step 1 of 1, F32_GEMM"):
+        Plan([step], constants(), 128, slice(0, 16), slice(64, 76))
+
+
+def test_a_plan_whose_output_is_not_in_the_arena_is_refused():
+    with pytest.raises(ModelError, match="the plan itself"):
+        Plan([dense()], constants(), 128, slice(0, 16), slice(120, 132))
+
+
+def test_every_variant_is_chosen_or_says_why_not():
+    assert kernels.variants()[0] == "scalar"
+    assert len(kernels.variants()) > 3
+    for variant in kernels.variants():
+        why = kernels.can(variant)
+        if why is None:
+            kernels.select(variant)
+            assert variant in {kernels.selected(name) for name in ("s8_gemm", "f32_gemm", "f32_tanh")}
+        else:
+            with pytest.raises(EngineError, match=f"kernel {variant}: {why}"):
+                kernels.select(variant)
+
+
+def test_a_refused_variant_leaves_the_old_one():
+    kernels.select("scalar")
+    with pytest.raises(EngineError, match=r"kernel sse9: there is no such variant \(known: scalar, "):
+        kernels.select("sse9")
+    assert kernels.selected() == "scalar"
+
+
+def test_an_unknown_kernel_has_no_variant():
+    with pytest.raises(EngineError, match="no such kernel"):
+        kernels.selected("s4_gemm")
+
+
+@pytest.mark.parametrize("variant", [name for name in kernels.variants() if kernels.can(name) is None])
+def test_subnormals_count_as_zero_while_a_plan_runs_and_only_then(variant: str):
+    kernels.select(variant)
+    tiny = 1e-30
+    weights = kernels.pack_f32(3, 4, struct.pack("<12f", *(tiny,) * 12)) + bytes(32)
+    plan = Plan([dense()], weights, 128, slice(0, 16), slice(64, 76))
+    out = plan.run(Memory(128), struct.pack("<4f", 1e-10, 0, 0, 0))
+    assert struct.unpack("<3f", out) == (0, 0, 0)
+    assert 2.0**-1060 * 0.5 == 2.0**-1061 > 0
