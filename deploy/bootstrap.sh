@@ -108,7 +108,7 @@ pip() { .venv/bin/python -m pip --disable-pip-version-check --quiet "$@"; }
 dependencies() {
   local run test
   run=$(digest "$pins/run.txt" "$pins/build.txt")
-  test=$(digest "$pins/test.txt" "$pins/tflite.txt")
+  test=$(digest "$pins/test.txt" "$pins/tflite.txt" "$pins/litert.txt")
   if ! is_current .venv/stamp-run "$run"; then
     say "installing Python packages: $pins/run.txt build.txt"
     rm -rf .venv/wheels.new
@@ -122,6 +122,7 @@ dependencies() {
     say "installing Python packages: $pins/test.txt"
     pip install --root-user-action=ignore --no-deps -r "$pins/test.txt"
     worker_environment
+    oracle_environment
     echo "$test" >.venv/stamp-test
   fi
 }
@@ -135,6 +136,17 @@ worker_environment() {
   say "installing Python packages: $pins/tflite.txt into .venv-tflite"
   .venv/bin/python -m venv --without-pip --clear .venv-tflite
   pip --python .venv-tflite/bin/python install --root-user-action=ignore --no-deps -r "$pins/tflite.txt"
+}
+
+# The reference kernels that ours are compared with, likewise on their own.
+oracle_environment() {
+  say "installing Python packages: $pins/litert.txt into .venv-litert"
+  .venv/bin/python -m venv --without-pip --clear .venv-litert
+  if pip --python .venv-litert/bin/python install --root-user-action=ignore --no-deps -r "$pins/litert.txt"; then
+    touch .venv-litert/synedge-done
+  else
+    say "no ai-edge-litert for this Python or machine: parity with the reference kernels is not tested here"
+  fi
 }
 
 # -- extensions and the command ----------------------------------------------------------------------------------------

@@ -44,6 +44,24 @@ def squared_difference(making: Making) -> None:
     _binary(making, "SQUARED_DIFFERENCE", {}, is_product=True)
 
 
+def div(making: Making) -> None:
+    """By what is not zero."""
+    shape = making.some_shape(1, 4)
+    x = making.give(shape)
+    by = making.draft.constant("c", [1], [making.rng.choice((-3.0, 0.25, 7.0))])
+    y = making.tensor("y", shape)
+    making.step("DIV", [x, by], [y], making.fused())
+    making.answer(y)
+
+
+def maximum(making: Making) -> None:
+    _binary(making, "MAXIMUM", {}, is_product=False)
+
+
+def minimum(making: Making) -> None:
+    _binary(making, "MINIMUM", {}, is_product=False)
+
+
 def mean(making: Making) -> None:
     rng = making.rng
     shape = making.some_shape(2, 4)
@@ -80,6 +98,16 @@ def rsqrt(making: Making) -> None:
     _alone(making, "RSQRT")
 
 
+def sqrt(making: Making) -> None:
+    making.low, making.high = 0.0, 9.0
+    _alone(making, "SQRT")
+
+
+def exp(making: Making) -> None:
+    making.low, making.high = -9.0, 2.0
+    _alone(making, "EXP")
+
+
 def softmax(making: Making) -> None:
     beta = making.rng.choice((1.0, 1.0, 0.5, 2.0))
     _alone(making, "SOFTMAX", {"beta": beta}, (1 / 256, -128))
@@ -106,6 +134,10 @@ def relu6(making: Making) -> None:
 
 def relu_n1_to_1(making: Making) -> None:
     _clamped(making, "RELU_N1_TO_1", 2, 1)
+
+
+def relu_0_to_1(making: Making) -> None:
+    _clamped(making, "RELU_0_TO_1", 1, 1)
 
 
 def leaky_relu(making: Making) -> None:

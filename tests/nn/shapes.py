@@ -84,6 +84,33 @@ def pad(making: Making) -> None:
     making.answer(y)
 
 
+def padv2(making: Making) -> None:
+    """With a value of its own, in the scale of what it is put around."""
+    rng = making.rng
+    shape = making.some_shape(1, 4, 6)
+    sides = [[rng.choice((0, 0, 1, 3)), rng.choice((0, 0, 1, 2))] for _ in shape]
+    x = making.give(shape)
+    y = making.like(x, "y", [dim + sum(two) for dim, two in zip(shape, sides, strict=True)])
+    widths = making.integers("widths", [side for two in sides for side in two], [len(shape), 2])
+    value = making.constant("value", [1], making.draft.tensors[x].quantisation)
+    making.step("PADV2", [x, widths, value], [y], version=2 if making.is_quantised else 1)
+    making.answer(y)
+
+
+def slice_(making: Making) -> None:
+    rng = making.rng
+    shape = making.some_shape(1, 4, 8)
+    begin = [rng.randrange(dim) for dim in shape]
+    size = [rng.randint(1, dim - first) for dim, first in zip(shape, begin, strict=True)]
+    said = [-1 if first + count == dim and rng.random() < 0.5 else count
+            for first, count, dim in zip(begin, size, shape, strict=True)]  # fmt: skip
+    x = making.give(shape)
+    y = making.like(x, "y", size)
+    inputs = [x, making.integers("begin", begin), making.integers("size", said)]
+    making.step("SLICE", inputs, [y], version=2 if making.is_quantised else 1)
+    making.answer(y)
+
+
 def strided_slice(making: Making) -> None:
     """Forwards and backwards, with ends from either side, left open by masks, or single places that shrink away."""
     rng = making.rng
