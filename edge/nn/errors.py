@@ -7,6 +7,14 @@ class ModelError(DataError):
     """A model file cannot be used; the message names the file and the reason."""
 
 
+class LackingError(ModelError):
+    """The file may be right: it has something that our reader does not read."""
+
+
+class BrokenModelError(ModelError):
+    """The file is not what it claims to be. No engine gets to see it."""
+
+
 class InferenceError(DataError):
     """One run failed; the model may be run again."""
 

@@ -22,6 +22,7 @@ from edge.limits import (
     MODEL_TEXT_BYTES_MAX,
 )
 from edge.nn.constants import Buffers
+from edge.nn.errors import LackingError
 from edge.nn.flatbuffer import Source, Table
 from edge.nn.graph import (
     OMITTED,
@@ -56,7 +57,8 @@ _NO_OPTIONS: MappingProxyType[str, Option] = MappingProxyType({})
 
 
 def read(data: bytes | bytearray | memoryview, path: str = "") -> Graph:
-    """The model in these bytes. Raises ModelError that names file (`path`), place, fault and what is allowed.
+    """The model in these bytes. Raises ModelError that names file (`path`), place, fault and what is allowed;
+    a LackingError when the file may be right and has what we do not read.
 
     The graph refers to `data`, which must not change while the graph is in use.
     """
@@ -119,7 +121,7 @@ class _Reader:
         if not 0 <= number < len(DTYPES):
             raise table.fault("type", f"is {number} (allowed: 0 to {len(DTYPES) - 1})")
         if table.has(6):
-            raise table.fault("sparsity", "the tensor is sparse (allowed: dense)")
+            raise LackingError(str(table.fault("sparsity", "the tensor is sparse (allowed: dense)")))
         dtype, shape = DTYPES[number], _shape(table)
         data = self._data(table, dtype, shape)
         values = prod(shape)
@@ -137,7 +139,7 @@ class _Reader:
         if number >= max(len(self._buffers), 1):
             raise table.fault("buffer", f"is {number} (allowed: 0 to {len(self._buffers) - 1})")
         if table.scalar(10, "external_buffer", "I", 0):
-            raise table.fault("external_buffer", "content outside of the file (allowed: inside)")
+            raise LackingError(str(table.fault("external_buffer", "content outside of the file (allowed: inside)")))
         found = self._buffers.content(number) if len(self._buffers) else None
         if found is None:
             return memoryview(b"") if dtype.bits and 0 in shape else None
@@ -175,7 +177,8 @@ def _quantisation(table: Table, dtype: Dtype, shape: tuple[int, ...]) -> Quantis
     if given is None:
         return None
     if given.scalar(4, "details_type", "B", 0):
-        raise given.fault("details_type", "quantised in blocks, by several axes or by own rules (allowed: by one axis)")
+        what = "quantised in blocks, by several axes or by own rules (allowed: by one axis)"
+        raise LackingError(str(given.fault("details_type", what)))
     most = max(shape, default=1)
     scales, zero_points = given.numbers(2, "scale", "f", most), given.numbers(3, "zero_point", "q", most)
     axis = given.scalar(6, "quantized_dimension", "i", 0)

@@ -1,7 +1,8 @@
 """Chooses who runs a model. Every engine proves itself first by running a one-operator model whose answer is known.
 
-Order: the native engine (later), TensorFlow Lite's C API, tflite-runtime in a worker. The choice is made per model: the
-first engine that works and takes the file. What was passed over, and why, is kept for the log and for `doctor`.
+Order: the native engine, TensorFlow Lite's C API, tflite-runtime in a worker. The choice is made per model: the first
+engine that works and takes the file. What was passed over, and why, is kept for the log and for `doctor`. A file in
+which the native engine's reader finds something wrong is refused for all: others would be less careful with it.
 """
 
 import os
@@ -13,29 +14,32 @@ from pathlib import Path
 from typing import NamedTuple
 
 from edge.nn.backends import Backend, Model, ModelFile
-from edge.nn.errors import EngineError, InferenceError, ModelError
+from edge.nn.errors import BrokenModelError, EngineError, InferenceError, ModelError
 from edge.shell.engines.modelfile import read_model
 
 __all__ = ["Choice", "EngineOptions", "EngineReport", "Engines", "choose_model", "examine", "open_model", "probe"]
 
-ORDER = ("tflite_c", "tflite_worker")
+ORDER = ("native", "tflite_c", "tflite_worker")
 _PROOF = Path(__file__).with_name("one_op.tflite")
 _PROOF_INPUT, _PROOF_OUTPUT = struct.pack("<4f", 1, 2, 3, 4), (3.0, 8.0, 13.0)
 
 
 @dataclass(frozen=True, slots=True)
 class EngineOptions:
-    """Where foreign engines are; None means: look."""
+    """Where foreign engines are, and which of our kernels to use; None means: look, and the best."""
 
     tflite_c: str | None = None
     """Path of libtensorflowlite_c.so."""
     tflite_python: str | None = None
     """An interpreter that has tflite-runtime and numpy<2."""
+    kernel: str | None = None
+    """A variant of the native engine's kernels."""
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> "EngineOptions":
-        """SYNEDGE_TFLITE_C and SYNEDGE_TFLITE_PYTHON; empty counts as unset."""
-        return cls(environment.get("SYNEDGE_TFLITE_C") or None, environment.get("SYNEDGE_TFLITE_PYTHON") or None)
+        """SYNEDGE_TFLITE_C, SYNEDGE_TFLITE_PYTHON and SYNEDGE_KERNEL; empty counts as unset."""
+        names = ("SYNEDGE_TFLITE_C", "SYNEDGE_TFLITE_PYTHON", "SYNEDGE_KERNEL")
+        return cls(*(environment.get(name) or None for name in names))
 
 
 class EngineReport(NamedTuple):
@@ -64,6 +68,7 @@ class Engines:
 
     def __init__(self, options: EngineOptions):
         self._makers: dict[str, Callable[[], Backend]] = {
+            "native": lambda: _native(options),
             "tflite_c": lambda: _tflite_c(options),
             "tflite_worker": lambda: _tflite_worker(options),
         }
@@ -82,6 +87,8 @@ class Engines:
             if backend is not None:
                 try:
                     return Choice(backend.load(file), report, tuple(passed_over), len(file.data))
+                except BrokenModelError:
+                    raise
                 except (ModelError, EngineError) as error:
                     report = report._replace(ok=False, why=str(error))
                     refusals.append(str(error))
@@ -97,14 +104,17 @@ class Engines:
 
     def examine(self, file: ModelFile) -> list[EngineReport]:
         """Every engine, asked whether it takes this model."""
-        reports = []
+        reports, broken = [], ""
         for name in ORDER:
             backend, report = self._prove(name)
-            if backend is not None:
+            if backend is not None and not broken:
                 try:
                     backend.load(file).close()
                 except (ModelError, EngineError) as error:
                     report = report._replace(ok=False, why=str(error))
+                    broken = str(error) if isinstance(error, BrokenModelError) else ""
+            elif broken:
+                report = report._replace(ok=False, why=broken)
             reports.append(report)
         return reports
 
@@ -166,6 +176,12 @@ def _default() -> Engines:
             _engines.clear()
             _engines[options] = Engines(options)
         return _engines[options]
+
+
+def _native(options: EngineOptions) -> Backend:
+    from edge.shell.engines.native import Native
+
+    return Native(options.kernel)
 
 
 def _tflite_c(options: EngineOptions) -> Backend:

@@ -20,12 +20,12 @@ def write(path: Path, data: bytes) -> ModelFile:
     return read_model(path)
 
 
-def dense(width: int = 4) -> bytes:
-    """y = x, float32."""
+def dense(width: int = 4, value: float = 0.0) -> bytes:
+    """y = x + value, float32."""
     draft = Draft()
     x = draft.tensor("x", (1, width))
     weights = draft.constant("W", (width, width), [float(i == j) for i in range(width) for j in range(width)])
-    bias = draft.constant("b", (width,), [0.0] * width)
+    bias = draft.constant("b", (width,), [value] * width)
     y = draft.tensor("y", (1, width))
     draft.operator("FULLY_CONNECTED", (x, weights, bias), (y,))
     return write_tflite(draft.graph([x], [y], "identity"))
@@ -40,6 +40,14 @@ def quantised(dtype: str = "int8") -> bytes:
     y = draft.tensor("y", (1, 2), dtype, per_tensor(0.5, 10))
     draft.operator("FULLY_CONNECTED", (x, weights, bias), (y,), version=4)
     return write_tflite(draft.graph([x], [y], "int8"))
+
+
+def one_operator(name: str) -> bytes:
+    """One float32 operator on two numbers, without options."""
+    draft = Draft()
+    x, y = draft.tensor("x", (1, 2)), draft.tensor("y", (1, 2))
+    draft.operator(name, (x,), (y,))
+    return write_tflite(draft.graph([x], [y], name))
 
 
 def two_outputs() -> bytes:

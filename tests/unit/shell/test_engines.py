@@ -14,7 +14,7 @@ import pytest
 
 from edge import limits
 from edge.lab.training.make_one_op import one_op
-from edge.nn.errors import EngineError, InferenceError, ModelError
+from edge.nn.errors import BrokenModelError, EngineError, InferenceError, ModelError
 from edge.shell.engines import EngineOptions, Engines, modelfile, open_model, probe
 from edge.shell.engines.modelfile import outer_fault, read_model
 from edge.shell.engines.proof import prove
@@ -228,44 +228,63 @@ def test_proof_notices_a_silent_leave():
 # --- the choice -----------------------------------------------------------------------------------------------------
 
 
-def test_the_c_engine_is_chosen_first_and_the_worker_never_started():
-    engines = Engines(EngineOptions(tflite_python="/nowhere/python"))
+def test_the_native_engine_is_chosen_first_and_nothing_foreign_looked_for():
+    engines = Engines(EngineOptions("/nowhere/lib.so", "/nowhere/python"))
     choice = engines.choose(ONE_OP)
-    assert choice.engine.name == choice.model.engine == "tflite_c"
-    assert choice.passed_over == () and choice.engine.version and choice.engine.path
+    assert choice.engine.name == choice.model.engine == "native"
+    assert choice.passed_over == () and choice.engine.version and choice.engine.path.startswith("kernels ")
     choice.model.close()
+
+
+def test_a_model_that_the_native_engine_lacks_goes_to_the_next(tmp_path: Path):
+    path = tmp_path / "sine.tflite"
+    path.write_bytes(models.one_operator("SIN"))
+    choice = Engines(EngineOptions(tflite_python="/nowhere/python")).choose(path)
+    assert choice.model.engine == "tflite_c"
+    assert [(report.name, report.ok) for report in choice.passed_over] == [("native", False)]
+    assert f"model {path}: operators that the native engine lacks: SIN" in choice.passed_over[0].why
+    assert choice.model.run(floats(0.0, 1.0)) == pytest.approx((0.0, 0.841471))
+    choice.model.close()
+
+
+def test_a_damaged_model_is_refused_for_all_engines(tmp_path: Path):
+    """TFLite's own verifier would let NaN weights pass."""
+    path = tmp_path / "nan.tflite"
+    path.write_bytes(models.dense(value=float("nan")))
+    with pytest.raises(BrokenModelError, match="NaN"):
+        Engines(EngineOptions()).choose(path)
 
 
 def test_a_preferred_engine_that_does_not_work_is_passed_over_with_its_reason():
     choice = Engines(EngineOptions(tflite_python="/nowhere/python")).choose(ONE_OP, prefer="tflite_worker")
-    assert choice.model.engine == "tflite_c"
+    assert choice.model.engine == "native"
     assert [(r.name, r.ok) for r in choice.passed_over] == [("tflite_worker", False)]
     assert "no such interpreter: /nowhere/python" in choice.passed_over[0].why
     choice.model.close()
 
 
 def test_no_engine_at_all_says_what_was_tried(tmp_path: Path):
-    engines = Engines(EngineOptions("/nowhere/lib.so", "/nowhere/python"))
+    engines = Engines(EngineOptions("/nowhere/lib.so", "/nowhere/python", "sse9"))
     with pytest.raises(EngineError) as caught:
         engines.choose(ONE_OP)
-    assert "/nowhere/lib.so" in str(caught.value) and "/nowhere/python" in str(caught.value)
-    assert [r.ok for r in engines.probe()] == [False, False]
+    assert all(name in str(caught.value) for name in ("/nowhere/lib.so", "/nowhere/python", "kernel sse9"))
+    assert [r.ok for r in engines.probe()] == [False, False, False]
 
 
 def test_a_library_that_is_none_is_reported(tmp_path: Path):
     fake = tmp_path / "libtensorflowlite_c.so"
     fake.write_bytes(b"not an ELF file")
-    (c_engine, _) = Engines(EngineOptions(str(fake), "/nowhere/python")).probe()
+    (_, c_engine, _) = Engines(EngineOptions(str(fake), "/nowhere/python")).probe()
     assert not c_engine.ok and "tflite_c" in c_engine.why and str(fake) in c_engine.why
 
 
 def test_a_library_without_the_api_is_reported():
-    (c_engine, _) = Engines(EngineOptions("/lib/x86_64-linux-gnu/libm.so.6", "/nowhere/python")).probe()
+    (_, c_engine, _) = Engines(EngineOptions("/lib/x86_64-linux-gnu/libm.so.6", "/nowhere/python")).probe()
     assert not c_engine.ok and "tflite_c" in c_engine.why
 
 
 def test_an_unknown_preference_lists_what_is_allowed():
-    with pytest.raises(EngineError, match=r"tensorrt \(allowed: tflite_c, tflite_worker\)"):
+    with pytest.raises(EngineError, match=r"tensorrt \(allowed: native, tflite_c, tflite_worker\)"):
         open_model(ONE_OP, prefer="tensorrt")
 
 
@@ -279,7 +298,7 @@ def test_a_bad_file_is_the_files_fault_not_the_engines(tmp_path: Path):
 def test_the_environment_names_the_library(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("SYNEDGE_TFLITE_C", str(find_library()))
     monkeypatch.setenv("SYNEDGE_TFLITE_PYTHON", "/nowhere/python")
-    c_engine, worker = probe()
+    _, c_engine, worker = probe()
     assert c_engine.ok and c_engine.path == str(find_library())
     assert not worker.ok and "/nowhere/python" in worker.why
 
