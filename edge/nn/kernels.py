@@ -5,7 +5,8 @@ reason, and never another variant quietly.
 """
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 from edge.nn import _kernels
@@ -72,11 +73,12 @@ def pack_f32(cols: int, depth: int, weights: bytes | memoryview) -> bytes:
     return bytes(out)
 
 
-def pack_s8(cols: int, depth: int, weights: bytes | memoryview) -> bytes:
-    """Weights [cols][depth] as panels of quads."""
+def pack_s8(cols: int, depth: int, weights: bytes | memoryview) -> tuple[bytes, bool]:
+    """Weights [cols][depth] as panels of quads, and whether they are narrow: none is -128."""
     out = bytearray(_lib.syn_s8_packed_bytes(cols, depth))
-    _lib.syn_s8_pack(cols, depth, _ffi.from_buffer("int8_t[]", weights), _ffi.from_buffer("int8_t[]", out))
-    return bytes(out)
+    stored = _ffi.from_buffer("int8_t[]", weights)
+    is_narrow = _lib.syn_s8_pack(cols, depth, stored, _ffi.from_buffer("int8_t[]", out))
+    return bytes(out), bool(is_narrow)
 
 
 def fold_s8(cols: int, depth: int, weights: bytes | memoryview, bias: bytes | memoryview | None, zero: int) -> bytes:
@@ -99,9 +101,14 @@ class Memory:
 
     def __init__(self, size: int):
         self._owner = _ffi.new("uint8_t[]", size + _ALIGNMENT)
-        start = int(_ffi.cast("uintptr_t", self._owner))
-        self.at = self._owner + -start % _ALIGNMENT
+        self._start = -int(_ffi.cast("uintptr_t", self._owner)) % _ALIGNMENT
+        self.at = self._owner + self._start
         self.size = size
+
+    def view(self, where: slice) -> memoryview:
+        """These bytes themselves; the view keeps the memory alive."""
+        assert 0 <= where.start <= where.stop <= self.size
+        return memoryview(_ffi.buffer(self._owner))[self._start + where.start : self._start + where.stop]
 
     def write(self, offset: int, data: bytes | bytearray | memoryview) -> None:
         assert 0 <= offset <= self.size - len(data)
@@ -122,24 +129,34 @@ class Plan:
         self.constants = Memory(len(constants))
         self.constants.write(0, constants)
         self.arena_bytes = arena_bytes
-        self.input_bytes, self.output_bytes = input_.stop - input_.start, output.stop - output.start
+        self._input, self._output = input_, output
         self.steps = tuple(step.kind for step in steps)
         self._plan = _ffi.new("syn_plan *")
         self._plan.ops, self._plan.ops_count = self._ops, len(steps)
         self._plan.constants_bytes, self._plan.arena_bytes = len(constants), arena_bytes
-        self._plan.input, self._plan.input_bytes = input_.start, self.input_bytes
-        self._plan.output, self._plan.output_bytes = output.start, self.output_bytes
+        self._plan.input, self._plan.input_bytes = input_.start, input_.stop - input_.start
+        self._plan.output, self._plan.output_bytes = output.start, output.stop - output.start
         wrong = _lib.syn_plan_check(self._plan, self.constants.at)
         if wrong:
             name = steps[wrong - 1].kind if wrong <= len(steps) else "the plan itself"
             raise ModelError(f"step {wrong} of {len(steps)}, {name}: out of what the kernels take")
 
-    def run(self, arena: Memory, stored: bytes) -> bytes:
-        """Once, input and output in the model's own number formats."""
-        assert arena.size >= self.arena_bytes and len(stored) == self.input_bytes
-        out = bytearray(self.output_bytes)
-        _lib.syn_plan_run(self._plan, self.constants.at, arena.at, _ffi.from_buffer(stored), _ffi.from_buffer(out))
-        return bytes(out)
+    def bind(self, arena: Memory) -> "Bound":
+        """Ready to run in an arena of its own."""
+        assert arena.size >= self.arena_bytes
+        run = partial(_lib.syn_plan_run, self._plan, self.constants.at, arena.at, _ffi.NULL, _ffi.NULL)
+        return Bound(arena.view(self._input), arena.view(self._output), run, (self, arena))
+
+
+class Bound(NamedTuple):
+    """A plan in its arena. Input and output lie in the arena: a run may leave anything in the input, so it is written
+    before each one."""
+
+    input: memoryview
+    output: memoryview
+    run: Callable[[], None]
+    owners: tuple[Plan, Memory]
+    """What `run` works on, kept alive."""
 
 
 def _fill(op: Any, step: Step) -> None:

@@ -12,6 +12,8 @@ class Network:
         self.input, self.output = lowered.input, lowered.output
         self._plan, self._state = lowered.plan, lowered.state
         self._arena = kernels.Memory(lowered.plan.arena_bytes)
+        self.bound = lowered.plan.bind(self._arena)
+        """For who runs it often: write `bound.input`, call `bound.run`, read `bound.output`."""
         self.reset()
 
     @property
@@ -28,7 +30,10 @@ class Network:
         """One run in the model's own number formats."""
         if len(stored) != self.input.stored_bytes:
             raise InferenceError(f"input of {len(stored)} bytes (allowed: {self.input.stored_bytes})")
-        return self._plan.run(self._arena, stored)
+        bound = self.bound
+        bound.input[:] = stored
+        bound.run()
+        return bytes(bound.output)
 
     def run(self, tensor: bytes) -> tuple[float, ...]:
         """Packed float32 in, finite floats out."""

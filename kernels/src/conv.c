@@ -87,14 +87,14 @@ void syn_run_s8_conv(const syn_op *op, syn_memory memory) {
     const rows_of_patches rows = in_place(w);
     for (uint32_t b = 0; b < w->batches; b++, x += image) {
         for (size_t i = 0; one_piece && i < rows.outer; i++, y += rows.inner * w->out_c) {
-            syn_kernels.s8_gemm(rows.inner, w->out_c, depth, x + i * rows.outer_step, rows.inner_step, weights, &requant, y,
+            syn_kernels.s8_gemm(rows.inner, w->out_c, depth, x + i * rows.outer_step, rows.inner_step, weights, (int)op->narrow, &requant, y,
                                 w->out_c);
         }
         for (uint32_t pixel = 0; !one_piece && pixel < w->out_h * w->out_w; pixel++, y += w->out_c) {
             int8_t *patch = syn_scratch(op, memory, 5);
             gather(w, (const uint8_t *)x, 1, begin(pixel / w->out_w, w->stride_h, w->pad_top),
                    begin(pixel % w->out_w, w->stride_w, w->pad_left), op->zero[0], (uint8_t *)patch);
-            syn_kernels.s8_gemm(1, w->out_c, depth, patch, depth, weights, &requant, y, w->out_c);
+            syn_kernels.s8_gemm(1, w->out_c, depth, patch, depth, weights, (int)op->narrow, &requant, y, w->out_c);
         }
     }
 }

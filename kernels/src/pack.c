@@ -20,14 +20,17 @@ void syn_f32_pack(size_t cols, size_t depth, const float *weights, float *packed
     }
 }
 
-void syn_s8_pack(size_t cols, size_t depth, const int8_t *weights, int8_t *packed) {
+uint32_t syn_s8_pack(size_t cols, size_t depth, const int8_t *weights, int8_t *packed) {
+    uint32_t narrow = 1;
     memset(packed, 0, syn_s8_packed_bytes(cols, depth));
     for (size_t c = 0; c < cols; c++) {
         int8_t *panel = packed + (c / SYN_PANEL * quads(depth) * SYN_PANEL + c % SYN_PANEL) * SYN_QUAD;
         for (size_t d = 0; d < depth; d++) {
             panel[d / SYN_QUAD * SYN_PANEL * SYN_QUAD + d % SYN_QUAD] = weights[c * depth + d];
+            if (weights[c * depth + d] == INT8_MIN) narrow = 0;
         }
     }
+    return narrow;
 }
 
 void syn_s8_fold(size_t cols, size_t depth, const int8_t *weights, const int32_t *bias, int32_t x_zero, int32_t *folded) {

@@ -13,7 +13,7 @@ static void step(const syn_op *op, syn_memory memory) {
         case SYN_OP_S8_GEMM: {
             const syn_requant requant = syn_requant_of(op, memory);
             syn_kernels.s8_gemm(op->rows, op->cols, op->depth, syn_in(op, memory, 0), op->depth, syn_in(op, memory, 1),
-                                &requant, syn_out(op, memory), op->cols);
+                                (int)op->narrow, &requant, syn_out(op, memory), op->cols);
             break;
         }
         case SYN_OP_F32_CONV: syn_run_f32_conv(op, memory); break;

@@ -10,12 +10,10 @@
 typedef unsigned int syn_float_mode;
 static inline syn_float_mode syn_flush_subnormals(void) {
     const syn_float_mode flush_and_zero = 0x8040, before = _mm_getcsr(); /* FTZ and DAZ */
-    if ((before & flush_and_zero) != flush_and_zero) _mm_setcsr(before | flush_and_zero);
+    _mm_setcsr(before | flush_and_zero);
     return before;
 }
-static inline void syn_restore_subnormals(syn_float_mode before) {
-    if (before != _mm_getcsr()) _mm_setcsr(before);
-}
+static inline void syn_restore_subnormals(syn_float_mode before) { _mm_setcsr(before); }
 #elif defined(__aarch64__)
 typedef uint64_t syn_float_mode;
 static inline syn_float_mode syn_flush_subnormals(void) {

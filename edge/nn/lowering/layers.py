@@ -109,11 +109,12 @@ def _product(
     if bias is not None:
         require_shape(build.tensor(op, 2).shape, (cols,), "bias")
         only(build.tensor(op, 2).dtype, ("int32",), "bias")
-    packed = build.store(kernels.pack_s8(cols, depth, weights))
+    panels, is_narrow = kernels.pack_s8(cols, depth, weights)
     folded = _padded(build, kernels.fold_s8(cols, depth, weights, bias, zero))
     scales = _requant(build, op, cols, 0)
-    inputs = (build.source(op, 0), packed, folded, *scales, patch)
-    build.emit(f"S8_{kind}", inputs, build.target(op), **_int8_fields(build, op), **fields)
+    inputs = (build.source(op, 0), build.store(panels), folded, *scales, patch)
+    fields = {**fields, **_int8_fields(build, op), "narrow": is_narrow}
+    build.emit(f"S8_{kind}", inputs, build.target(op), **fields)
 
 
 def _reals(build: Build, op: Operator, cols: int, axis: int) -> list[float]:

@@ -2,8 +2,8 @@
  *
  * Kernels allocate nothing, keep nothing and read no clock. Pointers are never null unless said; inputs and outputs do not
  * overlap; sizes are those the caller has checked (src/check.c). Integer kernels give the same bits in every variant and
- * the bits of TensorFlow Lite's reference kernels. Float kernels add in one fixed order (four chains, src/f32_gemm), so
- * variants with fused multiply-add agree with one another to the bit and with the scalar one to 1e-5.
+ * the bits of TensorFlow Lite's reference kernels. Float kernels add in one fixed order, so variants with fused
+ * multiply-add agree with one another to the bit and with the scalar one to 1e-5.
  */
 #ifndef SYNEDGE_KERNELS_H
 #define SYNEDGE_KERNELS_H
@@ -13,6 +13,7 @@
 
 enum {
     SYN_PANEL = 8, /* outputs that lie side by side in packed weights: one AVX2 register, two NEON ones */
+    SYN_BLOCK = 32, /* four panels: in whole blocks an output is two chains of additions, in what is left over four */
     SYN_QUAD = 4   /* int8 inputs that lie side by side: what one dot-product instruction takes */
 };
 
@@ -28,13 +29,15 @@ typedef struct {
 } syn_requant;
 
 /* y[r][c] = clamp(bias[c] + sum over d of x[r][d] * w[d][c]). Weights as panels [cols/8][depth][8], bias padded to whole
- * panels. NaN stays NaN. Rows of x and y are `x_stride` and `y_stride` elements apart. */
+ * panels. NaN stays NaN. Rows of x and y are `x_stride` and `y_stride` elements apart. Chain d % n takes input d, the first
+ * begins with the bias, and the sum is (c0 + c1) or (c0 + c1) + (c2 + c3). */
 typedef void syn_f32_gemm_fn(size_t rows, size_t cols, size_t depth, const float *x, size_t x_stride, const float *w,
                              const float *bias, float low, float high, float *y, size_t y_stride);
 
-/* The same in int8, requantised. Weights as panels [cols/8][ceil(depth/4)][8][4], zero where there is no input. */
+/* The same in int8, requantised. Weights as panels [cols/8][ceil(depth/4)][8][4], zero where there is no input. Weights
+ * that are `narrow` hold no -128, which lets some variants multiply bytes as they are. */
 typedef void syn_s8_gemm_fn(size_t rows, size_t cols, size_t depth, const int8_t *x, size_t x_stride, const int8_t *w,
-                            const syn_requant *requant, int8_t *y, size_t y_stride);
+                            int narrow, const syn_requant *requant, int8_t *y, size_t y_stride);
 
 /* Where the taps of one output pixel lie: `rows` x `cols` pixels that are really there, `row_step` and `col_step` elements
  * apart in the input and in the weights. */

@@ -84,6 +84,7 @@ typedef struct {
     uint32_t in[7];
     uint32_t out;
     uint32_t rows, cols, depth;
+    uint32_t narrow; /* packed int8 weights hold no -128 */
     int32_t zero[3]; /* zero points: of the first input, the second, the output */
     int32_t multiplier[3], shift[3], left_shift;
     int32_t low, high;
@@ -109,11 +110,11 @@ uint32_t syn_plan_check(const syn_plan *plan, const uint8_t *constants);
  * 64 bytes; what a network remembers lies in it. Subnormal floats count as zero while it runs. */
 void syn_plan_run(const syn_plan *plan, const uint8_t *constants, uint8_t *arena, const void *input, void *output);
 
-/* Weights [cols][depth], as TFLite has them, into panels. */
+/* Weights [cols][depth], as TFLite has them, into panels. The int8 form answers whether they are narrow. */
 size_t syn_f32_packed_bytes(size_t cols, size_t depth);
 void syn_f32_pack(size_t cols, size_t depth, const float *weights, float *packed);
 size_t syn_s8_packed_bytes(size_t cols, size_t depth);
-void syn_s8_pack(size_t cols, size_t depth, const int8_t *weights, int8_t *packed);
+uint32_t syn_s8_pack(size_t cols, size_t depth, const int8_t *weights, int8_t *packed);
 
 /* bias[c] - x_zero * (sum of column c's weights): what makes plain products of stored numbers enough. Wraps as int32. */
 void syn_s8_fold(size_t cols, size_t depth, const int8_t *weights, const int32_t *bias, int32_t x_zero, int32_t *folded);

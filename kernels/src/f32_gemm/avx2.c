@@ -1,4 +1,5 @@
-/* Two panels at a time in four chains each: eight additions in flight, what two fused units of four cycles take. */
+/* Four panels in two chains each, and what is left over one by one in four: eight additions in flight where there is work
+ * for them, which is what two fused units of four cycles take, and few registers to add up at the end. */
 #include "synedge/kernels.h"
 
 #if defined(__x86_64__)
@@ -7,49 +8,58 @@
 
 #define TARGET __attribute__((target("avx2,fma")))
 
-TARGET static inline __m256 finish(const __m256 chain[4], const float *bias, __m256 low, __m256 high) {
-    __m256 sum = _mm256_add_ps(_mm256_add_ps(chain[0], chain[1]), _mm256_add_ps(chain[2], chain[3]));
-    sum = _mm256_add_ps(_mm256_loadu_ps(bias), sum);
+TARGET static inline __m256 clamp(__m256 sum, __m256 low, __m256 high) {
     return _mm256_min_ps(high, _mm256_max_ps(low, sum)); /* of a NaN and a bound these give their second, the NaN */
 }
 
-/* Steps of one input: chain q of the first panel, and of the second if there is one. */
-#define STEP(q, d)                                                                                                     \
-    do {                                                                                                               \
-        __m256 value = _mm256_broadcast_ss(x + (d));                                                                   \
-        one[q] = _mm256_fmadd_ps(value, _mm256_loadu_ps(w + (d) * SYN_PANEL), one[q]);                                 \
-        two[q] = _mm256_fmadd_ps(value, _mm256_loadu_ps(second + (d) * SYN_PANEL), two[q]);                            \
-    } while (0)
-#define STEP_ONE(q, d)                                                                                                 \
-    one[q] = _mm256_fmadd_ps(_mm256_broadcast_ss(x + (d)), _mm256_loadu_ps(w + (d) * SYN_PANEL), one[q])
-
-TARGET static inline void two_panels(size_t depth, const float *x, const float *w, __m256 one[4], __m256 two[4]) {
-    const float *second = w + depth * SYN_PANEL;
-    for (int q = 0; q < 4; q++) one[q] = two[q] = _mm256_setzero_ps();
-    size_t d = 0;
-    for (; d + 4 <= depth; d += 4) {
-        STEP(0, d);
-        STEP(1, d + 1);
-        STEP(2, d + 2);
-        STEP(3, d + 3);
-    }
-    if (d < depth) STEP(0, d);
-    if (d + 1 < depth) STEP(1, d + 1);
-    if (d + 2 < depth) STEP(2, d + 2);
+TARGET static inline __m256 step(const float *x, const float *w, __m256 sum) {
+    return _mm256_fmadd_ps(_mm256_broadcast_ss(x), _mm256_loadu_ps(w), sum);
 }
 
-TARGET static inline void one_panel(size_t depth, const float *x, const float *w, __m256 one[4]) {
-    for (int q = 0; q < 4; q++) one[q] = _mm256_setzero_ps();
+/* Outputs 0 to 31. */
+TARGET static inline void block(size_t depth, const float *x, const float *w, const float *bias, __m256 low, __m256 high,
+                                float *y) {
+    const size_t panel = depth * SYN_PANEL;
+    const float *w1 = w + panel, *w2 = w1 + panel, *w3 = w2 + panel;
+    __m256 a0 = _mm256_loadu_ps(bias), a1 = _mm256_loadu_ps(bias + 8), a2 = _mm256_loadu_ps(bias + 16);
+    __m256 a3 = _mm256_loadu_ps(bias + 24), b0 = _mm256_setzero_ps(), b1 = b0, b2 = b0, b3 = b0;
+    size_t d = 0;
+    for (; d + 2 <= depth; d += 2) {
+        const size_t even = d * SYN_PANEL, odd = even + SYN_PANEL;
+        a0 = step(x + d, w + even, a0);
+        a1 = step(x + d, w1 + even, a1);
+        a2 = step(x + d, w2 + even, a2);
+        a3 = step(x + d, w3 + even, a3);
+        b0 = step(x + d + 1, w + odd, b0);
+        b1 = step(x + d + 1, w1 + odd, b1);
+        b2 = step(x + d + 1, w2 + odd, b2);
+        b3 = step(x + d + 1, w3 + odd, b3);
+    }
+    if (d < depth) {
+        a0 = step(x + d, w + d * SYN_PANEL, a0);
+        a1 = step(x + d, w1 + d * SYN_PANEL, a1);
+        a2 = step(x + d, w2 + d * SYN_PANEL, a2);
+        a3 = step(x + d, w3 + d * SYN_PANEL, a3);
+    }
+    _mm256_storeu_ps(y, clamp(_mm256_add_ps(a0, b0), low, high));
+    _mm256_storeu_ps(y + 8, clamp(_mm256_add_ps(a1, b1), low, high));
+    _mm256_storeu_ps(y + 16, clamp(_mm256_add_ps(a2, b2), low, high));
+    _mm256_storeu_ps(y + 24, clamp(_mm256_add_ps(a3, b3), low, high));
+}
+
+TARGET static inline __m256 panel(size_t depth, const float *x, const float *w, const float *bias) {
+    __m256 a = _mm256_loadu_ps(bias), b = _mm256_setzero_ps(), c = b, e = b;
     size_t d = 0;
     for (; d + 4 <= depth; d += 4) {
-        STEP_ONE(0, d);
-        STEP_ONE(1, d + 1);
-        STEP_ONE(2, d + 2);
-        STEP_ONE(3, d + 3);
+        a = step(x + d, w + d * SYN_PANEL, a);
+        b = step(x + d + 1, w + (d + 1) * SYN_PANEL, b);
+        c = step(x + d + 2, w + (d + 2) * SYN_PANEL, c);
+        e = step(x + d + 3, w + (d + 3) * SYN_PANEL, e);
     }
-    if (d < depth) STEP_ONE(0, d);
-    if (d + 1 < depth) STEP_ONE(1, d + 1);
-    if (d + 2 < depth) STEP_ONE(2, d + 2);
+    if (d < depth) a = step(x + d, w + d * SYN_PANEL, a);
+    if (d + 1 < depth) b = step(x + d + 1, w + (d + 1) * SYN_PANEL, b);
+    if (d + 2 < depth) c = step(x + d + 2, w + (d + 2) * SYN_PANEL, c);
+    return _mm256_add_ps(_mm256_add_ps(a, b), _mm256_add_ps(c, e));
 }
 
 TARGET static inline void store(float *y, size_t count, __m256 value) {
@@ -65,18 +75,14 @@ TARGET static inline void store(float *y, size_t count, __m256 value) {
 TARGET void syn_f32_gemm__avx2(size_t rows, size_t cols, size_t depth, const float *x, size_t x_stride, const float *w,
                                const float *bias, float low, float high, float *y, size_t y_stride) {
     const __m256 lowest = _mm256_set1_ps(low), highest = _mm256_set1_ps(high);
-    __m256 one[4], two[4];
     for (size_t r = 0; r < rows; r++, x += x_stride, y += y_stride) {
         const float *packed = w;
         size_t c = 0;
-        for (; c + SYN_PANEL < cols; c += 2 * SYN_PANEL, packed += 2 * depth * SYN_PANEL) {
-            two_panels(depth, x, packed, one, two);
-            _mm256_storeu_ps(y + c, finish(one, bias + c, lowest, highest));
-            store(y + c + SYN_PANEL, cols - c - SYN_PANEL, finish(two, bias + c + SYN_PANEL, lowest, highest));
+        for (; c + SYN_BLOCK <= cols; c += SYN_BLOCK, packed += depth * SYN_BLOCK) {
+            block(depth, x, packed, bias + c, lowest, highest, y + c);
         }
-        if (c < cols) {
-            one_panel(depth, x, packed, one);
-            store(y + c, cols - c, finish(one, bias + c, lowest, highest));
+        for (; c < cols; c += SYN_PANEL, packed += depth * SYN_PANEL) {
+            store(y + c, cols - c, clamp(panel(depth, x, packed, bias + c), lowest, highest));
         }
     }
 }

@@ -1,4 +1,4 @@
-/* One panel is two registers; four chains each, the order of additions of the other variants. */
+/* A panel is two registers; the order of additions is the contract's: two chains in whole blocks, four in what is left. */
 #include "synedge/kernels.h"
 #include "../neon.h"
 
@@ -8,6 +8,11 @@
 typedef struct {
     float32x4_t low, high;
 } panel;
+
+SYN_NEON_TARGET static inline panel load(const float *at) {
+    panel both = {vld1q_f32(at), vld1q_f32(at + 4)};
+    return both;
+}
 
 SYN_NEON_TARGET static inline panel step(panel chain, float x, const float *w) {
     float32x4_t value = vdupq_n_f32(x);
@@ -21,9 +26,29 @@ SYN_NEON_TARGET static inline panel add(panel a, panel b) {
     return sum;
 }
 
-SYN_NEON_TARGET static inline panel product(size_t depth, const float *x, const float *w) {
+/* Two panels of a block at a time: four chains, which is what hides the latency of one. */
+SYN_NEON_TARGET static inline void pair_in_two(size_t depth, const float *x, const float *w, panel *one, panel *two) {
+    const float *second = w + depth * SYN_PANEL;
     const panel zero = {vdupq_n_f32(0), vdupq_n_f32(0)};
-    panel a = zero, b = zero, c = zero, e = zero;
+    panel a = *one, b = zero, c = *two, e = zero;
+    size_t d = 0;
+    for (; d + 2 <= depth; d += 2) {
+        a = step(a, x[d], w + d * SYN_PANEL);
+        c = step(c, x[d], second + d * SYN_PANEL);
+        b = step(b, x[d + 1], w + (d + 1) * SYN_PANEL);
+        e = step(e, x[d + 1], second + (d + 1) * SYN_PANEL);
+    }
+    if (d < depth) {
+        a = step(a, x[d], w + d * SYN_PANEL);
+        c = step(c, x[d], second + d * SYN_PANEL);
+    }
+    *one = add(a, b);
+    *two = add(c, e);
+}
+
+SYN_NEON_TARGET static inline panel in_four(size_t depth, const float *x, const float *w, panel a) {
+    const panel zero = {vdupq_n_f32(0), vdupq_n_f32(0)};
+    panel b = zero, c = zero, e = zero;
     size_t d = 0;
     for (; d + 4 <= depth; d += 4) {
         a = step(a, x[d], w + d * SYN_PANEL);
@@ -37,26 +62,36 @@ SYN_NEON_TARGET static inline panel product(size_t depth, const float *x, const 
     return add(add(a, b), add(c, e));
 }
 
+SYN_NEON_TARGET static inline void store(float *y, size_t count, panel sum, float32x4_t low, float32x4_t high) {
+    sum.low = vminq_f32(high, vmaxq_f32(low, sum.low));
+    sum.high = vminq_f32(high, vmaxq_f32(low, sum.high));
+    if (count >= SYN_PANEL) {
+        vst1q_f32(y, sum.low);
+        vst1q_f32(y + 4, sum.high);
+    } else {
+        float all[SYN_PANEL];
+        vst1q_f32(all, sum.low);
+        vst1q_f32(all + 4, sum.high);
+        memcpy(y, all, count * sizeof *y);
+    }
+}
+
 SYN_NEON_TARGET void syn_f32_gemm__neon(size_t rows, size_t cols, size_t depth, const float *x, size_t x_stride,
                                         const float *w, const float *bias, float low, float high, float *y,
                                         size_t y_stride) {
     const float32x4_t lowest = vdupq_n_f32(low), highest = vdupq_n_f32(high);
+    const size_t wide = cols / SYN_BLOCK * SYN_BLOCK;
     for (size_t r = 0; r < rows; r++, x += x_stride, y += y_stride) {
         const float *packed = w;
-        for (size_t c = 0; c < cols; c += SYN_PANEL, packed += depth * SYN_PANEL) {
-            const panel biases = {vld1q_f32(bias + c), vld1q_f32(bias + c + 4)};
-            panel sum = add(biases, product(depth, x, packed));
-            sum.low = vminq_f32(highest, vmaxq_f32(lowest, sum.low));
-            sum.high = vminq_f32(highest, vmaxq_f32(lowest, sum.high));
-            if (cols - c >= SYN_PANEL) {
-                vst1q_f32(y + c, sum.low);
-                vst1q_f32(y + c + 4, sum.high);
-            } else {
-                float all[SYN_PANEL];
-                vst1q_f32(all, sum.low);
-                vst1q_f32(all + 4, sum.high);
-                memcpy(y + c, all, (cols - c) * sizeof *y);
-            }
+        size_t c = 0;
+        for (; c < wide; c += 2 * SYN_PANEL, packed += 2 * depth * SYN_PANEL) {
+            panel one = load(bias + c), two = load(bias + c + SYN_PANEL);
+            pair_in_two(depth, x, packed, &one, &two);
+            store(y + c, SYN_PANEL, one, lowest, highest);
+            store(y + c + SYN_PANEL, SYN_PANEL, two, lowest, highest);
+        }
+        for (; c < cols; c += SYN_PANEL, packed += depth * SYN_PANEL) {
+            store(y + c, cols - c, in_four(depth, x, packed, load(bias + c)), lowest, highest);
         }
     }
 }

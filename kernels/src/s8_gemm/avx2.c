@@ -1,5 +1,5 @@
-/* Bytes widened to words and multiplied in pairs (vpmaddwd), which is exact for every value; the byte form (vpmaddubsw)
- * saturates. Up to four panels share each widened input. */
+/* Bytes are multiplied as bytes where that is exact: |x| as unsigned with w under the sign of x, whose sums of two fit a
+ * word as long as no weight is -128. Otherwise both are widened to words first. Four panels share each input. */
 #include "synedge/kernels.h"
 
 #if defined(__x86_64__)
@@ -8,58 +8,89 @@
 #define TARGET __attribute__((target("avx2")))
 enum { QUAD_BYTES = SYN_PANEL * SYN_QUAD };
 
-/* Four inputs as words, four times over; those past the end are zero. */
-TARGET static inline __m256i widened(const int8_t *x, size_t left) {
-    int32_t four = 0;
+/* Four inputs; those past the end are zero. */
+static inline int32_t four(const int8_t *x, size_t left) {
+    int32_t value = 0;
     if (left >= SYN_QUAD) {
-        memcpy(&four, x, SYN_QUAD);
+        memcpy(&value, x, SYN_QUAD);
     } else {
-        memcpy(&four, x, left);
+        memcpy(&value, x, left);
     }
-    return _mm256_broadcastq_epi64(_mm_cvtepi8_epi16(_mm_cvtsi32_si128(four)));
+    return value;
+}
+
+TARGET static inline __m256i bytes(const int8_t *w) { return _mm256_loadu_si256((const __m256i *)(const void *)w); }
+
+TARGET static inline __m256i add_narrow(__m256i sum, __m256i x, __m256i magnitude, const int8_t *w) {
+    const __m256i pairs = _mm256_maddubs_epi16(magnitude, _mm256_sign_epi8(bytes(w), x));
+    return _mm256_add_epi32(sum, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
+}
+
+TARGET static inline void four_narrow(size_t depth, size_t panel_bytes, const int8_t *x, const int8_t *w, __m256i sums[4]) {
+    const int8_t *w1 = w + panel_bytes, *w2 = w1 + panel_bytes, *w3 = w2 + panel_bytes;
+    __m256i s0 = _mm256_setzero_si256(), s1 = s0, s2 = s0, s3 = s0;
+    for (size_t d = 0, at = 0; d < depth; d += SYN_QUAD, at += QUAD_BYTES) {
+        const __m256i value = _mm256_set1_epi32(four(x + d, depth - d)), magnitude = _mm256_abs_epi8(value);
+        s0 = add_narrow(s0, value, magnitude, w + at);
+        s1 = add_narrow(s1, value, magnitude, w1 + at);
+        s2 = add_narrow(s2, value, magnitude, w2 + at);
+        s3 = add_narrow(s3, value, magnitude, w3 + at);
+    }
+    sums[0] = s0;
+    sums[1] = s1;
+    sums[2] = s2;
+    sums[3] = s3;
+}
+
+/* Two sums that take turns: one alone would wait for each addition. */
+TARGET static inline __m256i one_narrow(size_t depth, const int8_t *x, const int8_t *w) {
+    __m256i even = _mm256_setzero_si256(), odd = even;
+    size_t d = 0;
+    for (; d + SYN_QUAD < depth; d += 2 * SYN_QUAD, w += 2 * QUAD_BYTES) {
+        const __m256i a = _mm256_set1_epi32(four(x + d, SYN_QUAD));
+        const __m256i b = _mm256_set1_epi32(four(x + d + SYN_QUAD, depth - d - SYN_QUAD));
+        even = add_narrow(even, a, _mm256_abs_epi8(a), w);
+        odd = add_narrow(odd, b, _mm256_abs_epi8(b), w + QUAD_BYTES);
+    }
+    if (d < depth) {
+        const __m256i a = _mm256_set1_epi32(four(x + d, depth - d));
+        even = add_narrow(even, a, _mm256_abs_epi8(a), w);
+    }
+    return _mm256_add_epi32(even, odd);
 }
 
 TARGET static inline __m256i words(const int8_t *w) {
     return _mm256_cvtepi8_epi16(_mm_loadu_si128((const __m128i *)(const void *)w));
 }
 
-/* Sums of eight outputs from pairs: outputs 0 to 3 in `low`, 4 to 7 in `high`. */
-TARGET static inline __m256i fold(__m256i low, __m256i high) {
+/* Outputs 0 to 3 in `low`, 4 to 7 in `high`, two partial sums each. */
+TARGET static inline __m256i one_wide(size_t depth, const int8_t *x, const int8_t *w) {
+    __m256i low = _mm256_setzero_si256(), high = low;
+    for (size_t d = 0; d < depth; d += SYN_QUAD, w += QUAD_BYTES) {
+        const __m256i value = _mm256_broadcastq_epi64(_mm_cvtepi8_epi16(_mm_cvtsi32_si128(four(x + d, depth - d))));
+        low = _mm256_add_epi32(low, _mm256_madd_epi16(value, words(w)));
+        high = _mm256_add_epi32(high, _mm256_madd_epi16(value, words(w + QUAD_BYTES / 2)));
+    }
     return _mm256_permute4x64_epi64(_mm256_hadd_epi32(low, high), 0xd8);
 }
 
-TARGET static inline void product(size_t panels, size_t depth, size_t panel_bytes, const int8_t *x, const int8_t *w,
-                                  __m256i sums[]) {
-    __m256i low[4], high[4];
-    for (size_t p = 0; p < panels; p++) low[p] = high[p] = _mm256_setzero_si256();
-    for (size_t d = 0; d < depth; d += SYN_QUAD, w += QUAD_BYTES) {
-        const __m256i value = widened(x + d, depth - d);
-        for (size_t p = 0; p < panels; p++) {
-            const int8_t *quad = w + p * panel_bytes;
-            low[p] = _mm256_add_epi32(low[p], _mm256_madd_epi16(value, words(quad)));
-            high[p] = _mm256_add_epi32(high[p], _mm256_madd_epi16(value, words(quad + QUAD_BYTES / 2)));
-        }
-    }
-    for (size_t p = 0; p < panels; p++) sums[p] = fold(low[p], high[p]);
-}
-
 TARGET void syn_s8_gemm__avx2(size_t rows, size_t cols, size_t depth, const int8_t *x, size_t x_stride, const int8_t *w,
-                              const syn_requant *requant, int8_t *y, size_t y_stride) {
+                              int narrow, const syn_requant *requant, int8_t *y, size_t y_stride) {
     const size_t panel_bytes = (depth + SYN_QUAD - 1) / SYN_QUAD * QUAD_BYTES;
-    __m256i sums[4];
     for (size_t r = 0; r < rows; r++, x += x_stride, y += y_stride) {
         const int8_t *packed = w;
         size_t c = 0;
-        for (; c + 3 * SYN_PANEL < cols; c += 4 * SYN_PANEL, packed += 4 * panel_bytes) {
-            product(4, depth, panel_bytes, x, packed, sums);
-            for (size_t p = 0; p < 4; p++) {
-                const size_t at = c + p * SYN_PANEL;
-                syn_store_s8_avx2(y + at, cols - at, syn_requant_avx2(sums[p], requant, at));
-            }
+        for (; narrow && c + SYN_BLOCK <= cols; c += SYN_BLOCK, packed += 4 * panel_bytes) {
+            __m256i sums[4];
+            four_narrow(depth, panel_bytes, x, packed, sums);
+            syn_store_s8_avx2(y + c, SYN_PANEL, syn_requant_avx2(sums[0], requant, c));
+            syn_store_s8_avx2(y + c + 8, SYN_PANEL, syn_requant_avx2(sums[1], requant, c + 8));
+            syn_store_s8_avx2(y + c + 16, SYN_PANEL, syn_requant_avx2(sums[2], requant, c + 16));
+            syn_store_s8_avx2(y + c + 24, SYN_PANEL, syn_requant_avx2(sums[3], requant, c + 24));
         }
         for (; c < cols; c += SYN_PANEL, packed += panel_bytes) {
-            product(1, depth, panel_bytes, x, packed, sums);
-            syn_store_s8_avx2(y + c, cols - c, syn_requant_avx2(sums[0], requant, c));
+            const __m256i sum = narrow ? one_narrow(depth, x, packed) : one_wide(depth, x, packed);
+            syn_store_s8_avx2(y + c, cols - c, syn_requant_avx2(sum, requant, c));
         }
     }
 }

@@ -14,7 +14,8 @@ TARGET static inline int8x16_t four_times(const int8_t *x, size_t left) {
 }
 
 TARGET void syn_s8_gemm__neondot(size_t rows, size_t cols, size_t depth, const int8_t *x, size_t x_stride,
-                                 const int8_t *w, const syn_requant *requant, int8_t *y, size_t y_stride) {
+                                 const int8_t *w, int narrow, const syn_requant *requant, int8_t *y, size_t y_stride) {
+    (void)narrow;
     for (size_t r = 0; r < rows; r++, x += x_stride, y += y_stride) {
         const int8_t *quad = w;
         for (size_t c = 0; c < cols; c += SYN_PANEL) {

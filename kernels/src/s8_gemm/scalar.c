@@ -8,8 +8,8 @@ static void panel(size_t depth, const int8_t *x, const int8_t *w, int32_t sum[SY
     }
 }
 
-void syn_s8_gemm__scalar(size_t rows, size_t cols, size_t depth, const int8_t *x, size_t x_stride, const int8_t *w,
-                         const syn_requant *requant, int8_t *y, size_t y_stride) {
+void syn_s8_gemm__scalar(size_t rows, size_t cols, size_t depth, const int8_t *x, size_t x_stride, const int8_t *w, int narrow, const syn_requant *requant, int8_t *y, size_t y_stride) {
+    (void)narrow;
     size_t panel_bytes = (depth + SYN_QUAD - 1) / SYN_QUAD * (SYN_PANEL * SYN_QUAD);
     for (size_t r = 0; r < rows; r++, x += x_stride, y += y_stride) {
         const int8_t *packed = w;

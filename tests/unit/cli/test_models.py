@@ -158,7 +158,7 @@ def test_what_operating_says_of_models_works_as_it_is_typed(
     for line in lines:
         ended = synedge(*shlex.split(line))
         assert ended.code == 0, ended.err
-        assert re.search(r"(bearing|valve)\.tflite", ended.out) and "tflite_c" in ended.out
+        assert re.search(r"(bearing|valve)\.tflite", ended.out) and "native" in ended.out
 
 
 def network(*activations: str) -> bytes:

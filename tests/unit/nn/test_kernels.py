@@ -26,10 +26,16 @@ def constants() -> bytes:
     return weights + struct.pack("<8f", 1, 2, 3, *(0,) * 5)
 
 
+def run(plan: Plan, *values: float) -> tuple[float, ...]:
+    bound = plan.bind(Memory(plan.arena_bytes))
+    bound.input[:] = struct.pack("<4f", *values)
+    bound.run()
+    return struct.unpack("<3f", bound.output)
+
+
 def test_a_plan_computes():
     plan = Plan([dense()], constants(), 128, slice(0, 16), slice(64, 76))
-    out = plan.run(Memory(128), struct.pack("<4f", 1, 0, 0, 1))
-    assert struct.unpack("<3f", out) == (0 + 3 + 1, 4 + 7 + 2, 8 + 11 + 3)
+    assert run(plan, 1, 0, 0, 1) == (0 + 3 + 1, 4 + 7 + 2, 8 + 11 + 3)
 
 
 @pytest.mark.parametrize(
@@ -77,6 +83,5 @@ def test_subnormals_count_as_zero_while_a_plan_runs_and_only_then(variant: str):
     tiny = 1e-30
     weights = kernels.pack_f32(3, 4, struct.pack("<12f", *(tiny,) * 12)) + bytes(32)
     plan = Plan([dense()], weights, 128, slice(0, 16), slice(64, 76))
-    out = plan.run(Memory(128), struct.pack("<4f", 1e-10, 0, 0, 0))
-    assert struct.unpack("<3f", out) == (0, 0, 0)
+    assert run(plan, 1e-10, 0, 0, 0) == (0, 0, 0)
     assert 2.0**-1060 * 0.5 == 2.0**-1061 > 0
