@@ -40,7 +40,7 @@ interpreter() {
 dependencies() {
   if [ -d "$work/site" ]; then return; fi
   local pins=() name platforms=()
-  for name in "${wheels[@]}"; do pins+=("$(grep -hi "^$name==" deploy/requirements/*.txt)"); done
+  for name in "${wheels[@]}"; do pins+=("$(grep -hi "^$name==" deploy/requirements/*.txt | sort -u)"); done
   for name in manylinux2014 manylinux_2_17 manylinux_2_28 manylinux_2_34; do platforms+=(--platform "${name}_aarch64"); done
   .venv/bin/python -m pip --quiet download --no-deps --only-binary=:all: "${platforms[@]}" --python-version 3.11 \
     --implementation cp --abi cp311 --abi abi3 --abi none --dest "$work/wheels" "${pins[@]}" attrs
@@ -54,6 +54,10 @@ extensions() {
     nice aarch64-linux-gnu-gcc -O2 -shared -fPIC "${warnings[@]}" -I"$root/usr/include/python3.11" -I"$root/usr/include" \
       -o "edge/$name.cpython-311-aarch64-linux-gnu.so" "build/cython/cython/${name#*/_}.c"
   done
+  .venv/bin/python kernels/build_kernels.py "$work/_kernels.c"
+  nice aarch64-linux-gnu-gcc -std=c11 -O2 -shared -fPIC -ffp-contract=off "${warnings[@]}" -I"$root/usr/include/python3.11" \
+    -I"$root/usr/include" -Ikernels/include -o edge/nn/_kernels.cpython-311-aarch64-linux-gnu.so \
+    "$work/_kernels.c" kernels/src/*.c kernels/src/*/*.c -lm
 }
 
 interpreter

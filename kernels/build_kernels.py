@@ -4,6 +4,7 @@ What Python sees is the marked part of include/synedge/plan.h and the few names 
 """
 
 import os
+import sys
 from pathlib import Path
 
 from cffi import FFI
@@ -39,4 +40,5 @@ ffi.cdef(
 )
 
 if __name__ == "__main__":
-    ffi.compile(verbose=True)
+    # For another machine's compiler: the binding as C.
+    ffi.emit_c_code(sys.argv[1])

@@ -155,6 +155,11 @@ def _engines(config: Config | None) -> Iterator[Check]:
 
     reports = probe()
     works = [f"{report.name} {report.version}".strip() for report in reports if report.ok]
+    native = reports[0]
+    if native.ok:
+        yield Check("kernels", "ok", native.path.removeprefix("kernels "))
+    else:
+        yield Check("kernels", "fail", native.why, "unset SYNEDGE_KERNEL, or name a variant that this CPU runs")
     is_needed = config is not None and any(agent.model for agent in config.agents)
     if works:
         yield Check("engines", "ok", ", ".join(works))
@@ -177,7 +182,8 @@ def _models(config: Config) -> Iterator[Check]:
             continue
         model = choice.model
         shapes = f"{list(model.input_shape)} → {list(model.output_shape)}"
-        yield Check(f"model of {agent.name}", "ok", f"{agent.model.name} {shapes} by {model.engine}")
+        others = "".join(f"; not by {report.name}: {report.why}" for report in choice.passed_over)
+        yield Check(f"model of {agent.name}", "ok", f"{agent.model.name} {shapes} by {model.engine}{others}")
         model.close()
 
 

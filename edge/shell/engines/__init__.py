@@ -33,7 +33,7 @@ class EngineOptions:
     tflite_python: str | None = None
     """An interpreter that has tflite-runtime and numpy<2."""
     kernel: str | None = None
-    """A variant of the native engine's kernels."""
+    """A variant of the native engine's kernels. It is a demand: where it cannot run, no model does."""
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> "EngineOptions":
@@ -67,6 +67,7 @@ class Engines:
     """All engines under one set of options. An engine is proven when it is first needed, once. Thread-safe."""
 
     def __init__(self, options: EngineOptions):
+        self._options = options
         self._makers: dict[str, Callable[[], Backend]] = {
             "native": lambda: _native(options),
             "tflite_c": lambda: _tflite_c(options),
@@ -92,6 +93,8 @@ class Engines:
                 except (ModelError, EngineError) as error:
                     report = report._replace(ok=False, why=str(error))
                     refusals.append(str(error))
+            elif name == "native" and self._options.kernel is not None:
+                raise EngineError(report.why)  # a variant that was asked for by name, and no other engine instead
             passed_over.append(report)
         if refusals:
             raise ModelError(refusals[0] if len(refusals) == 1 else f"model {file.path}: " + "; ".join(refusals))

@@ -28,7 +28,7 @@ def test_a_fresh_site_is_in_order(solo: Path, synedge: Synedge) -> None:
     ended = synedge("doctor", "-c", solo, "--json")
     found = checks(ended)
     assert ended.code == 0 and ended.json["ok"] and not [item for item in found.values() if item["state"] == "fail"]
-    assert {"python", "extensions", "signatures", "config", "key", "site", "engines", "broker", "mdns", "disk"} <= set(
+    assert {"python", "extensions", "signatures", "config", "key", "site", "engines", "kernels", "broker", "mdns", "disk"} <= set(
         found
     )
     assert found["agent"]["found"] == "does not run"

@@ -236,6 +236,13 @@ def test_the_native_engine_is_chosen_first_and_nothing_foreign_looked_for():
     choice.model.close()
 
 
+def test_a_variant_that_was_demanded_and_cannot_run_lets_no_other_engine_in():
+    engines = Engines(EngineOptions(kernel="sse9"))
+    with pytest.raises(EngineError, match=r"^native: kernel sse9: there is no such variant"):
+        engines.choose(ONE_OP)
+    assert [report.ok for report in engines.probe()][:2] == [False, True]
+
+
 def test_a_model_that_the_native_engine_lacks_goes_to_the_next(tmp_path: Path):
     path = tmp_path / "sine.tflite"
     path.write_bytes(models.one_operator("SIN"))
@@ -264,11 +271,13 @@ def test_a_preferred_engine_that_does_not_work_is_passed_over_with_its_reason():
 
 
 def test_no_engine_at_all_says_what_was_tried(tmp_path: Path):
-    engines = Engines(EngineOptions("/nowhere/lib.so", "/nowhere/python", "sse9"))
-    with pytest.raises(EngineError) as caught:
-        engines.choose(ONE_OP)
-    assert all(name in str(caught.value) for name in ("/nowhere/lib.so", "/nowhere/python", "kernel sse9"))
-    assert [r.ok for r in engines.probe()] == [False, False, False]
+    path = tmp_path / "sine.tflite"
+    path.write_bytes(models.one_operator("SIN"))
+    engines = Engines(EngineOptions("/nowhere/lib.so", "/nowhere/python"))
+    with pytest.raises(ModelError, match="the native engine lacks: SIN"):
+        engines.choose(path)
+    _, c_engine, worker = engines.probe()
+    assert "/nowhere/lib.so" in c_engine.why and "/nowhere/python" in worker.why
 
 
 def test_a_library_that_is_none_is_reported(tmp_path: Path):
