@@ -69,6 +69,13 @@ system_packages() {
     need faketime "tests start a device whose clock stands in 1970" have faketime
     need systemd "checks the unit (systemd-analyze)" have systemd-analyze
   fi
+  if [ "$profile" != run ] && [ "${CI-}" = true ]; then
+    need gcc-aarch64-linux-gnu "builds the kernels for boards of 64 bits" have aarch64-linux-gnu-gcc
+    need libc6-dev-arm64-cross "their C library" test -d /usr/aarch64-linux-gnu/include
+    need gcc-arm-linux-gnueabihf "builds them for boards of 32 bits" have arm-linux-gnueabihf-gcc
+    need libc6-dev-armhf-cross "their C library" test -d /usr/arm-linux-gnueabihf/include
+    need qemu-user-static "runs them here" have qemu-aarch64-static
+  fi
   if [ "$profile" = boot ]; then
     need debootstrap "makes the container's Debian" have debootstrap
     need systemd-container "boots it (systemd-nspawn)" have systemd-nspawn

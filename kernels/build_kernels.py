@@ -1,6 +1,7 @@
 """Builds `edge.nn._kernels`: our own C, bound in cffi's API mode. Only `edge.nn.kernels` imports the result.
 
-What Python sees is the marked part of include/synedge/plan.h and the few names below. Switches as in setup.py.
+What Python sees are the marked parts of plan.h and population.h in include/synedge and the few names below. Switches as
+in setup.py.
 """
 
 import os
@@ -10,7 +11,14 @@ from pathlib import Path
 from cffi import FFI
 
 _HERE = Path(__file__).parent
-_PLAN = (_HERE / "include" / "synedge" / "plan.h").read_text()
+
+
+def _cdef(name: str) -> str:
+    """The part of a header that is meant for cffi."""
+    text = (_HERE / "include" / "synedge" / name).read_text()
+    return text[text.index("/* cdef begins */") : text.index("/* cdef ends */")]
+
+
 # setuptools wants sources relative to setup.py, which is where builds run.
 SOURCES = sorted(str(path.relative_to(_HERE.parent)) for path in (_HERE / "src").rglob("*.c"))
 FLAGS = ["-std=c11", "-ffp-contract=off", "-fno-math-errno"]
@@ -20,7 +28,7 @@ SANITIZERS = ["-fsanitize=address,undefined"] if os.environ.get("SYNEDGE_SANITIZ
 ffi = FFI()
 ffi.set_source(
     "edge.nn._kernels",
-    '#include "synedge/kernels.h"\n#include "synedge/plan.h"\n',
+    '#include "synedge/kernels.h"\n#include "synedge/population.h"\n',
     sources=SOURCES,
     include_dirs=[str(_HERE.relative_to(_HERE.parent) / "include")],
     depends=sorted(str(path.relative_to(_HERE.parent)) for path in _HERE.rglob("*.h")),
@@ -29,7 +37,8 @@ ffi.set_source(
     libraries=["m"],
 )
 ffi.cdef(
-    _PLAN[_PLAN.index("/* cdef begins */") : _PLAN.index("/* cdef ends */")]
+    _cdef("plan.h")
+    + _cdef("population.h")
     + """
     enum { SYN_OK = 0, SYN_UNKNOWN = 1, SYN_NOT_BUILT = 2, SYN_CPU_LACKS = 3 };
     int syn_select(const char *variant);

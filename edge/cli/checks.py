@@ -19,7 +19,7 @@ from edge.config import Config, broker_url, find, load
 from edge.errors import SynedgeError, UnavailableError
 from edge.shell.control import ask
 
-EXTENSIONS = ("edge.wire._cbor", "edge.wire._event", "edge.dag._crc32c")
+EXTENSIONS = ("edge.wire._cbor", "edge.wire._event", "edge.dag._crc32c", "edge.nn._kernels")
 PYTHON_MIN = (3, 11)
 FREE_BYTES_MIN = 64_000_000
 SBIN_PATH = "/usr/sbin:/usr/local/sbin"

@@ -19,5 +19,9 @@ class InferenceError(DataError):
     """One run failed; the model may be run again."""
 
 
+class StaleHandleError(InferenceError):
+    """The network that this handle named is gone."""
+
+
 class EngineError(UnavailableError):
     """The engine itself is missing, broken or not answering; the message says which and why."""

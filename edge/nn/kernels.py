@@ -7,6 +7,7 @@ reason, and never another variant quietly.
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from hashlib import sha256
 from typing import Any, NamedTuple
 
 from edge.nn import _kernels
@@ -23,6 +24,9 @@ NONE: int = _lib.SYN_NONE
 CONSTANT: int = _lib.SYN_CONSTANT
 RANK_MAX: int = _lib.SYN_RANK
 PANEL = 8
+SLOTS_MAX: int = _lib.SYN_SLOTS_MAX
+SLOT_BITS = SLOTS_MAX.bit_length()
+SLOT_ENTRY_BYTES: int = _ffi.sizeof("syn_slot")
 
 
 class Step(NamedTuple):
@@ -130,7 +134,10 @@ class Plan:
         self.constants.write(0, constants)
         self.arena_bytes = arena_bytes
         self._input, self._output = input_, output
+        self.input_bytes, self.output_bytes = input_.stop - input_.start, output.stop - output.start
         self.steps = tuple(step.kind for step in steps)
+        self.digest = sha256(_ffi.buffer(self._ops)).digest()
+        """Of all that networks of this plan share, which is everything but their constants."""
         self._plan = _ffi.new("syn_plan *")
         self._plan.ops, self._plan.ops_count = self._ops, len(steps)
         self._plan.constants_bytes, self._plan.arena_bytes = len(constants), arena_bytes
@@ -140,6 +147,11 @@ class Plan:
         if wrong:
             name = steps[wrong - 1].kind if wrong <= len(steps) else "the plan itself"
             raise ModelError(f"step {wrong} of {len(steps)}, {name}: out of what the kernels take")
+
+    @property
+    def handle(self) -> Any:
+        """For the C side."""
+        return self._plan
 
     def bind(self, arena: Memory) -> "Bound":
         """Ready to run in an arena of its own."""
@@ -157,6 +169,90 @@ class Bound(NamedTuple):
     run: Callable[[], None]
     owners: tuple[Plan, Memory]
     """What `run` works on, kept alive."""
+
+
+class Slab:
+    """Networks of one plan, a slot each, in memory that somebody else owns: population.h. A handle that does not name a
+    network any more is answered with None or False, never with another network."""
+
+    def __init__(self, plan: Plan, table: memoryview, slots: memoryview, state_bytes: int):
+        self.slot_bytes = plan.constants.size + -plan.constants.size % _ALIGNMENT + state_bytes
+        self.capacity = len(table) // SLOT_ENTRY_BYTES
+        assert self.capacity <= SLOTS_MAX and len(slots) >= self.capacity * self.slot_bytes
+        self._plan, self._arena = plan, Memory(plan.arena_bytes)
+        self._owners = _ffi.from_buffer("uint8_t[]", table), _ffi.from_buffer("uint8_t[]", slots)
+        self._slab = _ffi.new("syn_population *")
+        self._slab.table, self._slab.slots = _ffi.cast("syn_slot *", self._owners[0]), self._owners[1]
+        self._slab.capacity, self._slab.slot_bytes = self.capacity, self.slot_bytes
+        self._slab.state_bytes = state_bytes
+        _lib.syn_population_open(self._slab)
+
+    def __len__(self) -> int:
+        return int(self._slab.count)
+
+    def handles(self) -> tuple[int, ...]:
+        """Of all networks that are there."""
+        table = self._slab.table
+        slots = (i for i in range(self.capacity) if table[i].next_free == SLOTS_MAX + 1)
+        return tuple(table[i].generation << SLOT_BITS | i for i in slots)
+
+    def spawn(self, pattern: "Memory | Any") -> int | None:
+        """A network from a slot's worth of bytes; its handle, None when no slot is free."""
+        at = pattern.at if isinstance(pattern, Memory) else pattern
+        return _lib.syn_spawn(self._slab, at) or None
+
+    def spawn_from(self, handle: int) -> int | None:
+        """A copy of another network."""
+        at = _lib.syn_slot_of(self._slab, handle)
+        return None if at == _ffi.NULL else self.spawn(at)
+
+    def evict(self, handle: int) -> bool:
+        return bool(_lib.syn_evict(self._slab, handle))
+
+    def weakest(self) -> int | None:
+        """The least fit of the quarter that has not run for longest."""
+        return _lib.syn_weakest(self._slab) or None
+
+    def judge(self, handle: int, fitness: float) -> bool:
+        """Keep what a network is worth."""
+        if _lib.syn_slot_of(self._slab, handle) == _ffi.NULL:
+            return False
+        self._slab.table[handle & SLOTS_MAX].fitness = fitness
+        return True
+
+    def slot(self, handle: int) -> memoryview | None:
+        """A network's bytes: its constants, then what it remembers."""
+        at = _lib.syn_slot_of(self._slab, handle)
+        return None if at == _ffi.NULL else memoryview(_ffi.buffer(at, self.slot_bytes))
+
+    def mutate(self, handle: int, seed: int, spread: float) -> bool:
+        """Noise on all constants, which are floats."""
+        at = _lib.syn_slot_of(self._slab, handle)
+        if at == _ffi.NULL:
+            return False
+        _lib.syn_mutate(_ffi.cast("float *", at), self._plan.constants.size // 4, seed, spread)
+        return True
+
+    def batch(self, handles: Sequence[int]) -> "Batch":
+        """Ready to run these networks, any number of times, with one call each time."""
+        count = len(handles)
+        named = _ffi.new("uint32_t[]", list(handles))
+        inputs, outputs = (Memory(max(count * size, 1)) for size in (self._plan.input_bytes, self._plan.output_bytes))
+        run = partial(
+            _lib.syn_run_many, self._plan.handle, self._slab, named, count, inputs.at, outputs.at, self._arena.at
+        )
+        ends = slice(0, count * self._plan.input_bytes), slice(0, count * self._plan.output_bytes)
+        return Batch(inputs.view(ends[0]), outputs.view(ends[1]), run, (self, named))
+
+
+class Batch(NamedTuple):
+    """Inputs and outputs of many networks, one after the other, and the call that runs them: it answers how many ran,
+    fewer than there are when the handle at that place is stale."""
+
+    inputs: memoryview
+    outputs: memoryview
+    run: Callable[[], int]
+    owners: tuple[Slab, Any]
 
 
 def _fill(op: Any, step: Step) -> None:

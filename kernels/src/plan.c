@@ -1,6 +1,8 @@
 /* Runs a plan: one switch an operation, nothing else. */
 #include <string.h>
 
+#include "plan.h"
+
 #include "ops.h"
 #include "subnormal.h"
 
@@ -52,11 +54,15 @@ static void step(const syn_op *op, syn_memory memory) {
     }
 }
 
-void syn_plan_run(const syn_plan *plan, const uint8_t *constants, uint8_t *arena, const void *input, void *output) {
+void syn_plan_steps(const syn_plan *plan, const uint8_t *constants, uint8_t *arena) {
     const syn_memory memory = {constants, arena};
+    for (uint32_t i = 0; i < plan->ops_count; i++) step(&plan->ops[i], memory);
+}
+
+void syn_plan_run(const syn_plan *plan, const uint8_t *constants, uint8_t *arena, const void *input, void *output) {
     const syn_float_mode before = syn_flush_subnormals();
     if (input) memcpy(arena + plan->input, input, plan->input_bytes);
-    for (uint32_t i = 0; i < plan->ops_count; i++) step(&plan->ops[i], memory);
+    syn_plan_steps(plan, constants, arena);
     if (output) memcpy(output, arena + plan->output, plan->output_bytes);
     syn_restore_subnormals(before);
 }

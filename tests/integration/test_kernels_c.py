@@ -78,6 +78,12 @@ def test_plans_that_lie_are_refused_or_harmless(tmp_path):
     assert done.returncode == 0, done.stdout + done.stderr[-3000:]
 
 
+def test_a_population_does_what_an_obvious_one_does(tmp_path):
+    swarm = build("gcc", "swarm", tmp_path / "swarm", *SANITIZED)
+    done = run(swarm, "20000", "5")
+    assert done.returncode == 0, done.stdout + done.stderr[-3000:]
+
+
 @pytest.mark.parametrize("architecture", BOARDS)
 def test_boards_give_the_same_bits_and_refuse_what_they_lack(architecture, here, tmp_path):
     compiler, emulator, cpus = BOARDS[architecture]

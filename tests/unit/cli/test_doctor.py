@@ -28,9 +28,19 @@ def test_a_fresh_site_is_in_order(solo: Path, synedge: Synedge) -> None:
     ended = synedge("doctor", "-c", solo, "--json")
     found = checks(ended)
     assert ended.code == 0 and ended.json["ok"] and not [item for item in found.values() if item["state"] == "fail"]
-    assert {"python", "extensions", "signatures", "config", "key", "site", "engines", "kernels", "broker", "mdns", "disk"} <= set(
-        found
-    )
+    assert {
+        "python",
+        "extensions",
+        "signatures",
+        "config",
+        "key",
+        "site",
+        "engines",
+        "kernels",
+        "broker",
+        "mdns",
+        "disk",
+    } <= set(found)
     assert found["agent"]["found"] == "does not run"
     assert all(bool(item["fix"]) == (item["state"] != "ok") for item in found.values())
 
