@@ -1,6 +1,7 @@
 """The kernels as C: strict warnings and sanitizers, every variant against the scalar one, plans that lie; and the same
 on emulated boards where cross compilers and qemu-user are installed."""
 
+import platform
 import re
 import shutil
 import subprocess
@@ -76,6 +77,12 @@ def test_plans_that_lie_are_refused_or_harmless(tmp_path):
     mutate = build("gcc", "mutate", tmp_path / "mutate", *SANITIZED)
     done = run(mutate, PLANS, "11")
     assert done.returncode == 0, done.stdout + done.stderr[-3000:]
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="a variant for x86-64")
+def test_the_vnni_variant_is_right_but_for_its_instruction(tmp_path):
+    done = run(build("gcc", "vnni", tmp_path / "vnni", *SANITIZED))
+    assert (done.returncode, done.stdout) == (0, "2000 shapes agree\n"), done.stdout + done.stderr[-3000:]
 
 
 def test_a_population_does_what_an_obvious_one_does(tmp_path):

@@ -5,7 +5,9 @@
 #if defined(__x86_64__)
 #include "../requant_avx2.h"
 
+#ifndef TARGET /* test/vnni.c has the instruction in plain C */
 #define TARGET __attribute__((target("avx2,avx512f,avx512vl,avx512vnni")))
+#endif
 enum { QUAD_BYTES = SYN_PANEL * SYN_QUAD };
 
 TARGET static inline __m256i product(size_t depth, const int8_t *x, const int8_t *w) {

@@ -1,5 +1,7 @@
 """The door to the kernels: a variant is chosen by name or refused by name, and plans that reach outside are not run."""
 
+import math
+import random
 import struct
 
 import pytest
@@ -85,3 +87,56 @@ def test_subnormals_count_as_zero_while_a_plan_runs_and_only_then(variant: str):
     plan = Plan([dense()], weights, 128, slice(0, 16), slice(64, 76))
     assert run(plan, 1e-10, 0, 0, 0) == (0, 0, 0)
     assert 2.0**-1060 * 0.5 == 2.0**-1061 > 0
+
+
+def gru(steps: list[list[float]], weights: dict[str, list[list[float]]], units: int) -> list[float]:
+    """The obvious one: update, reset, candidate; the state after the last step."""
+    h = [0.0] * units
+
+    def sums(name: str, x: list[float]) -> list[float]:
+        return [bias + sum(a * b for a, b in zip(row, x, strict=True)) for *row, bias in weights[name]]
+
+    def sigmoid(x: float) -> float:
+        return 1 / (1 + math.exp(-x))
+
+    for x in steps:
+        of_x, of_h = sums("x", x), sums("h", h)
+        z = [sigmoid(a + b) for a, b in zip(of_x[:units], of_h[:units], strict=True)]
+        r = [sigmoid(a + b) for a, b in zip(of_x[units : 2 * units], of_h[units : 2 * units], strict=True)]
+        n = [math.tanh(a + q * b) for a, q, b in zip(of_x[2 * units :], r, of_h[2 * units :], strict=True)]
+        h = [(1 - u) * c + u * old for u, c, old in zip(z, n, h, strict=True)]
+    return h
+
+
+@pytest.mark.parametrize("variant", [name for name in kernels.variants() if kernels.can(name) is None])
+@pytest.mark.parametrize(("depth", "units"), [(1, 1), (3, 5), (16, 32)])
+def test_a_gru_step_is_the_obvious_one_and_its_state_stays(variant: str, depth: int, units: int):
+    kernels.select(variant)
+    rng, steps = random.Random(f"{depth} {units}"), 3
+    weights = {
+        name: [[rng.gauss(0, 0.4) for _ in range(width + 1)] for _ in range(3 * units)]
+        for name, width in (("x", depth), ("h", units))
+    }
+    data, places = bytearray(), []
+    for name, width in (("x", depth), ("h", units)):
+        flat = [value for row in weights[name] for value in row[:-1]]
+        bias = [row[-1] for row in weights[name]] + [0.0] * 8
+        for part in (kernels.pack_f32(3 * units, width, struct.pack(f"<{len(flat)}f", *flat)),
+                     struct.pack(f"<{len(bias)}f", *bias)):  # fmt: skip
+            data += bytes(-len(data) % 64)
+            places.append(CONSTANT | len(data))
+            data += part
+    x_at, work_at, y_at = 512, 1024, 2048
+    fields = {
+        "rows": steps, "cols": units, "depth": depth, "window": {"batches": 1},
+        "a_step": (depth, 0), "b_step": (units, 0),
+    }  # fmt: skip
+    step = Step("F32_GRU", (x_at, *places, 0, work_at), y_at, fields)
+    ends = slice(x_at, x_at + 4 * steps * depth), slice(y_at, y_at + 4 * steps * units)
+    bound = Plan([step], bytes(data), 4096, *ends).bind(Memory(4096))
+    inputs = [[rng.uniform(-1, 1) for _ in range(depth)] for _ in range(2 * steps)]
+    for half in (inputs[:steps], inputs[steps:]):
+        bound.input[:] = struct.pack(f"<{steps * depth}f", *(value for x in half for value in x))
+        bound.run()
+    last = struct.unpack(f"<{steps * units}f", bound.output)[-units:]
+    assert last == pytest.approx(gru(inputs, weights, units), abs=1e-5)
