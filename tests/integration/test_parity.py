@@ -20,7 +20,7 @@ from edge.nn.plan import LOWERINGS, lower
 from edge.nn.tflite import read
 from edge.nn.tflite_writer import write_tflite
 from tests.integration import tflite_venv
-from tests.nn.cases import OPERATORS, Case, draw
+from tests.nn.cases import BOTH, OPERATORS, Case, draw, draw_chain
 from tests.reference.litert import Oracle
 from tests.unit.shell.test_engine_native import WORDS, spoken
 
@@ -82,6 +82,20 @@ def test_random_models_give_the_reference_kernels_answers(oracle: Oracle, operat
             assert not wrong, f"{operator} {dtype} seed {seed}: {case.note}: {wrong}"
         compared += 1
     assert compared >= CASES // 4 or (operator, dtype) in REFUSED
+
+
+@pytest.mark.parametrize("dtype", BOTH)
+def test_whole_random_networks_give_the_reference_kernels_answers(oracle: Oracle, dtype: str):
+    """Branches and joins: tensors that live side by side in one arena."""
+    kernels.select()
+    for seed in range(CASES):
+        case = draw_chain(dtype, seed)
+        network = native(case)
+        assert network is not None
+        inputs = list(case.inputs())
+        for tensor, truth in zip(inputs, oracle.run(case.data, inputs), strict=True):
+            wrong = far_apart(network, network.invoke(tensor), truth)
+            assert not wrong, f"{dtype} seed {seed}: {case.note}: {wrong}"
 
 
 def test_every_operator_of_the_engine_is_compared():
