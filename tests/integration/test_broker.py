@@ -111,7 +111,7 @@ def test_retained_hints_reach_who_comes_later(running):
         one.link.publish(Channel.FRONTIER, 1, b"heads")
         one.link.publish(Channel.VERTEX, 1, b"passing")
         with linked(address.port, 2) as (two,):
-            assert two.frames.wait_count(1, "the hint")[0] == (Channel.FRONTIER, 1, b"heads")
+            assert two.frames.wait_count(1, "the hint")[0] == (Channel.FRONTIER, 1, b"heads", True)
 
 
 @pytest.mark.parametrize("password", ["geheim", 'p:$ä"\\'])

@@ -19,6 +19,7 @@ from edge.shell.engines.modelfile import read_model
 from edge.shell.engines.tflite_c import TfliteC, find_library
 from edge.shell.engines.tflite_worker import TfliteWorker, WorkerOptions
 from tests.integration import tflite_venv
+from tests.nn.cases import draw
 from tests.unit.shell import engine_models as models
 from tests.unit.shell.engine_models import ONE_OP, floats, write
 
@@ -72,7 +73,7 @@ def runs_again(model: Model) -> bool:
 
 
 def test_it_proves_itself_and_says_what_it_is(python: str):
-    report = Engines(EngineOptions(tflite_python=python)).probe()[1]
+    report = Engines(EngineOptions(tflite_python=python)).probe()[-1]
     assert (report.name, report.ok, report.why, report.version, report.path) == (
         "tflite_worker",
         True,
@@ -88,10 +89,13 @@ def test_it_can_be_preferred(python: str):
     choice.model.close()
 
 
-def test_it_takes_over_when_the_c_library_is_missing(python: str):
-    choice = Engines(EngineOptions("/nowhere/lib.so", python)).choose(ONE_OP)
+def test_it_takes_over_what_ours_lacks_when_the_c_library_is_missing(python: str, tmp_path: Path):
+    lacking = tmp_path / "lstm.tflite"
+    lacking.write_bytes(draw("UNIDIRECTIONAL_SEQUENCE_LSTM", "int8", 1).data)
+    choice = Engines(EngineOptions(tflite_c="/nowhere/lib.so", tflite_python=python)).choose(lacking)
     assert choice.model.engine == "tflite_worker"
-    assert ["/nowhere/lib.so" in report.why for report in choice.passed_over] == [True]
+    ours, library = choice.passed_over
+    assert "UNIDIRECTIONAL_SEQUENCE_LSTM" in ours.why and "/nowhere/lib.so" in library.why
     choice.model.close()
 
 
