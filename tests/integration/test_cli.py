@@ -200,7 +200,8 @@ def test_many_additions_at_once_lose_none(tmp_path: Path) -> None:
 
 def test_ctrl_c_ends_a_benchmark_with_its_processes_at_once(tmp_path: Path) -> None:
     """As a terminal does it: the signal goes to the foreground group, and nothing of it is left."""
-    command = [sys.executable, "-m", "edge", "bench", "mesh"]
+    # Who runs the tests may ignore SIGINT, as a shell has it for a job in the background.
+    command = ["env", "--default-signal=INT", sys.executable, "-m", "edge", "bench", "mesh"]
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
         env={**environment(), "TMPDIR": str(tmp_path)},
