@@ -20,6 +20,7 @@ from edge.shell import broker_child, probe
 from edge.shell.broker import Hosted, HostedBroker
 from edge.shell.broker_config import BrokerOptions
 from edge.shell.listeners import listening_on
+from edge.shell.packets import Packets
 from edge.wire.frame import Channel
 from tests.integration.links import DEADLINE_S, Recorder, line_in, linked
 
@@ -239,6 +240,28 @@ def resident_bytes(broker: HostedBroker) -> int:
     return int(line_in(f"/proc/{broker.pid}/status", "VmRSS").split()[0]) * 1024
 
 
+def everything_for(client: socket.socket) -> list[bytes]:
+    """The payloads that the broker still has for a client, until the answer to a ping comes with nothing before it.
+    A full queue drops the answer to a ping like anything else: it is asked again until it is answered."""
+    packets, payloads, said = Packets(), list[bytes](), -1
+    client.settimeout(1)
+    for _ in range(int(DEADLINE_S)):
+        client.sendall(b"\xc0\x00")
+        with contextlib.suppress(TimeoutError):
+            answered = False
+            while not answered:
+                for topic, packet, _ in packets.cut(client.recv(1 << 20)):
+                    if topic is None:
+                        assert packet == b"\xd0\x00"
+                        answered = True
+                    else:
+                        payloads.append(packet)
+            if said == len(payloads):
+                return payloads
+            said = len(payloads)
+    raise AssertionError(f"no ping was answered alone; {len(payloads)} packets came")
+
+
 def test_mosquitto_drops_for_a_client_that_does_not_read_instead_of_growing():
     broker, address, _ = hosted(engine="mosquitto")
     try:
@@ -252,11 +275,7 @@ def test_mosquitto_drops_for_a_client_that_does_not_read_instead_of_growing():
             sender.sendall(b"\xc0\x00")
             assert sender.recv(2) == b"\xd0\x00", "everything before the ping has been dealt with"
             assert resident_bytes(broker) < 40_000_000
-            sleeper.sendall(b"\xc0\x00")
-            heard = bytearray()
-            while not heard.endswith(b"\xd0\x00"):
-                heard += sleeper.recv(1 << 20)
-            kept = len(heard) // len(packet)
+            kept = len(everything_for(sleeper))
             # What the kernel had room for before the queue began.
             assert limits.BROKER_QUEUE_PACKETS_MAX <= kept < limits.BROKER_QUEUE_PACKETS_MAX + said // 4
     finally:
