@@ -209,7 +209,7 @@ class Agent:
         scribe = Scribe(
             self.journal,
             loop.stored,
-            lambda ticket, records: loop.post(self.node.loaded, ticket, records),
+            loop.loaded,
             loop.failed,
             lambda ticket, places: loop.post(self.node.trimmed, ticket, places),
             lambda data: floors.save(self._floor_file, data),
@@ -221,6 +221,7 @@ class Agent:
         loop.attach(world)
         self._start_archiver(world)
         world.blobs = self.blobs.put
+        world.hush = self.door.hush
         scribe.start()
         signing.start()
         self._workers = (scribe, signing)
@@ -291,7 +292,7 @@ class Agent:
 
         self.librarian = Librarian(
             lambda: self._open_store(read_only=True),
-            lambda ticket, records: self.loop.post(self.node.loaded, ticket, records),
+            self.loop.loaded,
         )
         self.librarian.start()
         world.fetch = self.librarian.put

@@ -170,6 +170,13 @@ class Recorded(NamedTuple):
     events: tuple[Event, ...]
 
 
+class Hush(NamedTuple):
+    """An author has said more than is taken unasked: until then its vertices need not come in, repair brings them."""
+
+    author: int
+    until_mono_ms: float
+
+
 class Report(NamedTuple):
     """One line for the operator's log: an event name and its fields. The shell bounds the rate."""
 
@@ -193,5 +200,6 @@ Effect = (
     | Send
     | Announce
     | Recorded
+    | Hush
     | Report
 )

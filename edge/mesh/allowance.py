@@ -21,6 +21,10 @@ class Allowance:
     def spend(self, name: Hashable, now_ms: float) -> None:
         self._used[name] = (self._level(name, now_ms) + 1, now_ms)
 
+    def at_ms(self, name: Hashable, now_ms: float, count: float) -> float:
+        """When at least so much will be left, if nothing is spent until then."""
+        return now_ms + max(0.0, self._level(name, now_ms) + count - self._burst) / self._per_ms
+
     def _level(self, name: Hashable, now_ms: float) -> float:
         used, at_ms = self._used.get(name, (0.0, now_ms))
         return max(0.0, used - (now_ms - at_ms) * self._per_ms)

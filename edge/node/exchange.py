@@ -18,6 +18,8 @@ from edge.limits import (
     FRONTIER_PART_BYTES,
     REPAIR_FLIGHT_BYTES,
     REPAIR_SERVE_MAX,
+    SERVE_ALL_BURST,
+    SERVE_ALL_PER_S,
     SERVE_LOADS_MAX,
     SERVE_REQUESTS_BURST,
     SERVE_REQUESTS_PER_S,
@@ -95,6 +97,7 @@ class Exchange:
         self._turns: deque[tuple[int, int]] = deque()
         """Servings whose next stretch is to be read, in turn."""
         self._allowance = Allowance(SERVE_REQUESTS_PER_S, SERVE_REQUESTS_BURST)
+        self._allowance_of_all = Allowance(SERVE_ALL_PER_S, SERVE_ALL_BURST)
         self.ranges_served = 0
         self.serve_refused = 0
 
@@ -192,6 +195,7 @@ class Exchange:
             len(self._servings) >= REPAIR_SERVE_MAX
             or any(sender == claimed for sender, _ in self._servings)
             or not self._allowance.has(claimed, now.mono_ms)
+            or not self._allowance_of_all.has(None, now.mono_ms)
         ):
             self.serve_refused += 1
             return None
@@ -204,6 +208,7 @@ class Exchange:
             return Refusal("author-unknown", str(frame.sender))
         name = (frame.sender, frame.correlation)
         self._allowance.spend(frame.sender, now.mono_ms)
+        self._allowance_of_all.spend(None, now.mono_ms)
         lines: list[Stretch] = []
         room = SERVE_VERTICES_MAX
         proofs: list[Range] = []

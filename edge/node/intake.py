@@ -10,7 +10,7 @@ from itertools import pairwise
 from edge.dag.admission import Accepted, Admission, Answer, Duplicate, Early, Mended, Parked
 from edge.dag.evidence import chained
 from edge.dag.pending import Candidate, Missing
-from edge.effects import Verify
+from edge.effects import Hush, Verify
 from edge.ids import Instant, VertexId, VertexKey
 from edge.limits import (
     CHECKING_BYTES_MAX,
@@ -109,6 +109,8 @@ class Intake:
             self.duplicates += 1
         elif not self._allowance.has(header.author, now.mono_ms):
             self.dropped_greedy += 1
+            until_ms = self._allowance.at_ms(header.author, now.mono_ms, LIVE_VERTICES_BURST / 8)
+            self._desk.do(Hush(header.author, until_ms))
         elif len(self._checking) >= CHECKING_MAX // 2 and not self._fits(header):
             self.dropped_unfit += 1
         elif self._screen(header, payload):

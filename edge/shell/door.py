@@ -1,17 +1,25 @@
 """The cheap look at a frame before it may wait for the loop: is it what its topic says, and by somebody we know?
 
 Anyone who reaches the broker can say anything on any topic. A few bytes tell whether a frame can be by whom it claims,
-in the thread that read it and before it takes room; what they do not tell, signatures do later.
+in the thread that read it and before it takes room; what they do not tell, signatures do later. Frontiers and requests
+are not signed and cost more to see to than to say: of each member so many are let in, by whomever they really are.
 """
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Hashable
 from typing import TYPE_CHECKING
 
-from edge.limits import STRANGER_FRAMES_BURST, STRANGER_FRAMES_PER_S
+from edge.limits import (
+    FRONTIERS_BURST,
+    FRONTIERS_PER_S,
+    SERVE_REQUESTS_BURST,
+    SERVE_REQUESTS_PER_S,
+    STRANGER_FRAMES_BURST,
+    STRANGER_FRAMES_PER_S,
+)
 from edge.mesh.allowance import Allowance
 from edge.shell.topics import OWNED
 from edge.wire.frame import Channel, claimed_speaker
@@ -30,8 +38,15 @@ class Door:
         self._clock = clock
         self._lock = threading.Lock()
         self._strangers = Allowance(STRANGER_FRAMES_PER_S, STRANGER_FRAMES_BURST)
+        self._hints = {
+            Channel.FRONTIER: Allowance(FRONTIERS_PER_S, FRONTIERS_BURST),
+            Channel.REQUEST: Allowance(SERVE_REQUESTS_PER_S, SERVE_REQUESTS_BURST),
+        }
+        self._hushed: dict[int, float] = {}
+        """Authors that say too much, and until when (monotonic ms)."""
         self.members: Container[int] = ()
-        self._counts = dict.fromkeys(("refused_frame_shape", "refused_author_other", "dropped_strangers"), 0)
+        names = ("refused_frame_shape", "refused_author_other", "dropped_strangers", "dropped_hints", "dropped_hushed")
+        self._counts = dict.fromkeys(names, 0)
 
     def take(self, inbound: Inbound) -> None:
         """Let it in, or count why not. A request's topic is its receiver's: who asks stands in it."""
@@ -42,10 +57,20 @@ class Door:
                 return self._count("refused_frame_shape")
             if channel is not Channel.REQUEST and claimed != sender:
                 return self._count("refused_author_other")
-            if claimed not in self.members and not self._may_stranger():
-                return self._count("dropped_strangers")
+            if claimed not in self.members:
+                if not self._may(self._strangers, None):
+                    return self._count("dropped_strangers")
+            elif channel is Channel.VERTEX:
+                if claimed in self._hushed and self._is_hushed(claimed):
+                    return self._count("dropped_hushed")
+            elif not self._may(self._hints[channel], claimed):
+                return self._count("dropped_hints")
             sender = claimed
         return self._deliver(channel, payload, sender)
+
+    def hush(self, author: int, until_mono_ms: float) -> None:
+        """Drop what this member says live until then. Called by the loop, about members only."""
+        self._hushed[author] = until_mono_ms
 
     def counts(self) -> dict[str, int]:
         return dict(self._counts)
@@ -54,11 +79,18 @@ class Door:
         with self._lock:
             self._counts[name] += 1
 
-    def _may_stranger(self) -> bool:
-        """A new member may speak before its roster has come: some of it waits for that."""
+    def _is_hushed(self, author: int) -> bool:
+        if self._clock() * 1000 < self._hushed.get(author, 0.0):
+            return True
+        self._hushed.pop(author, None)
+        return False
+
+    def _may(self, allowance: Allowance, name: Hashable) -> bool:
+        """Of hints, a member has its share by the channel. A new member may speak before its roster has come: some of
+        what it says waits for that."""
         with self._lock:
             now_ms = self._clock() * 1000
-            if not self._strangers.has(None, now_ms):
+            if not allowance.has(name, now_ms):
                 return False
-            self._strangers.spend(None, now_ms)
+            allowance.spend(name, now_ms)
             return True

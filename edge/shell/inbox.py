@@ -1,7 +1,9 @@
-"""What waits for the loop: results, live frames, backlog, large bodies, readings; each bounded and counted.
+"""What waits for the loop: results, vertices, hints, backlog, large bodies, readings; each bounded and counted.
 
-Live frames wait in a lane for each channel and member, and are taken in turn: whoever says more than is its share
-waits behind itself. The topic says who speaks, which nobody has proven yet; what is of no member shares one lane.
+Vertices wait in a lane for each member, and are taken in turn: whoever says more than is its share waits behind
+itself. So do hints (frontiers, requests, rosters) in a lane for each channel and member, of which a turn sees to a few:
+they cost most and hurry least. The topic says who speaks, which nobody has proven yet; what is of no member shares one
+lane.
 """
 
 from __future__ import annotations
@@ -11,13 +13,15 @@ import threading
 from collections import deque
 from collections.abc import Callable, Container
 from contextlib import suppress
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from edge.limits import (
     BLOB_INBOX_BYTES_MAX,
     INBOX_BACKLOG_BYTES_MAX,
     INBOX_BYTES_MAX,
     INBOX_FRAMES_MAX,
+    INBOX_HINT_BYTES_MAX,
+    INBOX_HINTS_MAX,
     QUEUE_READINGS_MAX,
 )
 from edge.sense.reading import Reading
@@ -28,6 +32,16 @@ Frame = tuple[Channel, bytes]
 Task = Callable[[], Any]
 T = TypeVar("T")
 NO_MEMBER = -1
+HINTS_PER_TURN = 4
+
+
+class Turn(NamedTuple):
+    """What the loop sees to before it looks again, in this order."""
+
+    tasks: list[Task]
+    frames: list[Frame]
+    readings: list[Reading]
+    chores: list[Task]
 
 
 class Inbox:
@@ -37,7 +51,9 @@ class Inbox:
         self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._lock = threading.Lock()
         self._tasks: deque[Task] = deque()
-        self._live: Lanes[Frame] = Lanes(INBOX_FRAMES_MAX, INBOX_BYTES_MAX)
+        self._chores: deque[Task] = deque()
+        self._vertices: Lanes[Frame] = Lanes(INBOX_FRAMES_MAX, INBOX_BYTES_MAX)
+        self._hints: Lanes[Frame] = Lanes(INBOX_HINTS_MAX, INBOX_HINT_BYTES_MAX)
         self._backlog: deque[Frame] = deque()
         self._blobs: deque[Frame] = deque()
         self._readings: deque[Reading] = deque()
@@ -69,6 +85,12 @@ class Inbox:
             self._tasks.append(task)
             self._rouse()
 
+    def chore(self, task: Task) -> None:
+        """A result that nobody waits for in haste: one a turn, after whatever is live."""
+        with self._lock:
+            self._chores.append(task)
+            self._rouse()
+
     def frame(self, channel: Channel, payload: bytes, sender: int = NO_MEMBER) -> None:
         """A frame by a peer; what its lane cannot hold goes, the newest first, and repair brings it back."""
         with self._lock:
@@ -78,9 +100,10 @@ class Inbox:
                 taken = self._reply(payload)
             else:
                 lane = (channel, sender if sender in self.members else NO_MEMBER)
-                taken = self._live.put(lane, (channel, payload), len(payload))
+                lanes = self._vertices if channel is Channel.VERTEX else self._hints
+                taken = lanes.put(lane, (channel, payload), len(payload))
             self.dropped_frames += not taken
-            if taken and (self._has_room or channel is Channel.BLOB):
+            if taken and (self._has_room or channel not in (Channel.VERTEX, Channel.REPLY)):
                 self._rouse()
 
     def _reply(self, payload: bytes) -> bool:
@@ -109,11 +132,11 @@ class Inbox:
             self._rouse()
             return True
 
-    def take(self, count_max: int, room: int | None = None) -> tuple[list[Task], list[Frame], list[Reading]]:
+    def take(self, count_max: int, room: int | None = None) -> Turn:
         """Up to `count_max` of each kind; backlog and large bodies only as far as live traffic leaves room.
 
-        `room`: how many live frames the node can see to now, if fewer. What waits longer waits here, in its turn.
-        Without any room a result must come before anything else does, and wakes the loop.
+        `room`: how many vertices the node can see to now, if fewer. What waits longer waits here, in its turn.
+        Without any room a result must come before they do, and wakes the loop.
         """
         live_max = count_max if room is None else min(count_max, room)
         with self._lock:
@@ -123,23 +146,26 @@ class Inbox:
                     os.eventfd_read(self._wake)
             tasks, self._tasks = list(self._tasks), deque()
             self._has_room = live_max > 0
-            frames = self._live.take(live_max)
+            frames = self._vertices.take(live_max)
+            hints = self._hints.take(HINTS_PER_TURN)
             backlog = _take(self._backlog, max(1, live_max - len(frames)) if self._has_room else 0)
             self._backlog_bytes -= sum(len(payload) for _, payload in backlog)
-            blobs = _take(self._blobs, max(1, count_max - len(frames) - len(backlog)))
+            blobs = _take(self._blobs, max(1, count_max - len(frames) - len(hints) - len(backlog)))
             self._blob_bytes -= sum(len(payload) for _, payload in blobs)
             readings = _take(self._readings, count_max)
-            if self._blobs or self._readings or (self._has_room and (self._live or self._backlog)):
+            chores = _take(self._chores, 1)
+            waits = self._hints or self._blobs or self._readings or self._chores
+            if waits or (self._has_room and (self._vertices or self._backlog)):
                 self._rouse()
-        return tasks, frames + backlog + blobs, readings
+        return Turn(tasks, frames + hints + backlog + blobs, readings, chores)
 
     def has_readings(self) -> bool:
         return bool(self._readings)
 
     def counts(self) -> dict[str, int]:
         return {
-            "inbox_frames": len(self._live) + len(self._backlog) + len(self._blobs),
-            "inbox_bytes": self._live.size_bytes + self._backlog_bytes + self._blob_bytes,
+            "inbox_frames": len(self._vertices) + len(self._hints) + len(self._backlog) + len(self._blobs),
+            "inbox_bytes": self._vertices.size_bytes + self._hints.size_bytes + self._backlog_bytes + self._blob_bytes,
             "inbox_dropped_frames": self.dropped_frames,
             "inbox_refused_readings": self.refused_readings,
         }

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from edge.dag.records import Record
 from edge.effects import (
     Announce,
     Archive,
@@ -18,6 +19,7 @@ from edge.effects import (
     DropBlob,
     Effect,
     Fetch,
+    Hush,
     Infer,
     Load,
     OpenBlob,
@@ -91,6 +93,7 @@ class World:
     archive: Callable[[Ticket, tuple[tuple[bytes, bytes | None, bytes | None], ...]], bool] | None = None
     fetch: Callable[[Fetch], None] | None = None
     blobs: Callable[[BlobEffect], None] | None = None
+    hush: Callable[[int, float], None] = lambda author, until_mono_ms: None
     log_share: Callable[[], float] = lambda: 0.0
     link_status: Callable[[], dict[str, Any]] = dict
     """What people are shown of the connection: `broker` and `hosting`."""
@@ -133,6 +136,10 @@ class Loop:
     def post(self, method: Callable[..., list[Effect]], *args: Any) -> None:
         """Feed a result or an input to the node at the next turn: `method(*args, now)`."""
         self.inbox.task(lambda: self.execute(method(*args, now())))
+
+    def loaded(self, ticket: Ticket, records: tuple[Record | None, ...]) -> None:
+        """What was read back from the log or the store: for answers to peers, so after whatever is live."""
+        self.inbox.chore(lambda: self.execute(self.node.loaded(ticket, records, now())))
 
     def tell(self, act: Callable[[], None]) -> None:
         """Have a machine of the node told something at the next turn; what that causes is done at once."""
@@ -187,13 +194,15 @@ class Loop:
         for key, _ in ready:
             if key.data is not None:
                 key.data()
-        tasks, frames, readings = self.inbox.take(BATCH_MAX, self.node.room)
-        for task in tasks:
+        due = self.inbox.take(BATCH_MAX, self.node.room)
+        for task in due.tasks:
             task()
-        for channel, payload in frames:
+        for channel, payload in due.frames:
             self.execute(self.node.receive(channel, payload, now()))
-        for reading in readings:
+        for reading in due.readings:
             self.execute(self.node.read(reading, now()))
+        for chore in due.chores:
+            chore()
         if self._later and not self.inbox.has_readings():
             later, self._later = self._later, []
             for act in later:
@@ -247,6 +256,8 @@ class Loop:
             case OpenBlob() | ReadBlob() | StoreBlob() | SealBlob() | DropBlob():
                 assert world.blobs is not None, "the composition root gives a store of blobs"
                 world.blobs(effect)
+            case Hush(author, until_mono_ms):
+                world.hush(author, until_mono_ms)
             case Report(level, event, fields):
                 world.reports.report(level, event, fields, now().mono_ms)
 

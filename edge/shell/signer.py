@@ -1,5 +1,7 @@
 """Signatures off the loop: one thread signs, one verifies. Both let go of the interpreter while they compute.
 
+What is to be verified waits in a lane for each key: who says much waits behind itself, not before the others.
+
 A signature that is bad is an answer. Whatever is raised here is our bug or a dead resource, and the node cannot go on.
 """
 
@@ -8,13 +10,12 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from queue import SimpleQueue
-from typing import TypeVar
 
 from edge.effects import Sign, Ticket, Verify
 from edge.errors import SynedgeError
+from edge.limits import TICKETS_MAX
+from edge.shell.lanes import Lanes
 from edge.wire import suite
-
-T = TypeVar("T", Sign, Verify)
 
 Signed = Callable[[Ticket, bytes], None]
 Verified = Callable[[Ticket, bool], None]
@@ -22,7 +23,8 @@ Failed = Callable[[SynedgeError], None]
 
 
 class Signing:
-    """Answers `Sign` and `Verify` in the order each kind was asked. Bounded by the tickets the node hands out.
+    """Answers `Sign` in the order in which it was asked, `Verify` in that of each key, the keys in turn. Bounded by the
+    tickets the node hands out.
 
     A thread that cannot go on calls `failed`, once, and answers no more.
     """
@@ -33,10 +35,13 @@ class Signing:
         self._verified = verified
         self._failed = failed
         self._to_sign: SimpleQueue[Sign | None] = SimpleQueue()
-        self._to_verify: SimpleQueue[Verify | None] = SimpleQueue()
+        self._lanes: Lanes[Verify] = Lanes(2 * TICKETS_MAX, 0)  # one lane may fill half of it
+        self._lanes_lock = threading.Lock()
+        self._to_verify: SimpleQueue[bool] = SimpleQueue()
+        """Says that something waits in the lanes, as often as it does; False at the end."""
         self._threads = [
-            threading.Thread(target=self._serve, args=(self._to_sign, self._sign), name="sign", daemon=True),
-            threading.Thread(target=self._serve, args=(self._to_verify, self._verify), name="verify", daemon=True),
+            threading.Thread(target=self._serve, args=(self._sign_next,), name="sign", daemon=True),
+            threading.Thread(target=self._serve, args=(self._verify_next,), name="verify", daemon=True),
         ]
 
     def start(self) -> None:
@@ -47,25 +52,37 @@ class Signing:
         self._to_sign.put(effect)
 
     def verify(self, effect: Verify) -> None:
-        self._to_verify.put(effect)
+        with self._lanes_lock:
+            taken = self._lanes.put(effect.public_key, effect, 0)
+        assert taken, "the node hands out no more tickets"
+        self._to_verify.put(True)
 
     def stop(self, timeout_s: float = 1.0) -> None:
         self._to_sign.put(None)
-        self._to_verify.put(None)
+        self._to_verify.put(False)
         for thread in self._threads:
             if thread.ident is not None:
                 thread.join(timeout_s)
 
-    def _serve(self, queue: SimpleQueue[T | None], answer: Callable[[T], None]) -> None:
+    def _serve(self, answer_next: Callable[[], bool]) -> None:
         try:
-            while (effect := queue.get()) is not None:
-                answer(effect)
+            while answer_next():
+                pass
         except Exception as error:
             self._failed(SynedgeError(f"thread {threading.current_thread().name} ended: {error!r}"))
 
-    def _sign(self, effect: Sign) -> None:
+    def _sign_next(self) -> bool:
+        effect = self._to_sign.get()
+        if effect is None:
+            return False
         self._signed(effect.ticket, self._signer.sign(effect.message))
+        return True
 
-    def _verify(self, effect: Verify) -> None:
+    def _verify_next(self) -> bool:
+        if not self._to_verify.get():
+            return False
+        with self._lanes_lock:
+            (effect,) = self._lanes.take(1)
         ok = suite.verify(effect.suite, effect.public_key, effect.message, effect.signature)
         self._verified(effect.ticket, ok)
+        return True

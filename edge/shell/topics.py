@@ -1,6 +1,7 @@
 """The topics frames travel on: `synedge/1/<site>/<channel>[/<index>]`; which broker a node hosts, and its presence."""
 
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import NamedTuple
 
 from edge import limits
@@ -62,6 +63,7 @@ def frame_filters(prefix: str, own: int, *, keep_all: bool, gateways: Iterable[i
     return [prefix + name for name in names]
 
 
+@lru_cache(maxsize=limits.MEMBERS_MAX)
 def parse_frame_topic(name: str) -> Place | None:
     """The part of a topic after the prefix; None if it is none of ours. An index has exactly one spelling."""
     word, slash, digits = name.partition("/")

@@ -1,9 +1,9 @@
 """Somebody misbehaves while others work: how much later do the others' vertices arrive, and who pays?
 
-Authors in one process, and a keeper in another that hosts the broker, all of them whole agents with their keys and
-logs; a third process misbehaves in one way after another, with a phase of quiet before and after each. *Delay* is
-durable at the author → accepted at the keeper, of everything that was recorded in a phase, also of what had to be
-repaired. The ratio is to the quiet phases on both sides: the machine is shared with whatever else runs on it.
+Authors and a keeper, which hosts the broker, each a whole agent in a process of its own with its keys and log; another
+process misbehaves in one way after another, with a phase of quiet before and after each. *Delay* is durable at the
+author → accepted at the keeper, of everything that was recorded in a phase, also of what had to be repaired. The ratio
+is to the quiet phases on both sides: the machine is shared with whatever else runs on it.
 """
 
 from __future__ import annotations
@@ -107,7 +107,7 @@ class _Flood:
         indices = [members[name].index for name in names]
         behaving = ",".join(map(str, indices))
         self._keeper = self._start([KEEPER], workers, "flood_hosts", str(root), behaving, KEEPER)
-        self._authors = self._start(names, workers, "flood_hosts", str(root), behaving, *names)
+        self._authors = [self._start([name], workers, "flood_hosts", str(root), behaving, name) for name in names]
         told = {
             "site": site.roster.site.hex(),
             "epoch": site.roster.version,
@@ -161,12 +161,15 @@ class _Flood:
         used = self._used()
         begun_s = time.monotonic()
         rate = self._args.rate / self._args.authors
-        self._authors.send(op="load", events=round(rate * seconds), rate=rate)
+        for number, author in enumerate(self._authors):
+            phase = number / len(self._authors)
+            author.send(op="load", events=round(rate * seconds), rate=rate, phase=phase)
         said = 0
         if kind is not None:
             said = self._rogue.ask(op="say", seconds=seconds, per_s=per_s)
         elapsed_s = time.monotonic() - begun_s
-        recorded = {tuple(key): at_ns for *key, at_ns in self._authors.receive()["recorded"]}
+        rows = [row for author in self._authors for row in author.receive()["recorded"]]
+        recorded = {tuple(key): at_ns for *key, at_ns in rows}
         if kind is not None and kind.name == "slow":
             self._rogue.ask(op="leave")
         accepted = self._gather(recorded)
@@ -183,7 +186,7 @@ class _Flood:
 
     def _used(self) -> dict[str, float]:
         keeper: dict[str, float] = self._keeper.ask(op="usage")
-        return {**keeper, "authors_mb": self._authors.ask(op="usage")["rss_mb"]}
+        return {**keeper, "authors_mb": sum(author.ask(op="usage")["rss_mb"] for author in self._authors)}
 
     def _calm(self) -> dict[str, int]:
         """The keeper's counters, once it has seen to all that was said."""

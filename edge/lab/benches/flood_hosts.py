@@ -1,4 +1,4 @@
-"""A process of `synedge bench flood`: the agents that behave, and what they have to say about the others."""
+"""A process of `synedge bench flood`: an agent that behaves, and what it has to say about the others."""
 
 from __future__ import annotations
 
@@ -37,20 +37,19 @@ class Witness(Host):
         }
 
 
-def load(hosts: list[Witness], events: int, rate: float) -> dict[str, Any]:
-    """Each agent records `events` events, `rate` a second, in turns; what they recorded, once it is durable."""
+def load(host: Witness, events: int, rate: float, phase: float) -> dict[str, Any]:
+    """What the agent recorded, once it is durable: `events` events, `rate` a second, `phase` of a period late."""
     begun_s = time.monotonic()
     for number in range(events):
-        for turn, host in enumerate(hosts):
-            time.sleep(max(0.0, begun_s + (number + turn / len(hosts)) / rate - time.monotonic()))
-            host.offer(number, 1)
-    wait_until(lambda: all(not host.agent.node.unrecorded_events and not host._waiting for host in hosts), 60, 0.005)
-    return {"recorded": [row for host in hosts for row in host.take()["recorded"]]}
+        time.sleep(max(0.0, begun_s + (number + phase) / rate - time.monotonic()))
+        host.offer(number, 1)
+    wait_until(lambda: not host.agent.node.unrecorded_events and not host._waiting, 60, 0.005)
+    return {"recorded": host.take()["recorded"]}
 
 
-def usage(hosts: list[Witness]) -> dict[str, float]:
+def usage(host: Witness) -> dict[str, float]:
     """Memory and processor time of this process, and memory of the broker that it hosts, if any."""
-    site = hosts[0].agent.site
+    site = host.agent.site
     pid = site.status()["hosted_pid"] if site is not None else None
     return {
         "rss_mb": telemetry.figures().rss_bytes / 1e6,
@@ -61,25 +60,22 @@ def usage(hosts: list[Witness]) -> dict[str, float]:
 
 def main(arguments: list[str]) -> None:
     telemetry.setup("error")
-    root, behaving, *names = arguments
-    authors = frozenset(map(int, behaving.split(",")))
-    hosts = [Witness(Path(root) / name, authors) for name in names]
-    is_linked = wait_until(lambda: all(host.is_linked for host in hosts), 20)
-    site = hosts[0].agent.site
+    root, behaving, name = arguments
+    host = Witness(Path(root) / name, frozenset(map(int, behaving.split(","))))
+    is_linked = wait_until(lambda: host.is_linked, 20)
+    site = host.agent.site
     answer({"linked": is_linked, "broker": site.status()["broker"] if site is not None else None})
     for line in sys.stdin:
         order = json.loads(line)
         if order["op"] == "load":
-            answer(load(hosts, order["events"], order["rate"]))
+            answer(load(host, order["events"], order["rate"], order["phase"]))
         elif order["op"] == "take":
-            answer(hosts[0].take()["accepted"])
+            answer(host.take()["accepted"])
         elif order["op"] == "counts":
-            counts = answers.counts(hosts[0].agent)
-            answer(counts)
+            answer(answers.counts(host.agent))
         else:
-            answer(usage(hosts))
-    for host in hosts:
-        host.end()
+            answer(usage(host))
+    host.end()
 
 
 if __name__ == "__main__":

@@ -1,11 +1,13 @@
 """A process of `synedge bench flood`: somebody who misbehaves, with a bare socket and as much as it can say.
 
-Everything is made before it is said, so that making it takes no time from those who behave.
+Everything is made before it is said, and said at the lowest priority: a rogue has a machine of its own, and takes no
+processor time from those who behave but by what it says.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import random
 import socket
 import struct
@@ -192,6 +194,7 @@ class Rogue:
 
 
 def main(arguments: list[str]) -> None:
+    os.nice(19)
     told = json.loads(arguments[0])
     rogue = Rogue(told)
     packets: list[bytes] = []

@@ -2,12 +2,14 @@
 
 from random import Random
 
-from edge.effects import Effect, Load, Persist, Send, Verify
+from edge.effects import Effect, Hush, Load, Persist, Send, Verify
 from edge.limits import (
     CHECKING_MAX,
     LIVE_VERTICES_BURST,
     LIVE_VERTICES_PER_S,
     REPAIR_RANGES_MAX,
+    SERVE_ALL_BURST,
+    SERVE_ALL_PER_S,
     SERVE_LOADS_MAX,
     SERVE_REQUESTS_BURST,
     SERVE_REQUESTS_PER_S,
@@ -59,6 +61,10 @@ def test_a_member_has_only_so_many_vertices_checked_unasked():
     assert receive(world, "c", frames) == LIVE_VERTICES_BURST
     counts = world.machines["c"].node.counts()
     assert counts["dropped_greedy"] == 100
+    (hush,) = {
+        e for e in world.machines["c"].node.receive(Channel.VERTEX, frames[-1], world.now) if isinstance(e, Hush)
+    }
+    assert hush.author == 0 and world.now.mono_ms < hush.until_mono_ms <= world.now.mono_ms + 1000, "the shell is told"
     assert receive(world, "c", frames_by(world, "b", 50)) == 50, "nobody else's share has become less"
     world.ms += 100
     more = frames_by(world, "a", 100)
@@ -171,6 +177,29 @@ def test_requests_in_one_name_are_begun_only_so_often_and_the_rest_is_not_read()
     assert ask(2, 10), "whoever else asks is answered"
     world.ms += 1000
     assert sum(bool(ask(1, number + 10)) for number in range(SERVE_REQUESTS_BURST)) == SERVE_REQUESTS_PER_S
+
+
+def test_all_together_are_answered_only_so_often():
+    world = World(["a", *(f"asker-{number}" for number in range(6))])
+    world.boot_all()
+    world.deliver()
+    frames_by(world, "a", 3)
+    node = world.machines["a"].node
+
+    def begun() -> int:
+        count = 0
+        for asker in range(1, 7):
+            for number in range(SERVE_REQUESTS_BURST):
+                frame = RequestFrame(world.roster.site, asker, 1000 + number, 1000, (Want(0, 0, number, 0),))
+                effects = node.receive(Channel.REQUEST, encode_request(frame), world.now)
+                started = [effect for effect in effects if isinstance(effect, Load | Send)]
+                world.machines["a"].do(effects)
+                count += bool(started)
+        return count
+
+    assert begun() == SERVE_ALL_BURST < 6 * SERVE_REQUESTS_BURST
+    world.ms += 1000
+    assert begun() == SERVE_ALL_PER_S
 
 
 def test_what_is_asked_for_twice_in_one_request_is_looked_up_once():

@@ -2,7 +2,15 @@
 
 import pytest
 
-from edge.limits import EARLY_FRAMES_MAX, STRANGER_FRAMES_BURST, STRANGER_FRAMES_PER_S
+from edge.limits import (
+    EARLY_FRAMES_MAX,
+    FRONTIERS_BURST,
+    FRONTIERS_PER_S,
+    SERVE_REQUESTS_BURST,
+    SERVE_REQUESTS_PER_S,
+    STRANGER_FRAMES_BURST,
+    STRANGER_FRAMES_PER_S,
+)
 from edge.shell.door import Door
 from edge.shell.mqtt import NO_SENDER, Inbound
 from edge.wire.frame import (
@@ -84,3 +92,43 @@ def test_of_those_that_no_roster_names_only_so_many_come_in():
     for stranger in range(100, 100 + STRANGER_FRAMES_BURST):
         stand.say(Channel.VERTEX, vertex(stranger), stranger)
     assert len(stand.let_in) == STRANGER_FRAMES_BURST + 1 + STRANGER_FRAMES_PER_S // 2
+
+
+def test_who_is_hushed_waits_alone_and_only_so_long():
+    stand = Stand(3, 4)
+    stand.door.hush(3, stand.now_s * 1000 + 500)
+    for member in (3, 4):
+        stand.say(Channel.VERTEX, vertex(member), member)
+    stand.say(Channel.FRONTIER, encode_frontier(FrontierFrame(SITE, 9, 3, ())), 3)
+    assert [(channel, sender) for channel, _, sender in stand.let_in] == [(Channel.VERTEX, 4), (Channel.FRONTIER, 3)]
+    assert stand.door.counts()["dropped_hushed"] == 1
+    stand.now_s += 0.5
+    stand.say(Channel.VERTEX, vertex(3), 3)
+    assert len(stand.let_in) == 3
+
+
+@pytest.mark.parametrize(
+    ("channel", "burst", "per_s"),
+    [
+        (Channel.FRONTIER, FRONTIERS_BURST, FRONTIERS_PER_S),
+        (Channel.REQUEST, SERVE_REQUESTS_BURST, SERVE_REQUESTS_PER_S),
+    ],
+)
+def test_hints_in_one_name_come_in_only_so_often(channel, burst, per_s):
+    stand = Stand(3, 4)
+
+    def say(member: int) -> None:
+        if channel is Channel.FRONTIER:
+            stand.say(channel, encode_frontier(FrontierFrame(SITE, 9, member, ())), member)
+        else:
+            stand.say(channel, encode_request(RequestFrame(SITE, member, 1, 1000, (Want(3, 0, 0, 0),))))
+
+    for _ in range(2 * burst):
+        say(3)
+    assert len(stand.let_in) == burst and stand.door.counts()["dropped_hints"] == burst
+    say(4)
+    assert stand.let_in[-1][2] == 4, "nobody else's share has become less"
+    stand.now_s += 1
+    for _ in range(burst):
+        say(3)
+    assert len(stand.let_in) == burst + 1 + per_s

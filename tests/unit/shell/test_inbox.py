@@ -4,6 +4,7 @@ import select
 import signal
 import threading
 from collections.abc import Iterator
+from functools import partial
 
 import pytest
 
@@ -12,10 +13,13 @@ from edge.limits import (
     INBOX_BACKLOG_BYTES_MAX,
     INBOX_BYTES_MAX,
     INBOX_FRAMES_MAX,
+    INBOX_HINT_BYTES_MAX,
+    INBOX_HINTS_MAX,
     QUEUE_READINGS_MAX,
+    ROSTER_BYTES_MAX,
 )
 from edge.sense.reading import Reading
-from edge.shell.inbox import Inbox
+from edge.shell.inbox import HINTS_PER_TURN, Inbox
 from edge.wire.frame import Channel
 
 
@@ -41,9 +45,8 @@ def test_frames_are_bounded_in_number(inbox):
     assert inbox.counts()["inbox_frames"] == INBOX_FRAMES_MAX
     for member in range(5):
         inbox.frame(Channel.VERTEX, b"x", member)
-        inbox.frame(Channel.FRONTIER, b"x", member)
     assert inbox.counts()["inbox_frames"] == INBOX_FRAMES_MAX
-    assert inbox.counts()["inbox_dropped_frames"] == 10
+    assert inbox.counts()["inbox_dropped_frames"] == 5
     inbox.frame(Channel.REPLY, b"x")
     assert inbox.counts()["inbox_frames"] == INBOX_FRAMES_MAX + 1, "backlog has room of its own"
     while inbox.take(100)[1]:
@@ -69,6 +72,39 @@ def test_frames_are_bounded_in_bytes(inbox):
     assert inbox.counts()["inbox_bytes"] == 0
     inbox.frame(Channel.VERTEX, bytes(60_000))
     assert inbox.counts()["inbox_frames"] == 1
+
+
+def test_hints_have_room_of_their_own_and_a_turn_sees_to_a_few(inbox):
+    inbox.members = range(2 * INBOX_HINTS_MAX)
+    for member in range(2 * INBOX_HINTS_MAX):
+        inbox.frame(Channel.FRONTIER, b"costly", member)
+    assert inbox.counts()["inbox_frames"] == INBOX_HINTS_MAX
+    for member in range(10):
+        inbox.frame(Channel.VERTEX, b"live", member)
+    first = [payload for _, payload in inbox.take(128).frames]
+    assert first == [b"live"] * 10 + [b"costly"] * HINTS_PER_TURN
+    inbox.frame(Channel.REQUEST, b"asked", 5)
+    assert is_awake(inbox)
+    others = [payload for _, payload in inbox.take(128, 0).frames]
+    assert others == [b"costly"] * HINTS_PER_TURN, "they go on while the verifier is busy"
+    while inbox.take(100).frames:
+        pass
+    assert inbox.counts()["inbox_frames"] == inbox.counts()["inbox_bytes"] == 0
+    for member in range(3):
+        inbox.frame(Channel.ROSTER, bytes(ROSTER_BYTES_MAX), member)
+    assert ROSTER_BYTES_MAX <= inbox.counts()["inbox_bytes"] <= INBOX_HINT_BYTES_MAX
+
+
+def test_one_chore_is_done_a_turn(inbox):
+    done: list[int] = []
+    for number in range(3):
+        inbox.chore(partial(done.append, number))
+    for count in range(1, 4):
+        assert is_awake(inbox)
+        (chore,) = inbox.take(128).chores
+        chore()
+        assert len(done) == count
+    assert not is_awake(inbox) and done == [0, 1, 2]
 
 
 @pytest.mark.parametrize("size", [1, 3_500, 60_000])
@@ -116,14 +152,14 @@ def test_what_the_node_has_no_room_for_waits_in_its_turn(inbox):
         inbox.frame(Channel.VERTEX, b"flood", 1)
     inbox.frame(Channel.REPLY, b"backlog")
     inbox.reading(reading(1))
-    _, frames, readings = inbox.take(128, 0)
+    _, frames, readings, _ = inbox.take(128, 0)
     assert frames == [] and len(readings) == 1, "readings are not held up"
     assert not is_awake(inbox), "nobody turns in vain"
     inbox.frame(Channel.VERTEX, b"rare", 2)
     assert not is_awake(inbox)
     inbox.task(lambda: None)
     assert is_awake(inbox)
-    _, frames, _ = inbox.take(128, 3)
+    _, frames, *_ = inbox.take(128, 3)
     assert [payload for _, payload in frames] == [b"flood", b"rare", b"flood", b"backlog"]
     assert is_awake(inbox)
 
@@ -166,12 +202,12 @@ def test_live_traffic_goes_ahead_of_backlog(inbox):
     for _ in range(10):
         inbox.frame(Channel.REPLY, b"old")
         inbox.frame(Channel.VERTEX, b"new")
-    _, frames, _ = inbox.take(12)
+    _, frames, *_ = inbox.take(12)
     assert [payload for _, payload in frames] == [b"new"] * 10 + [b"old"] * 2
     inbox.frame(Channel.VERTEX, b"new")
     for _ in range(3):
         inbox.frame(Channel.VERTEX, b"new")
-    _, frames, _ = inbox.take(4)
+    _, frames, *_ = inbox.take(4)
     assert [payload for _, payload in frames] == [b"new"] * 4 + [b"old"], "which is not starved either"
 
 

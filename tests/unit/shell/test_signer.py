@@ -7,6 +7,7 @@ import pytest
 
 from edge.effects import Sign, Verify
 from edge.errors import SynedgeError
+from edge.limits import TICKETS_MAX
 from edge.shell.signer import Signing
 from edge.wire import suite
 
@@ -54,6 +55,21 @@ def test_each_kind_is_answered_in_order(desk):
     expected = [(number, ok) for ticket in range(8) for number, ok in ((ticket, True), (100 + ticket, False))]
     assert [desk.answer() for _ in range(16)] == expected
     assert desk.failures.empty(), "a bad signature is an answer"
+
+
+def test_who_has_much_verified_waits_behind_itself(monkeypatch):
+    answers: queue.Queue[int] = queue.Queue()
+    monkeypatch.setattr(suite, "verify", lambda *_: True)
+    signing = Signing(
+        suite.Signer(SUITE, bytes(32)), lambda *_: None, lambda ticket, _: answers.put(ticket), pytest.fail
+    )
+    for ticket in range(TICKETS_MAX - 2):
+        signing.verify(Verify(ticket, SUITE, b"greedy", b"", b""))
+    for ticket in (5000, 5001):
+        signing.verify(Verify(ticket, SUITE, b"modest", b"", b""))
+    signing.start()
+    assert [answers.get(timeout=WAIT_S) for _ in range(5)] == [0, 5000, 1, 5001, 2]
+    signing.stop(WAIT_S)
 
 
 def test_a_signer_that_fails_is_said_once_and_answers_no_more(desk, monkeypatch):
