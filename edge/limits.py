@@ -139,6 +139,7 @@ MODEL_RANK_MAX = 8
 MODEL_NUMBERS_MAX = 256 * 1024  # of one file beside the content of tensors: dimensions, indices, scales, zero points
 MODEL_TEXT_BYTES_MAX = 16 * 1024  # one name; converters join those of all that they fused
 MODEL_MEMORY_BYTES_MAX = 256 * 1024 * 1024  # what loading and one run may add to the process
+TRAINING_BYTES_MAX = 256 * 1024 * 1024  # a training set in columns, or a network with all that its training keeps
 ENGINE_MESSAGE_BYTES_MAX = 2048  # of what a foreign engine says about its failure
 
 # People

@@ -19,6 +19,10 @@ class InferenceError(DataError):
     """One run failed; the model may be run again."""
 
 
+class DivergedError(InferenceError):
+    """Training made numbers that are not finite; the weights from before are kept."""
+
+
 class StaleHandleError(InferenceError):
     """The network that this handle named is gone."""
 

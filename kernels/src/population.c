@@ -4,6 +4,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "chance.h"
 #include "plan.h"
 #include "subnormal.h"
 
@@ -130,19 +131,11 @@ uint32_t syn_run_many(const syn_plan *plan, syn_population *population, const ui
     return done;
 }
 
-/* splitmix64: every seed begins a sequence of its own. */
-static uint64_t next(uint64_t *state) {
-    uint64_t z = *state += UINT64_C(0x9e3779b97f4a7c15);
-    z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
-    z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
-    return z ^ z >> 31;
-}
-
 /* The sum of four 16-bit numbers: deviation 2^16 * sqrt(4/12), bounded at 3.46 deviations. */
 void syn_mutate(float *weights, size_t count, uint64_t seed, float spread) {
     const float unit = spread / 37837.22f; /* 65536 / sqrt(3) */
     for (size_t i = 0; i < count; i++) {
-        const uint64_t z = next(&seed);
+        const uint64_t z = syn_random(&seed);
         const int32_t sum = (int32_t)(z & 0xffff) + (int32_t)(z >> 16 & 0xffff) + (int32_t)(z >> 32 & 0xffff) + (int32_t)(z >> 48);
         weights[i] += unit * (float)(sum - 131070);
     }

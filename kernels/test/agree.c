@@ -149,6 +149,29 @@ static int agree_f32_softmax(syn_f32_softmax_fn *kernel) {
     return near_f32();
 }
 
+/* Columns of a training set: whole panels side by side, what was there stays or is added to. */
+static int agree_f32_gemm_nn(syn_f32_gemm_nn_fn *kernel) {
+    size_t m = 1 + chance(7), n = 8 * (1 + chance(5)), k = 1 + chance(40), by_row = chance(2);
+    const float *start = chance(2) ? biasf : NULL;
+    fill_f32(xf, sizeof xf / sizeof xf[0]);
+    fill_f32(wf, sizeof wf / sizeof wf[0]);
+    fill_f32(biasf, COLS + 8);
+    for (size_t i = 0; i < 2; i++) {
+        syn_f32_gemm_nn_fn *one = i ? kernel : syn_f32_gemm_nn__scalar;
+        one(m, n, k, xf, by_row ? k : 1, by_row ? 1 : m, wf, n, start, yf[i], n);
+    }
+    return near_f32();
+}
+
+static int agree_f32_gemm_nt(syn_f32_gemm_nt_fn *kernel) {
+    size_t m = 1 + chance(7), n = 1 + chance(9), k = 8 * (1 + chance(5));
+    fill_f32(xf, sizeof xf / sizeof xf[0]);
+    fill_f32(wf, sizeof wf / sizeof wf[0]);
+    syn_f32_gemm_nt__scalar(m, n, k, xf, k, wf, k, yf[0], n);
+    kernel(m, n, k, xf, k, wf, k, yf[1], n);
+    return near_f32();
+}
+
 static int failures;
 
 static void report(const char *name, int good) {

@@ -60,6 +60,17 @@ typedef void syn_f32_tanh_fn(size_t count, const float *x, float *y);
 /* One row: y[i] = exp(beta * (x[i] - max)) / sum; y may be x. */
 typedef void syn_f32_softmax_fn(size_t count, float beta, const float *x, float *y);
 
+/* For training, where what lies side by side are the rows of a training set; `n` here and `k` below are whole panels.
+ * c[i][j] = s + sum over d of a[i * a_row + d * a_col] * b[d][j], in the order of d; s is bias[i], or what c[i][j] holds where
+ * bias is null. */
+typedef void syn_f32_gemm_nn_fn(size_t m, size_t n, size_t k, const float *a, size_t a_row, size_t a_col, const float *b,
+                                size_t b_stride, const float *bias, float *c, size_t c_stride);
+
+/* c[i][j] += sum over d of a[i][d] * b[j][d]: chain d % 8 takes d, and the sum is
+ * ((c0 + c4) + (c2 + c6)) + ((c1 + c5) + (c3 + c7)). */
+typedef void syn_f32_gemm_nt_fn(size_t m, size_t n, size_t k, const float *a, size_t a_stride, const float *b, size_t b_stride,
+                                float *c, size_t c_stride);
+
 /* Every variant there is: X(kernel, variant). The one list that declares, dispatches, tests and benches them; of two
  * variants that a CPU can run the later one is the default. */
 #define SYN_VARIANTS(X)                                                                                              \
@@ -69,11 +80,14 @@ typedef void syn_f32_softmax_fn(size_t count, float beta, const float *x, float 
     X(s8_dwconv, scalar) X(s8_dwconv, neon) X(s8_dwconv, avx2)                                                       \
     X(f32_logistic, scalar) X(f32_logistic, avx2)                                                                    \
     X(f32_tanh, scalar) X(f32_tanh, avx2)                                                                            \
-    X(f32_softmax, scalar) X(f32_softmax, avx2)
+    X(f32_softmax, scalar) X(f32_softmax, avx2)                                                                      \
+    X(f32_gemm_nn, scalar) X(f32_gemm_nn, neon) X(f32_gemm_nn, avx2)                                                 \
+    X(f32_gemm_nt, scalar) X(f32_gemm_nt, neon) X(f32_gemm_nt, avx2)
 
 /* Every kernel; its type is syn_<kernel>_fn. */
 #define SYN_KERNELS(X)                                                                                               \
-    X(f32_gemm) X(s8_gemm) X(f32_dwconv) X(s8_dwconv) X(f32_logistic) X(f32_tanh) X(f32_softmax)
+    X(f32_gemm) X(s8_gemm) X(f32_dwconv) X(s8_dwconv) X(f32_logistic) X(f32_tanh) X(f32_softmax)    \
+    X(f32_gemm_nn) X(f32_gemm_nt)
 
 /* What `select` answers; each needs another remedy. */
 enum {
