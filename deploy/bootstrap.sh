@@ -35,6 +35,7 @@ need() { # need PACKAGE WHY COMMAND...: the command tells whether it is there
 }
 
 have() { PATH="$PATH:/usr/sbin:/sbin" command -v "$1"; }
+fann_sets() { dpkg-query -W -f '${Status}' libfann-doc | grep ' installed$'; }
 fann_library() { PATH="$PATH:/usr/sbin:/sbin" ldconfig -p | grep libfloatfann; }
 c_library() { echo '#include <stdio.h>' | gcc -E -; }
 
@@ -63,6 +64,7 @@ system_packages() {
   if [ "$profile" != run ]; then
     need mosquitto-clients "tests read people's topics as a person would" have mosquitto_sub
     need libfann2 "a second FANN, which reads and runs what ours writes" fann_library
+    need libfann-doc "its training sets, which ours is judged by" fann_sets
     need iproute2 "tests build networks of their own" have ip
     need shellcheck "checks our scripts" have shellcheck
     need strace "tests watch the order of writes and syncs" have strace

@@ -20,6 +20,7 @@ COMMANDS = {
     "peers": "whom the running agent knows",
     "agents": "list the agents, or test one on a recorded file",
     "models": "what is in a model file, and which engine takes it",
+    "nn": "train a network on this device",
     "events": "what is in the log: own events and peers'",
     "dag": "heads of the log; verify it; export it for other tools",
     "blobs": "models and other large files: add here, get on another device",

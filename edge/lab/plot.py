@@ -1,14 +1,28 @@
-"""The course of a site, simulated or real, as a picture. matplotlib is an extra, and loaded only for one."""
+"""The course of a site or of a training as a picture. matplotlib is an extra, and loaded only for one."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Protocol
 
 from edge.errors import UnavailableError, UsageError
 from edge.lab.benches.soak_trend import Sample
 from edge.sim.question import Answer
+
+
+class Point(Protocol):
+    """Of a training, at the end of an epoch."""
+
+    @property
+    def epoch(self) -> int: ...
+    @property
+    def loss(self) -> float: ...
+    @property
+    def test_loss(self) -> float | None: ...
+    @property
+    def test_error(self) -> float | None: ...
 
 
 def check(path: str) -> None:
@@ -70,5 +84,30 @@ def draw_soak(samples: Mapping[str, Sequence[Sample]], warm_up_s: float, path: P
     for axes in (upper, lower):
         axes.grid(alpha=0.3)
         axes.axvspan(0, warm_up_s / 60, alpha=0.12, color="grey")
+    figure.savefig(path, dpi=120)
+    pyplot.close(figure)
+
+
+def draw_training(points: Sequence[Point], loss: str, path: Path) -> None:
+    """Loss and, where something is tested, the share of wrong answers, over epochs."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    epochs = [point.epoch for point in points]
+    figure, left = pyplot.subplots(figsize=(9, 5), layout="constrained")
+    left.semilogy(epochs, [point.loss for point in points], label="training set")
+    left.set_xlabel("epochs")
+    left.set_ylabel(f"loss ({loss})")
+    left.grid(alpha=0.3)
+    if points[-1].test_loss is not None:
+        left.semilogy(epochs, [point.test_loss for point in points], label="test set")
+    if points[-1].test_error is not None:
+        right = left.twinx()
+        right.plot(epochs, [100 * (point.test_error or 0.0) for point in points], color="grey", linestyle=":")
+        right.set_ylabel("wrong answers on the test set, % (dotted)")
+        right.set_ylim(bottom=0)
+    left.legend()
     figure.savefig(path, dpi=120)
     pyplot.close(figure)

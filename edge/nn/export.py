@@ -6,6 +6,7 @@ version of TensorFlow Lite takes.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from math import inf
 from typing import NamedTuple
 
 from edge.nn.draft import Draft, per_tensor
@@ -23,6 +24,8 @@ _FIXED: Mapping[str, Quantisation] = {
     "SOFTMAX": per_tensor(1 / 256, -128),
 }
 """What TensorFlow Lite demands of the int8 outputs of these operators."""
+_SATURATED: Mapping[str, float] = {"LOGISTIC": 7.0, "TANH": 3.5}
+"""Sums beyond which the output is its last step: no range need be wider, and a narrower one has finer steps."""
 _OPTIONS: Mapping[str, Mapping[str, float]] = {"SOFTMAX": {"beta": 1.0}}
 _DENSE_VERSION, _INT8_DENSE_VERSION, _INT8_VERSION = 1, 4, 2
 _BIAS_MAX = 2**30
@@ -39,6 +42,10 @@ class Range(NamedTuple):
     def with_row(self, row: Iterable[float]) -> "Range":
         values = list(row)
         return Range(min(self.low, *values), max(self.high, *values))
+
+    def within(self, bound: float) -> "Range":
+        """What of it lies between -bound and bound."""
+        return Range(max(self.low, -bound), min(self.high, bound))
 
     def quantisation(self) -> Quantisation:
         """256 steps over the range, 0 exactly on one of them."""
@@ -75,7 +82,7 @@ def export_int8(layers: Sequence[Layer], calibration: Iterable[Sequence[float]],
     width, how = layers[0].inputs, ranges[0].quantisation()
     given = last = draft.tensor("input", (1, width), "int8", how)
     for number, (layer, seen) in enumerate(zip(layers, ranges[1:], strict=True)):
-        name, sums = f"layer{number}", seen.quantisation()
+        name, sums = f"layer{number}", seen.within(_SATURATED.get(layer.activation, inf)).quantisation()
         weights, biases = _weights(draft, name, layer, how)
         out = draft.tensor(name, (1, layer.outputs), "int8", sums)
         draft.operator("FULLY_CONNECTED", (last, weights, biases), (out,), _fused(layer), _INT8_DENSE_VERSION)

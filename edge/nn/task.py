@@ -8,8 +8,8 @@ CLASSES, SIDES, NUMBERS = "classes", "sides", "numbers"
 
 
 class Task(NamedTuple):
-    """`classes`: one output of several is high in every row, all others are low; `sides`: the one output is low or high;
-    `numbers`: anything else, of which nothing can be said to be right or wrong."""
+    """`classes`: one output of several is high in every row and all others are low; `sides`: the one output is low or
+    high; `numbers`: anything else, and no answer is right or wrong."""
 
     kind: str
     low: float = 0.0
