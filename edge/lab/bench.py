@@ -16,6 +16,7 @@ BENCHES = {
     "mesh": "events signed, gossiped, admitted and stored per second; latency at a fixed rate",
     "admit": "cost of an admitted vertex while the graph grows",
     "codec": "events and headers encoded and checked",
+    "train": "an epoch of training beside libfann, and what training reaches",
     "log": "group commits, recovery of a full log, making room in it, bytes written in a day",
     "failover": "the host of a broker is killed: how soon everyone hears everyone again",
     "catchup": "a keeper that was away gets what it lacks: bytes, rounds, seconds",

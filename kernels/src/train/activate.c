@@ -10,7 +10,7 @@ static const float STEPS[] = {-2.64665246f, -1.47221947f, -0.549306154f, 0.54930
 static const float STEP_VALUES[] = {0.00499999989f, 0.0500000007f, 0.25f, 0.75f, 0.949999988f, 0.995000005f};
 
 /* Straight lines between six points of the sigmoid, 0 before and 1 behind them. */
-static float stepwise(float a, float *slope) {
+static inline float stepwise(float a, float *slope) {
     *slope = 0;
     if (a < STEPS[0]) return 0;
     for (int i = 0; i < 5; i++) {
@@ -22,60 +22,77 @@ static float stepwise(float a, float *slope) {
     return 1;
 }
 
-static float bounded(float a, float low, float high, float *slope) {
-    *slope = a >= low && a <= high;
+static inline float bounded(float a, float low, float high, float *slope) {
+    *slope = a >= low && a <= high ? 1.0f : 0.0f;
     return a < low ? low : a > high ? high : a;
 }
 
-/* One at a time: what is rarely used, or cheap. */
-static float one(uint32_t kind, float a, float *slope) {
-    float y, size = fabsf(a);
-    switch (kind) {
-        case SYN_THRESHOLD: *slope = 0; return a >= 0 ? 1.0f : 0.0f;
-        case SYN_THRESHOLD_SYMMETRIC: *slope = 0; return a >= 0 ? 1.0f : -1.0f;
-        case SYN_SIGMOID_STEPWISE: return stepwise(a, slope);
-        case SYN_SIGMOID_SYMMETRIC_STEPWISE: y = 2 * stepwise(a, slope) - 1; *slope *= 2; return y;
-        case SYN_GAUSSIAN: y = expf(-a * a); *slope = -2 * a * y; return y;
-        case SYN_GAUSSIAN_SYMMETRIC: y = 2 * expf(-a * a); *slope = -2 * a * y; return y - 1;
-        case SYN_GAUSSIAN_STEPWISE: *slope = 0; return 0; /* libfann 2.2 has no code for it */
-        case SYN_ELLIOT: *slope = 0.5f / ((1 + size) * (1 + size)); return a / 2 / (1 + size) + 0.5f;
-        case SYN_ELLIOT_SYMMETRIC: *slope = 1 / ((1 + size) * (1 + size)); return a / (1 + size);
-        case SYN_LINEAR_PIECE: return bounded(a, 0, 1, slope);
-        case SYN_LINEAR_PIECE_SYMMETRIC: return bounded(a, -1, 1, slope);
-        case SYN_SIN_SYMMETRIC: *slope = cosf(a); return sinf(a);
-        case SYN_COS_SYMMETRIC: *slope = -sinf(a); return cosf(a);
-        case SYN_SIN: *slope = cosf(a) / 2; return sinf(a) / 2 + 0.5f;
-        case SYN_COS: *slope = -sinf(a) / 2; return cosf(a) / 2 + 0.5f;
-        case SYN_RELU: *slope = a > 0; return a > 0 ? a : a != a ? a : 0;
-        case SYN_RELU6: return bounded(a, 0, 6, slope);
-        default: *slope = 1; return a;
-    }
-}
+/* What each makes of a, and into `slope` its derivative. libfann 2.2 has no code for the stepwise Gaussian. */
+#define FUNCTION(name) static inline float name(float a, float *slope)
+FUNCTION(threshold) { *slope = 0; return a >= 0 ? 1.0f : 0.0f; }
+FUNCTION(threshold_symmetric) { *slope = 0; return a >= 0 ? 1.0f : -1.0f; }
+FUNCTION(sigmoid_stepwise) { return stepwise(a, slope); }
+FUNCTION(sigmoid_symmetric_stepwise) { const float y = 2 * stepwise(a, slope) - 1; *slope *= 2; return y; }
+FUNCTION(gaussian) { const float y = expf(-a * a); *slope = -2 * a * y; return y; }
+FUNCTION(gaussian_symmetric) { const float y = 2 * expf(-a * a); *slope = -2 * a * y; return y - 1; }
+FUNCTION(gaussian_stepwise) { *slope = 0; return 0 * a; }
+FUNCTION(elliot) { const float width = 1 + fabsf(a); *slope = 0.5f / (width * width); return a / 2 / width + 0.5f; }
+FUNCTION(elliot_symmetric) { const float width = 1 + fabsf(a); *slope = 1 / (width * width); return a / width; }
+FUNCTION(linear_piece) { return bounded(a, 0, 1, slope); }
+FUNCTION(linear_piece_symmetric) { return bounded(a, -1, 1, slope); }
+FUNCTION(sin_symmetric) { *slope = cosf(a); return sinf(a); }
+FUNCTION(cos_symmetric) { *slope = -sinf(a); return cosf(a); }
+FUNCTION(sin_half) { *slope = cosf(a) / 2; return sinf(a) / 2 + 0.5f; }
+FUNCTION(cos_half) { *slope = -sinf(a) / 2; return cosf(a) / 2 + 0.5f; }
+FUNCTION(itself) { *slope = 1; return a; }
+FUNCTION(relu) { *slope = a > 0 ? 1.0f : 0.0f; return a < 0 ? 0.0f : a; }
+FUNCTION(relu6) { return bounded(a, 0, 6, slope); }
 
-/* FANN's bound of sums; the answer is whether one was out of it, and its slope is 0 then. */
-static int is_beyond(uint32_t kind, float steepness, float *a) {
-    if (kind != SYN_LINEAR && (kind < SYN_SIN_SYMMETRIC || kind > SYN_COS)) return 0;
-    const float most = steepness != 0 ? 150 / steepness : INFINITY, size = fabsf(*a);
-    if (!(size > most)) return 0;
-    *a = *a < 0 ? -most : most;
-    return 1;
-}
+#define FREE(X)                                                                                                        \
+    X(SYN_THRESHOLD, threshold) X(SYN_THRESHOLD_SYMMETRIC, threshold_symmetric)                                        \
+    X(SYN_SIGMOID_STEPWISE, sigmoid_stepwise) X(SYN_SIGMOID_SYMMETRIC_STEPWISE, sigmoid_symmetric_stepwise)            \
+    X(SYN_GAUSSIAN, gaussian) X(SYN_GAUSSIAN_SYMMETRIC, gaussian_symmetric) X(SYN_GAUSSIAN_STEPWISE, gaussian_stepwise) \
+    X(SYN_ELLIOT, elliot) X(SYN_ELLIOT_SYMMETRIC, elliot_symmetric)                                                    \
+    X(SYN_LINEAR_PIECE, linear_piece) X(SYN_LINEAR_PIECE_SYMMETRIC, linear_piece_symmetric)                            \
+    X(SYN_NONE_AT_ALL, itself) X(SYN_RELU, relu) X(SYN_RELU6, relu6)
+
+/* Those whose sums FANN bounds: it is only there that one sees it. */
+#define BOUNDED(X)                                                                                                     \
+    X(SYN_LINEAR, itself) X(SYN_SIN_SYMMETRIC, sin_symmetric) X(SYN_COS_SYMMETRIC, cos_symmetric) X(SYN_SIN, sin_half) \
+    X(SYN_COS, cos_half)
 
 void syn_activate(uint32_t kind, float steepness, size_t count, float *sums, float *slopes) {
-    if (kind == SYN_SIGMOID_SYMMETRIC) {
-        EACH sums[i] *= steepness;
-        syn_kernels.f32_tanh(count, sums, sums);
-        if (slopes) EACH slopes[i] = steepness * (1 - sums[i] * sums[i]);
-    } else if (kind == SYN_SIGMOID) {
-        EACH sums[i] *= 2 * steepness;
-        syn_kernels.f32_logistic(count, sums, sums);
-        if (slopes) EACH slopes[i] = 2 * steepness * sums[i] * (1 - sums[i]);
-    } else {
-        EACH {
-            float a = steepness * sums[i], slope;
-            const int is_flat = is_beyond(kind, steepness, &a);
-            sums[i] = one(kind, a, &slope);
-            if (slopes) slopes[i] = is_flat ? 0 : steepness * slope;
-        }
+    const float most = steepness != 0 ? fabsf(150 / steepness) : INFINITY;
+    switch (kind) {
+        case SYN_SIGMOID_SYMMETRIC:
+            EACH sums[i] *= steepness;
+            syn_kernels.f32_tanh(count, sums, sums);
+            if (slopes) EACH slopes[i] = steepness * (1 - sums[i] * sums[i]);
+            break;
+        case SYN_SIGMOID:
+            EACH sums[i] *= 2 * steepness;
+            syn_kernels.f32_logistic(count, sums, sums);
+            if (slopes) EACH slopes[i] = 2 * steepness * sums[i] * (1 - sums[i]);
+            break;
+#define X(kind, function)                                                                                              \
+    case kind:                                                                                                         \
+        EACH {                                                                                                         \
+            float slope;                                                                                               \
+            sums[i] = function(steepness * sums[i], &slope);                                                           \
+            if (slopes) slopes[i] = steepness * slope;                                                                 \
+        }                                                                                                              \
+        break;
+            FREE(X)
+#undef X
+#define X(kind, function)                                                                                              \
+    case kind:                                                                                                         \
+        EACH {                                                                                                         \
+            float slope, is_inside, a = bounded(steepness * sums[i], -most, most, &is_inside);                         \
+            sums[i] = function(a, &slope);                                                                             \
+            if (slopes) slopes[i] = steepness * slope * is_inside;                                                     \
+        }                                                                                                              \
+        break;
+            BOUNDED(X)
+#undef X
     }
 }
