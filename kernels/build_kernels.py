@@ -1,5 +1,5 @@
 """Builds `edge.nn._kernels`: our own C, bound in cffi's API mode. Only `edge.nn.kernels` and, for training,
-`edge.nn.train` import the result.
+`edge.nn.train` and `edge.nn.cascade` import the result.
 
 What Python sees are the marked parts of plan.h, population.h and train.h in include/synedge and the few names below.
 Switches as in setup.py.

@@ -1,4 +1,4 @@
-"""What cffi makes of kernels/build_kernels.py; edge.nn.kernels and edge.nn.train import it."""
+"""What cffi makes of kernels/build_kernels.py; edge.nn.kernels, train and cascade import it."""
 
 from typing import Any
 

@@ -54,26 +54,36 @@ RULES: Final[Mapping[str, Rule]] = {
 
 
 class Columns:
-    """A training set as the kernels take it."""
+    """A training set as the kernels take it, with room for more inputs that are computed from those."""
 
-    def __init__(self, data: Data):
+    def __init__(self, data: Data, room: int = 0):
         self.rows, self.inputs, self.outputs = data.rows, data.inputs, data.outputs
         self.stride = -(-data.rows // PANEL) * PANEL
-        _bound(_FLOAT * self.stride * (data.inputs + data.outputs))
-        self._given = self._columns(data.inputs, data.given)
-        self._wanted = self._columns(data.outputs, data.wanted)
+        bound(_FLOAT * self.stride * (data.inputs + room + data.outputs))
+        self._given = self._columns(data.inputs + room, data.inputs, data.given)
+        self._wanted = self._columns(data.outputs, data.outputs, data.wanted)
         self._set = _ffi.new("syn_columns *")
         self._set.rows, self._set.stride = self.rows, self.stride
-        self._set.given, self._set.wanted = _floats(self._given), _floats(self._wanted)
+        self._set.given, self._set.wanted = floats(self._given), floats(self._wanted)
 
     @property
     def handle(self) -> Any:
         """For the C side."""
         return self._set
 
-    def _columns(self, width: int, numbers: "array[float]") -> Memory:
-        memory = Memory(_FLOAT * self.stride * width)
-        _lib.syn_columns_of(self.rows, width, self.stride, _ffi.from_buffer("float[]", numbers), _floats(memory))
+    @property
+    def column_bytes(self) -> int:
+        """Of one column, its padding included."""
+        return _FLOAT * self.stride
+
+    def append(self, column: bytes) -> None:
+        """One more input, for which there is room."""
+        self._given.write(self.column_bytes * self.inputs, column)
+        self.inputs += 1
+
+    def _columns(self, room: int, width: int, numbers: "array[float]") -> Memory:
+        memory = Memory(self.column_bytes * room)
+        _lib.syn_columns_of(self.rows, width, self.stride, _ffi.from_buffer("float[]", numbers), floats(memory))
         return memory
 
 
@@ -92,7 +102,7 @@ class Perceptron:
         self._mlp.inputs, self._mlp.values, self._mlp.outputs = shape.inputs, shape.values, shape.outputs
         self._mlp.parameters, self._mlp.loss = shape.parameters, LOSSES.index(loss)
         self._mlp.activation, self._mlp.steepness = self._activations, self._steepnesses
-        _bound(_FLOAT * (6 * shape.parameters + _lib.syn_train_scratch_floats(self._mlp)))
+        bound(_FLOAT * (6 * shape.parameters + _lib.syn_train_scratch_floats(self._mlp)))
         self._scratch = Memory(_FLOAT * _lib.syn_train_scratch_floats(self._mlp))
 
     @property
@@ -102,7 +112,7 @@ class Perceptron:
 
     @property
     def scratch(self) -> Any:
-        return _floats(self._scratch)
+        return floats(self._scratch)
 
     def first_weights(self, seed: int) -> "array[float]":
         """At random, as wide as the layers ask for; biases 0."""
@@ -154,7 +164,7 @@ class Trainer:
         check_slopes(perceptron.shape)
         count = perceptron.shape.parameters
         assert len(weights) == count and (mask is None or len(mask) == count)
-        self._owners = perceptron, columns, _ffi.new("syn_rule *", _fields(rule))
+        self._owners = perceptron, columns, _ffi.new("syn_rule *", fields(rule))
         self._numbers = {name: Memory(_FLOAT * count) for name in ("weights", "gradient", "first", "second", "kept")}
         for name in ("weights", "kept"):
             self._numbers[name].write(0, weights.tobytes())
@@ -165,7 +175,7 @@ class Trainer:
             perceptron.handle, columns.handle, self._owners[2],
         )  # fmt: skip
         for name, memory in self._numbers.items():
-            setattr(self._training, name, _floats(memory))
+            setattr(self._training, name, floats(memory))
         self._training.scratch = perceptron.scratch
         self._mask = None if mask is None else _ffi.new("float[]", mask.tolist())
         self._training.mask = _ffi.NULL if self._mask is None else self._mask
@@ -227,18 +237,21 @@ def check_widths(shape: Shape, columns: Columns) -> None:
         )
 
 
-def _fields(rule: Rule) -> dict[str, Any]:
+def fields(rule: Rule) -> dict[str, Any]:
+    """For the C side. Raises ModelError for an algorithm that there is not."""
     if rule.algorithm not in ALGORITHMS:
         raise ModelError(f"training: algorithm {rule.algorithm} (allowed: {', '.join(ALGORITHMS)})")
     numbers = {name: getattr(rule, name) for name in rule._fields if name not in ("algorithm", "batch", "step_first")}
     return {"kind": ALGORITHMS.index(rule.algorithm), **numbers}
 
 
-def _floats(memory: Memory) -> Any:
+def floats(memory: Memory) -> Any:
+    """For the C side."""
     return _ffi.cast("float *", memory.at)
 
 
-def _bound(size: int) -> None:
+def bound(size: int) -> None:
+    """Raises ModelError when training would take more memory than it may."""
     if size > TRAINING_BYTES_MAX:
         raise ModelError(f"training: {size} bytes of memory (allowed: up to {TRAINING_BYTES_MAX})")
 

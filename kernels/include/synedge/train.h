@@ -96,6 +96,27 @@ void syn_train_answers(const syn_mlp *mlp, const syn_columns *set, const float *
 double syn_train_test(const syn_mlp *mlp, const syn_columns *set, const float *weights, float middle, float *scratch,
                       uint32_t *wrong);
 
+/* Cascade-correlation (Fahlman and Lebiere 1990): a pool of candidates for the next neuron, all trained at once so that what
+ * they make goes along with what is still wrong. */
+typedef struct {
+    uint32_t units, depth;         /* candidates, and the values that each takes */
+    uint32_t rows, stride, outputs;
+    const uint32_t *activation;    /* of each; no softmax */
+    const float *steepness;
+    const float *given;            /* [depth][stride] */
+    const float *residual;         /* [outputs][stride], of syn_residuals */
+    float *weights, *gradient, *first, *second; /* [units][depth], then biases [units] */
+    float *values, *slopes, *errors;            /* [units][stride] each */
+    float *covariance;             /* [units][outputs] */
+} syn_candidates;
+
+/* What is wrong with each output, less its mean over rows; the padding is 0. Answers the sum of squares before that. */
+double syn_residuals(const syn_mlp *mlp, const syn_columns *set, const float *weights, float *scratch, float *residual);
+
+/* One step for all candidates by `rule`, none where it is null; scores[u] is the sum over outputs of |covariance| before it, and `values` what each
+ * candidate made. */
+void syn_candidates_epoch(const syn_candidates *pool, const syn_rule *rule, uint64_t step, double *scores);
+
 void syn_train_step(const syn_rule *rule, uint32_t count, const float *gradient, float scale, const float *mask, uint64_t step,
                     float *weights, float *first, float *second);
 

@@ -105,7 +105,7 @@ static void to_sums(const syn_mlp *mlp, const syn_dense *layer, size_t rows, til
     }
 }
 
-static float sum_of(size_t rows, const float *x) {
+float syn_sum(size_t rows, const float *x) {
     float lane[SYN_PANEL] = {0};
     for (size_t r = 0; r < rows; r += SYN_PANEL) {
         for (size_t l = 0; l < SYN_PANEL; l++) lane[l] += x[r + l];
@@ -123,7 +123,7 @@ static void backward(const syn_mlp *mlp, const float *weights, size_t rows, tile
         syn_kernels.f32_gemm_nt(layer->units, layer->depth, padded, errors, SYN_TILE, t.values + (size_t)layer->from * SYN_TILE,
                                 SYN_TILE, slope, layer->depth);
         for (uint32_t u = 0; u < layer->units; u++) {
-            slope[(size_t)layer->units * layer->depth + u] += sum_of(padded, errors + u * SYN_TILE);
+            slope[(size_t)layer->units * layer->depth + u] += syn_sum(padded, errors + u * SYN_TILE);
         }
         const uint32_t from = layer->from < mlp->inputs ? mlp->inputs : layer->from, end = layer->from + layer->depth;
         if (from < end) {
@@ -198,6 +198,32 @@ double syn_train_test(const syn_mlp *mlp, const syn_columns *set, const float *w
     }
     syn_restore_subnormals(before);
     return loss;
+}
+
+double syn_residuals(const syn_mlp *mlp, const syn_columns *set, const float *weights, float *scratch, float *residual) {
+    const syn_float_mode before = syn_flush_subnormals();
+    const tile t = tile_of(mlp, scratch);
+    double squares = 0;
+    for (uint32_t done = 0; done < set->rows; done += SYN_TILE) {
+        const size_t rows = set->rows - done < SYN_TILE ? set->rows - done : SYN_TILE;
+        take(mlp->inputs, set->stride, set->given, done, NULL, rows, t.values);
+        forward(mlp, weights, rows, t, 0);
+        const float *outputs = t.values + (size_t)(mlp->values - mlp->outputs) * SYN_TILE;
+        for (uint32_t o = 0; o < mlp->outputs; o++) {
+            const float *wanted = set->wanted + (size_t)o * set->stride + done;
+            float *out = residual + (size_t)o * set->stride + done;
+            for (size_t r = 0; r < rows; r++) out[r] = outputs[o * SYN_TILE + r] - wanted[r];
+        }
+    }
+    for (uint32_t o = 0; o < mlp->outputs; o++, residual += set->stride) {
+        double sum = 0;
+        for (uint32_t r = 0; r < set->rows; r++) sum += (double)residual[r];
+        for (uint32_t r = 0; r < set->rows; r++) squares += (double)residual[r] * (double)residual[r];
+        for (uint32_t r = 0; r < set->rows; r++) residual[r] -= (float)(sum / set->rows);
+        for (uint32_t r = set->rows; r < set->stride; r++) residual[r] = 0;
+    }
+    syn_restore_subnormals(before);
+    return squares;
 }
 
 void syn_columns_of(uint32_t rows, uint32_t cols, uint32_t stride, const float *by_rows, float *columns) {

@@ -15,6 +15,9 @@ void syn_activate(uint32_t kind, float steepness, size_t count, float *sums, flo
  * by steepness * sum; of a softmax none. */
 double syn_loss(uint32_t loss, uint32_t activation, size_t rows, const float *y, const float *wanted, float *errors);
 
+/* Of whole panels, in the order of f32_gemm_nt. */
+float syn_sum(size_t count, const float *x);
+
 /* Whether the slope of the loss cancels that of the activation. */
 static inline int syn_is_joined(uint32_t loss, uint32_t activation) {
     return loss == SYN_CROSS_ENTROPY && (activation == SYN_SOFTMAX || activation == SYN_SIGMOID);

@@ -91,6 +91,27 @@ def test_a_tflite_answers_as_it_was_trained(synedge: Synedge, options: str):
         model.close()
 
 
+def test_a_cascade_grows_into_a_network_of_fann(synedge: Synedge):
+    ended = synedge(
+        *words_of("nn train valve.train --test valve.test --algorithm cascade --neurons 6 --out valve.net --json")
+    )
+    found = ended.json
+    assert found["algorithm"] == "cascade" and found["ended"] in ("right", "neurons")
+    assert found["test_error"] < 0.1 and found["layers"][0] == 2 and found["layers"][-1] == 2
+    assert len(found["course"]) == len(found["layers"]) - 1
+    net = read_net(Path("valve.net").read_bytes())
+    assert net.is_shortcut and list(net.layer_sizes) == [3, *found["layers"][1:]]
+    more = synedge(
+        *words_of("nn train valve.train --net valve.net --epochs 20 --loss cross-entropy --out more.net --json")
+    )
+    assert more.json["loss"] <= found["loss"] and more.json["layers"] == found["layers"]
+    for option in ("--layers 3", "--epochs 9", "--batch 3", "--net valve.net"):
+        refused = synedge(*words_of(f"nn train valve.train --algorithm cascade --out a.net {option}"))
+        assert refused.code == 64 and "by itself" in refused.err
+    assert synedge(*words_of("nn train valve.train --algorithm cascade --out a.tflite")).code == 64
+    assert synedge(*words_of("nn train valve.train --neurons 3 --out a.net")).code == 64
+
+
 def test_a_variant_is_a_demand(synedge: Synedge, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("SYNEDGE_KERNEL", "scalar")
     words = words_of("nn train valve.train --out valve.net --epochs 2 --json")
