@@ -17,6 +17,7 @@ def arguments(parser: ArgumentParser) -> None:
         "nn train valve.train --layers 24,12 --activation RELU --algorithm adam --out valve.tflite --int8",
         "nn train valve.train --net valve.net --epochs 50 --out valve.net",
         "nn train valve.train --algorithm cascade --neurons 12 --out valve.net",
+        "nn train steps.train --sequence 50 --units 24 --truncate 20 --out valve.tflite",
     )
     _train_arguments(train)
     add_json(train)
@@ -30,7 +31,13 @@ def _train_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--out", metavar="FILE", type=Path, required=True, help="the .net or .tflite file to write")
     parser.add_argument("--test", metavar="DATA", type=Path, help="rows that are not trained on, to judge it by")
     what = parser.add_argument_group("what is trained")
-    what.add_argument("--layers", metavar="N,N", type=_widths, help="widths of hidden layers, or none (16)")
+    what.add_argument(
+        "--layers", metavar="N,N", type=_widths, help="widths of hidden layers, or none (16; none with --sequence)"
+    )
+    what.add_argument(
+        "--sequence", metavar="N", type=at_least(1), help="every N rows are a sequence: a network that remembers (GRU)"
+    )
+    what.add_argument("--units", metavar="N", type=at_least(1), help="of the layer that remembers (16)")
     what.add_argument("--net", metavar="FILE", type=Path, help="instead: go on with a network of FANN, as it says")
     what.add_argument("--activation", metavar="NAME", help="of hidden neurons, as in .tflite or .net (TANH)")
     what.add_argument("--output", metavar="NAME", help="activation of outputs (as the set asks for)")
@@ -38,6 +45,8 @@ def _train_arguments(parser: ArgumentParser) -> None:
     how.add_argument("--algorithm", choices=(*ALGORITHMS, "cascade"), help="(irprop, which is iRPROP-)")
     how.add_argument("--loss", choices=LOSSES, help="(as the outputs ask for)")
     how.add_argument("--epochs", type=at_least(1), metavar="N", help="passes over the set at most (300)")
+    how.add_argument("--truncate", type=at_least(1), metavar="N", help="steps that errors go back (a whole sequence)")
+    how.add_argument("--skip", type=at_least(0), metavar="N", help="first steps of a sequence that are not judged (0)")
     how.add_argument("--neurons", type=at_least(0), metavar="N", help="that a cascade may grow (30)")
     how.add_argument("--until", type=at_least(0, whole=False), metavar="LOSS", help="end when the loss is as low")
     how.add_argument("--seed", type=at_least(0), default=0, metavar="N", help="same seed, same network (0)")

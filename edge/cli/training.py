@@ -8,22 +8,18 @@ from pathlib import Path
 from typing import Any
 
 from edge.cli.course import Course, Fixed, Growing
+from edge.cli.course_sequences import Sequential
 from edge.cli.main import EXIT_INTERRUPTED
 from edge.cli.output import Output, bytes_text
 from edge.errors import UsageError
 from edge.lab import curve, plot
 from edge.nn import kernels
 from edge.nn.errors import DivergedError
-from edge.nn.export import export_float32, export_int8
-from edge.nn.fann import write_net
 from edge.nn.task import NUMBERS, Task
-from edge.nn.train import Columns
-from edge.nn.trainable import to_layers
 from edge.shell.engines import EngineOptions, open_model
 from edge.shell.files import write_atomically
 
 SUFFIXES = (".net", ".tflite")
-CALIBRATION_ROWS_MAX = 1000
 FILE_ROWS_MAX = 5000
 """Rows that the written file is asked about."""
 
@@ -34,7 +30,7 @@ def train(args: Namespace, out: Output) -> int:
     if args.plot:
         plot.check(args.plot)
     kernels.select(EngineOptions.from_environment(os.environ).kernel)
-    course = Growing(args) if args.algorithm == Growing.algorithm else Fixed(args)
+    course = _course(args)
     ended, fault = course.run(as_json=out.as_json)
     assert course.best is not None
     figures = course.figures()
@@ -45,6 +41,15 @@ def train(args: Namespace, out: Output) -> int:
     if fault is not None:
         raise DivergedError(f"{fault}; {args.out} has the network of epoch {course.best.epoch}")
     return EXIT_INTERRUPTED if ended == "interrupted" else 0
+
+
+def _course(args: Namespace) -> Course:
+    if args.sequence is not None:
+        return Sequential(args)
+    for name in ("units", "truncate", "skip"):
+        if getattr(args, name) is not None:
+            raise UsageError(f"--{name} is for sequences; say how long they are with --sequence")
+    return Growing(args) if args.algorithm == Growing.algorithm else Fixed(args)
 
 
 def _check(args: Namespace) -> None:
@@ -61,42 +66,35 @@ def _check(args: Namespace) -> None:
 def _write(course: Course) -> dict[str, Any]:
     """The file, and what can be said of it."""
     path = course.args.out
-    content = write_net(course.net()) if course.is_fann else _tflite(course)
+    content = course.content()
     write_atomically(path, content)
     found = {"file": str(path), "bytes": len(content)}
     return found if course.is_fann else {**found, **_asked(course, path)}
-
-
-def _tflite(course: Course) -> bytes:
-    assert course.best is not None
-    layers = to_layers(course.best.perceptron.shape, course.best.weights)
-    note, data = f"trained on {course.args.data.name}", course.data
-    if not course.args.int8:
-        return export_float32(layers, note)
-    stride = -(-data.rows // CALIBRATION_ROWS_MAX)
-    return export_int8(layers, [data.row(number)[0] for number in range(0, data.rows, stride)], note)
 
 
 def _asked(course: Course, path: Path) -> dict[str, Any]:
     """What the engine that takes the file answers, beside what the network answered while it was trained."""
     assert course.best is not None
     data = course.test_data or course.data
-    wanted = course.best.perceptron.answers(course.best.weights, Columns(data))
+    wanted = course.best.network.answers(course.best.weights, course.as_set(data))
     model, far, wrong = open_model(path), 0.0, 0
     rows = min(data.rows, FILE_ROWS_MAX)
+    judged = [number for number in range(rows) if number % course.steps >= course.skip]
     try:
         for number in range(rows):
+            if number % course.steps == 0:
+                model.reset()
             given, right = data.row(number)
             got = model.run(struct.pack(f"<{len(given)}f", *given))
             mine = wanted[number * data.outputs : (number + 1) * data.outputs]
             far = max(far, *(abs(a - b) for a, b in zip(got, mine, strict=True)))
-            wrong += is_wrong(course.task, got, right)
+            wrong += number % course.steps >= course.skip and is_wrong(course.task, got, right)
         return {
             "sha256": model.digest.hex(),
             "engine": model.engine,
             "dtype": model.input.dtype,
-            "file_rows": rows,
-            "file_error": None if course.task.kind == NUMBERS else wrong / rows,
+            "file_rows": len(judged),
+            "file_error": None if course.task.kind == NUMBERS else wrong / len(judged),
             "difference_max": far,
         }
     finally:

@@ -59,16 +59,21 @@ def export_float32(layers: Sequence[Layer], description: str = "") -> bytes:
     draft = Draft()
     given = last = draft.tensor("input", (1, layers[0].inputs))
     for number, layer in enumerate(layers):
-        name, shape = f"layer{number}", (layer.outputs, layer.inputs)
-        weights = draft.constant(f"{name}_weights", shape, layer.weights)
-        biases = draft.constant(f"{name}_biases", (layer.outputs,), layer.biases)
-        out = draft.tensor(name, (1, layer.outputs))
-        draft.operator("FULLY_CONNECTED", (last, weights, biases), (out,), _fused(layer), _DENSE_VERSION)
-        last = out
-        if layer.activation not in _FUSED:
-            last = draft.tensor(f"{name}_{layer.activation.lower()}", (1, layer.outputs))
-            draft.operator(layer.activation, (out,), (last,), _OPTIONS.get(layer.activation))
+        last = dense(draft, f"layer{number}", last, layer)
     return write_tflite(draft.graph([given], [last], description))
+
+
+def dense(draft: Draft, name: str, given: int, layer: Layer) -> int:
+    """One layer in float32, over a tensor that is there; the number of what comes out."""
+    weights = draft.constant(f"{name}_weights", (layer.outputs, layer.inputs), layer.weights)
+    biases = draft.constant(f"{name}_biases", (layer.outputs,), layer.biases)
+    out = draft.tensor(name, (1, layer.outputs))
+    draft.operator("FULLY_CONNECTED", (given, weights, biases), (out,), _fused(layer), _DENSE_VERSION)
+    if layer.activation in _FUSED:
+        return out
+    last = draft.tensor(f"{name}_{layer.activation.lower()}", (1, layer.outputs))
+    draft.operator(layer.activation, (out,), (last,), _OPTIONS.get(layer.activation))
+    return last
 
 
 def export_int8(layers: Sequence[Layer], calibration: Iterable[Sequence[float]], description: str = "") -> bytes:

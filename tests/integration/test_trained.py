@@ -9,13 +9,16 @@ import pytest
 
 from edge.nn import kernels
 from edge.nn.export import export_float32, export_int8
+from edge.nn.export_recurrent import export_recurrent
 from edge.nn.fann_data import Data
 from edge.nn.network import Network
 from edge.nn.plan import lower
+from edge.nn.recurrent import RECURRENT_RULES, Recurrent, RecurrentNetwork, RecurrentTrainer, Sequences
 from edge.nn.tflite import read
 from edge.nn.train import RULES, Columns, Perceptron, Trainer
 from edge.nn.trainable import layered, to_layers
 from tests.integration.test_parity import FOLDER, REQUIREMENTS, tflite_venv
+from tests.nn.recall import recall
 from tests.reference.litert import Oracle
 
 ROWS = 400
@@ -30,6 +33,28 @@ def oracle() -> Iterator[Oracle]:
     asked = Oracle(python)
     yield asked
     asked.close()
+
+
+def test_the_reference_kernels_remember_the_same(oracle: Oracle):
+    """A gated recurrent layer that says each bit four steps late, step by step."""
+    kernels.select()
+    data = recall(1, 64, 20, 4)
+    sequences, shape = Sequences(data, 20, skip=4), Recurrent(1, 12, layered([12, 6, 1], "TANH", "LOGISTIC"))
+    network = RecurrentNetwork(shape, "cross-entropy", 10)
+    trainer = RecurrentTrainer(network, sequences, RECURRENT_RULES["adam"], network.first_weights(1), seed=1)
+    for _ in range(60):
+        trainer.epoch()
+    assert network.test(trainer.weights, sequences, 0.5)[1] < 0.02
+    model = export_recurrent(shape, trainer.weights)
+    native, answers = Network(lower(read(model))), network.answers(trainer.weights, sequences)
+    for first in range(0, 100, 20):  # a stream each
+        given = [struct.pack("<f", *data.row(number)[0]) for number in range(first, first + 20)]
+        ours, theirs = ([struct.unpack("<f", one)[0] for one in some] for some in (
+            [native.invoke(one) for one in given], oracle.run(model, given)
+        ))  # fmt: skip
+        native.reset()
+        assert ours == pytest.approx(theirs, rel=1e-5, abs=1e-5)
+        assert ours == pytest.approx(answers[first : first + 20], rel=1e-5, abs=1e-5)
 
 
 def rings(seed: int) -> Data:

@@ -89,7 +89,7 @@ void syn_train_step(const syn_rule *rule, uint32_t count, const float *gradient,
 }
 
 /* Fisher and Yates. */
-static void shuffle(uint64_t *random, uint32_t count, uint32_t *order) {
+void syn_shuffle(uint64_t *random, uint32_t count, uint32_t *order) {
     for (uint32_t i = count; i-- > 1;) {
         const uint32_t j = (uint32_t)(syn_random(random) % (i + 1)), kept = order[i];
         order[i] = order[j];
@@ -97,10 +97,10 @@ static void shuffle(uint64_t *random, uint32_t count, uint32_t *order) {
     }
 }
 
-static int all_finite(uint32_t count, const float *x) {
+int syn_any_wild(uint32_t count, const float *x) {
     float sum = 0;
     EACH sum += x[i] * 0.0f; /* a NaN from an infinity or a NaN */
-    return sum == 0;
+    return sum != 0;
 }
 
 static double step_over(syn_training *training, const uint32_t *order, uint32_t rows) {
@@ -108,7 +108,7 @@ static double step_over(syn_training *training, const uint32_t *order, uint32_t 
     memset(training->gradient, 0, count * sizeof *training->gradient);
     const double loss = syn_train_gradient(training->mlp, training->set, training->weights, 0, order, rows, training->gradient,
                                            training->scratch);
-    if (!isfinite(loss) || !all_finite(count, training->gradient)) return NAN;
+    if (!isfinite(loss) || syn_any_wild(count, training->gradient)) return NAN;
     if (!order) memcpy(training->kept, training->weights, count * sizeof *training->kept);
     syn_train_step(training->rule, count, training->gradient, 1.0f / (float)rows, training->mask, ++training->steps,
                    training->weights, training->first, training->second);
@@ -123,13 +123,13 @@ double syn_train_epoch(syn_training *training) {
         loss = step_over(training, NULL, rows);
     } else {
         memcpy(training->kept, training->weights, count * sizeof *training->kept);
-        shuffle(&training->random, rows, training->order);
+        syn_shuffle(&training->random, rows, training->order);
         for (uint32_t done = 0; done < rows && isfinite(loss); done += training->batch) {
             const uint32_t part = rows - done < training->batch ? rows - done : training->batch;
             loss += step_over(training, training->order + done, part);
         }
     }
-    if (!isfinite(loss) || !all_finite(count, training->weights)) {
+    if (!isfinite(loss) || syn_any_wild(count, training->weights)) {
         memcpy(training->weights, training->kept, count * sizeof *training->kept);
         loss = NAN;
     }

@@ -20,6 +20,7 @@ from edge.nn.fann_answer import answer
 from edge.nn.fann_data import Data, read_data, write_data
 from edge.shell.engines import open_model
 from tests.house.source import ROOT
+from tests.nn.recall import recall
 from tests.unit.cli.conftest import Synedge
 
 
@@ -42,6 +43,7 @@ def circle(rows: int, seed: int, outputs: int = 2) -> bytes:
 def _sets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     (tmp_path / "valve.train").write_bytes(circle(300, 1))
     (tmp_path / "valve.test").write_bytes(circle(200, 2))
+    (tmp_path / "steps.train").write_bytes(write_data(recall(3, 10, 50, 1)))
     monkeypatch.chdir(tmp_path)
     yield
     kernels.select()
@@ -110,6 +112,34 @@ def test_a_cascade_grows_into_a_network_of_fann(synedge: Synedge):
         assert refused.code == 64 and "by itself" in refused.err
     assert synedge(*words_of("nn train valve.train --algorithm cascade --out a.tflite")).code == 64
     assert synedge(*words_of("nn train valve.train --neurons 3 --out a.net")).code == 64
+
+
+def test_sequences_make_a_network_that_remembers(synedge: Synedge):
+    Path("steps.train").write_bytes(write_data(recall(1, 64, 20, 3)))
+    Path("steps.test").write_bytes(write_data(recall(2, 64, 20, 3)))
+    words = "nn train steps.train --test steps.test --sequence 20 --skip 3 --truncate 8 --units 12 --algorithm adam"
+    ended = synedge(*words_of(f"{words} --epochs 60 --out steps.tflite --json"))
+    assert ended.code == 0, ended.err
+    found = ended.json
+    assert (found["layers"], found["engine"]) == ([1, 12, 1], "native")
+    assert found["test_error"] < 0.02 and found["file_error"] == found["test_error"]
+    assert found["file_rows"] == 64 * 17 and found["difference_max"] < 1e-5
+    assert synedge(*words_of("models inspect steps.tflite --json")).json["keeps_state"] is True
+
+
+@pytest.mark.parametrize(("options", "code", "said"), [
+    ("--sequence 7 --out a.tflite", 65, "300 rows in sequences of 7"),
+    ("--sequence 10 --skip 10 --out a.tflite", 65, "10 of 10 steps not judged"),
+    ("--sequence 10 --out a.net", 64, "written as .tflite"),
+    ("--sequence 10 --out a.tflite --int8", 64, "in float32"),
+    ("--sequence 10 --out a.tflite --algorithm cascade", 64, "does not grow"),
+    ("--sequence 10 --out a.tflite --layers 4 --activation ELLIOT", 65, "TensorFlow Lite has no ELLIOT"),
+    ("--units 10 --out a.tflite", 64, "--units is for sequences"),
+    ("--truncate 0 --sequence 10 --out a.tflite", 64, "allowed: a whole number from 1"),
+])  # fmt: skip
+def test_sequences_that_cannot_be_are_refused(synedge: Synedge, options: str, code: int, said: str):
+    ended = synedge("nn", "train", "valve.train", *options.split())
+    assert (ended.code, ended.out) == (code, "") and said in ended.err
 
 
 def test_a_variant_is_a_demand(synedge: Synedge, monkeypatch: pytest.MonkeyPatch):
