@@ -15,6 +15,7 @@ KERNELS = ROOT / "kernels"
 STRICT = ["-std=c11", "-Wall", "-Wextra", "-Wconversion", "-Werror", "-ffp-contract=off", f"-I{KERNELS / 'include'}"]
 SANITIZED = ["-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
 PLANS = "40000"
+NETWORKS = "600"
 BOARDS = {
     "aarch64": ("aarch64-linux-gnu-gcc", "qemu-aarch64-static", ("cortex-a53", "cortex-a72", "cortex-a76")),
     "armhf": ("arm-linux-gnueabihf-gcc", "qemu-arm-static", ("cortex-a7", "cortex-a9", "cortex-a15")),
@@ -24,12 +25,17 @@ LACKING = {"cortex-a53": {"neondot"}, "cortex-a72": {"neondot"}, "cortex-a9": {"
 """What a board's CPU does not have: SDOT before the A76, VFPv4 on the A9."""
 
 
-def build(compiler: str, program: str, out: Path, *flags: str) -> Path:
+def compiled(compiler: str, out: Path, *flags: str) -> Path:
+    """All of our C as one object, which programs are linked with."""
     sources = [str(path) for path in sorted((KERNELS / "src").rglob("*.c"))]
-    done = subprocess.run(
-        [compiler, *STRICT, *flags, "-o", out, *sources, KERNELS / "test" / f"{program}.c", "-lm"],
-        capture_output=True, text=True, check=False, timeout=600,
-    )  # fmt: skip
+    done = run(compiler, *STRICT, *flags, "-r", "-o", out, *sources)
+    assert done.returncode == 0, done.stderr[-3000:]
+    return out
+
+
+def build(compiler: str, program: str, kernels: Path, *flags: str) -> Path:
+    out = kernels.with_name(program)
+    done = run(compiler, *STRICT, *flags, "-o", out, kernels, KERNELS / "test" / f"{program}.c", "-lm")
     assert done.returncode == 0, done.stderr[-3000:]
     return out
 
@@ -44,8 +50,13 @@ def digests(printed: str) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def agree(tmp_path_factory):
-    return build("gcc", "agree", tmp_path_factory.mktemp("agree") / "agree", *SANITIZED)
+def kernels(tmp_path_factory):
+    return compiled("gcc", tmp_path_factory.mktemp("kernels") / "kernels.o", *SANITIZED)
+
+
+@pytest.fixture(scope="module")
+def agree(kernels):
+    return build("gcc", "agree", kernels, *SANITIZED)
 
 
 @pytest.fixture(scope="module")
@@ -73,22 +84,27 @@ def test_a_variant_of_another_architecture_is_refused_by_name(agree):
     assert (done.returncode, done.stdout) == (2, "sse9: unknown\n")
 
 
-def test_plans_that_lie_are_refused_or_harmless(tmp_path):
-    mutate = build("gcc", "mutate", tmp_path / "mutate", *SANITIZED)
+def test_plans_that_lie_are_refused_or_harmless(kernels):
+    mutate = build("gcc", "mutate", kernels, *SANITIZED)
     done = run(mutate, PLANS, "11")
     assert done.returncode == 0, done.stdout + done.stderr[-3000:]
 
 
 @pytest.mark.skipif(platform.machine() != "x86_64", reason="a variant for x86-64")
-def test_the_vnni_variant_is_right_but_for_its_instruction(tmp_path):
-    done = run(build("gcc", "vnni", tmp_path / "vnni", *SANITIZED))
+def test_the_vnni_variant_is_right_but_for_its_instruction(kernels):
+    done = run(build("gcc", "vnni", kernels, *SANITIZED))
     assert (done.returncode, done.stdout) == (0, "2000 shapes agree\n"), done.stdout + done.stderr[-3000:]
 
 
-def test_a_population_does_what_an_obvious_one_does(tmp_path):
-    swarm = build("gcc", "swarm", tmp_path / "swarm", *SANITIZED)
+def test_a_population_does_what_an_obvious_one_does(kernels):
+    swarm = build("gcc", "swarm", kernels, *SANITIZED)
     done = run(swarm, "20000", "5")
     assert done.returncode == 0, done.stdout + done.stderr[-3000:]
+
+
+def test_training_touches_its_own_memory_alone_and_learns_the_same_in_every_variant(kernels):
+    done = run(build("gcc", "learn", kernels, *SANITIZED), NETWORKS, "7")
+    assert (done.returncode, done.stdout) == (0, f"{NETWORKS} networks trained\n"), done.stdout + done.stderr[-3000:]
 
 
 @pytest.mark.parametrize("architecture", BOARDS)
@@ -97,11 +113,13 @@ def test_boards_give_the_same_bits_and_refuse_what_they_lack(architecture, here,
     missing = [tool for tool in (compiler, emulator) if shutil.which(tool) is None]
     if missing:
         pytest.skip(f"not installed: {', '.join(missing)}")
-    program = build(compiler, "agree", tmp_path / "agree", "-O2", "-static")
+    kernels = compiled(compiler, tmp_path / "kernels.o", "-O2")
+    program, learn = (build(compiler, name, kernels, "-O2", "-static") for name in ("agree", "learn"))
     wanted = {name.partition("__")[0]: digest for name, digest in digests(here).items()}
     for cpu in cpus:
         done = run(emulator, "-cpu", cpu, program)
         assert done.returncode == 0, f"{cpu}: {done.stdout}{done.stderr}"
+        assert run(emulator, "-cpu", cpu, learn, "40", "7").stdout == "40 networks trained\n"
         found = digests(done.stdout)
         variants = {name.partition("__")[2] for name in found}
         assert variants == BUILT_FOR[architecture] - LACKING.get(cpu, set())
