@@ -2,7 +2,8 @@
 
 Quantisation is that of TensorFlow Lite's specification: activations asymmetric with the range that a calibration set
 shows, weights symmetric, biases int32 in steps of input times weight; weights have one scale a layer, which every
-version of TensorFlow Lite takes.
+version of TensorFlow Lite takes. Where a single weight is so large that all others would be rounded away, it is
+cut off instead: the calibration set's answers decide.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,7 +13,7 @@ from typing import NamedTuple
 from edge.nn.draft import Draft, per_tensor
 from edge.nn.errors import ModelError
 from edge.nn.graph import Quantisation
-from edge.nn.mlp import ACTIVATIONS, FLOAT32_MAX, Layer, check
+from edge.nn.mlp import ACTIVATIONS, FLOAT32_MAX, Layer, answer, check
 from edge.nn.schema import ACTIVATIONS as CODES
 from edge.nn.tflite_writer import write_tflite
 
@@ -29,6 +30,10 @@ _SATURATED: Mapping[str, float] = {"LOGISTIC": 7.0, "TANH": 3.5}
 _OPTIONS: Mapping[str, Mapping[str, float]] = {"SOFTMAX": {"beta": 1.0}}
 _DENSE_VERSION, _INT8_DENSE_VERSION, _INT8_VERSION = 1, 4, 2
 _BIAS_MAX = 2**30
+_CUTS = tuple(2 ** (-step / 2) for step in range(16))
+"""Of the largest weight: where weights may be cut off."""
+_TRIED_PRODUCTS = 4_000_000
+"""Multiplications that looking for the best of them may take, in all."""
 _SCALE_MIN = 1e-9
 """Where everything is 0: small, and far from what float32 flushes."""
 
@@ -82,13 +87,14 @@ def export_int8(layers: Sequence[Layer], calibration: Iterable[Sequence[float]],
     Raises ModelError when the layers do not fit together or the calibration set cannot be used.
     """
     check(layers)
-    ranges = calibrate(layers, calibration)
+    rows = list(calibration)
+    ranges, scales = calibrate(layers, rows), _scales(layers, rows)
     draft = Draft()
     width, how = layers[0].inputs, ranges[0].quantisation()
     given = last = draft.tensor("input", (1, width), "int8", how)
-    for number, (layer, seen) in enumerate(zip(layers, ranges[1:], strict=True)):
+    for number, (layer, seen, scale) in enumerate(zip(layers, ranges[1:], scales, strict=True)):
         name, sums = f"layer{number}", seen.within(_SATURATED.get(layer.activation, inf)).quantisation()
-        weights, biases = _weights(draft, name, layer, how)
+        weights, biases = _weights(draft, name, layer, how, scale)
         out = draft.tensor(name, (1, layer.outputs), "int8", sums)
         draft.operator("FULLY_CONNECTED", (last, weights, biases), (out,), _fused(layer), _INT8_DENSE_VERSION)
         last, how = out, sums
@@ -122,12 +128,45 @@ def calibrate(layers: Sequence[Layer], rows: Iterable[Sequence[float]]) -> list[
     return ranges
 
 
-def _weights(draft: Draft, name: str, layer: Layer, given: Quantisation) -> tuple[int, int]:
+def _scales(layers: Sequence[Layer], rows: Sequence[Sequence[float]]) -> list[float]:
+    """Of the weights of each layer: the largest under which answers to some of the rows change at most twice as much as
+    under the best. Layers behind one are tried on what quantised weights before it make."""
+    products = len(_CUTS) * sum(len(layer.weights) * (number + 1) for number, layer in enumerate(layers))
+    values = [list(row) for row in rows[:: max(1, len(rows) * products // _TRIED_PRODUCTS)]]
+    wanted = _through(layers, values)
+    scales = list[float]()
+    for number, layer in enumerate(layers):
+        largest = max(map(abs, layer.weights)) / 127
+        tried = [max(largest * cut, _SCALE_MIN) for cut in _CUTS]
+        behind = layers[number + 1 :]
+        wrong = [_apart(_through([_coarse(layer, scale), *behind], values), wanted) for scale in tried]
+        scales.append(next(scale for scale, apart in zip(tried, wrong, strict=True) if apart <= 2 * min(wrong)))
+        values = _through([_coarse(layer, scales[-1])], values)
+    return scales
+
+
+def _through(layers: Sequence[Layer], rows: list[list[float]]) -> list[list[float]]:
+    return [answer(layers, row) for row in rows]
+
+
+def _apart(one: list[list[float]], other: list[list[float]]) -> float:
+    return sum((a - b) ** 2 for x, y in zip(one, other, strict=True) for a, b in zip(x, y, strict=True))
+
+
+def _coarse(layer: Layer, scale: float) -> Layer:
+    """The same with quantised weights."""
+    return layer._replace(weights=[q * scale for q in _quantised(layer.weights, scale)])
+
+
+def _quantised(weights: Sequence[float], scale: float) -> list[int]:
+    return [min(max(round(w / scale), -127), 127) for w in weights]
+
+
+def _weights(draft: Draft, name: str, layer: Layer, given: Quantisation, scale: float) -> tuple[int, int]:
     """The constants of one layer, symmetric around 0, in steps that are coarse enough for the largest bias too."""
-    scale = max(max(map(abs, layer.weights)) / 127, max(map(abs, layer.biases)) / given.scales[0] / _BIAS_MAX)
-    scale = max(scale, _SCALE_MIN)
+    scale = max(scale, max(map(abs, layer.biases)) / given.scales[0] / _BIAS_MAX)
     step = scale * given.scales[0]
-    weights = [round(w / scale) for w in layer.weights]
+    weights = _quantised(layer.weights, scale)
     biases = [round(b / step) for b in layer.biases]
     shape = (layer.outputs, layer.inputs)
     return (

@@ -10,6 +10,8 @@ from edge.nn.errors import ModelError
 from edge.nn.export import Range, calibrate, export_float32, export_int8
 from edge.nn.graph import Subgraph
 from edge.nn.mlp import ACTIVATIONS, Layer, answer
+from edge.nn.network import Network
+from edge.nn.plan import lower
 from edge.nn.tflite import read
 from tests.nn.networks import layers, rows
 
@@ -44,6 +46,26 @@ def test_int8_weights_are_symmetric_and_within_half_a_step():
     assert all(abs(q * scale - w) <= scale * 0.501 for q, w in zip(stored, network[0].weights, strict=True))
     assert biases.quantisation is not None
     assert biases.quantisation.scales[0] == pytest.approx(scale * x.quantisation.scales[0])
+
+
+def test_one_weight_that_is_far_too_large_is_cut_off_rather_than_all_others_rounded_away():
+    """A neuron that only says on which side its input is, beside one that matters."""
+    network = [Layer([500.0, 0.0, 0.0, 0.7], [0.0, 0.1], "TANH"), Layer([0.1, 1.0], [0.0])]
+    given = rows(Random(8), 2, 60)
+    data = export_int8(network, given)
+    weights = main_of(data).tensors[main_of(data).operators[0].inputs[1]]
+    assert weights.quantisation is not None and weights.quantisation.scales[0] < 1  # uncut 3.9
+    model = Network(lower(read(data)))
+    for row in given:
+        (made,) = model.run(struct.pack("<2f", *row))
+        assert made == pytest.approx(answer(network, row)[0], abs=0.15)
+
+
+def test_sums_before_a_sigmoid_are_stored_as_far_as_it_moves():
+    network = [Layer([30.0], [0.0], "LOGISTIC")]
+    main = main_of(export_int8(network, [[-1.0], [1.0]]))
+    sums = main.tensors[main.operators[0].outputs[0]].quantisation
+    assert sums is not None and sums.scales[0] == pytest.approx(14 / 255)
 
 
 @pytest.mark.parametrize(
