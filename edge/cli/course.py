@@ -3,6 +3,7 @@
 import time
 from argparse import Namespace
 from array import array
+from math import isfinite
 from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple, Protocol
@@ -18,7 +19,17 @@ from edge.nn.fann_data import Data, read_data
 from edge.nn.fann_rules import loss_of, rule_of, settings_of
 from edge.nn.task import NUMBERS, task_of
 from edge.nn.train import RULES, Columns, Perceptron, Rule, Trainer
-from edge.nn.trainable import STEEPNESS, Shape, from_net, layered, to_layers, to_net, with_weights
+from edge.nn.trainable import (
+    STEEPNESS,
+    Shape,
+    check_fann,
+    check_tflite,
+    from_net,
+    layered,
+    to_layers,
+    to_net,
+    with_weights,
+)
 from edge.shell.files import read_bounded
 
 EPOCHS = 300
@@ -178,7 +189,10 @@ class Course:
         return {}
 
     def _tested(self, network: Network, weights: "array[float]") -> tuple[float | None, float | None]:
-        return self.judged(network, weights, self.test_set) if self.test_set else (None, None)
+        if self.test_set is None:
+            return None, None
+        loss, error = self.judged(network, weights, self.test_set)
+        return loss if isfinite(loss) else None, error
 
     def _look(self, network: Network, weights: "array[float]", loss: float) -> None:
         self.points.append(Point(self.epochs, loss, *self._tested(network, weights)))
@@ -293,11 +307,7 @@ class Fixed(Stepwise):
         if self.is_fann and activation == "NONE":
             activation = "LINEAR"
         shape = layered([self.data.inputs, *hidden, self.data.outputs], activation, self.output)
-        nothing = array("f", bytes(4 * shape.parameters))
-        if self.is_fann:  # each raises for what the format lacks
-            to_net(shape, nothing)
-        else:
-            to_layers(shape, nothing)
+        check_fann(shape) if self.is_fann else check_tflite(shape)
         return shape
 
 
@@ -316,7 +326,7 @@ class Growing(Course):
         self._most = NEURONS if args.neurons is None else args.neurons
         pool = POOL if args.activation is None else ((args.activation, STEEPNESS), (args.activation, 2 * STEEPNESS))
         for name, _ in pool:
-            to_net(shape := layered([1, 1], name, self.output), array("f", bytes(4 * shape.parameters)))
+            check_fann(layered([1, 1, 1], name, self.output))
         self.rule = self._given(RULES["irprop"])
         loss = self._loss(layered([1, 1], self.output, self.output))
         self._cascade = Cascade(

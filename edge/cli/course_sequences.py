@@ -8,7 +8,7 @@ from edge.errors import UsageError
 from edge.nn.export_recurrent import export_recurrent
 from edge.nn.fann_data import Data
 from edge.nn.recurrent import RECURRENT_RULES, Recurrent, RecurrentNetwork, RecurrentTrainer, Sequences
-from edge.nn.trainable import layered
+from edge.nn.trainable import check_tflite, layered
 
 UNITS = 16
 
@@ -22,6 +22,7 @@ class Sequential(Stepwise):
         super().__init__(args)
         hidden, units = args.layers or (), args.units or UNITS
         head = layered([units, *hidden, self.data.outputs], args.activation or ACTIVATION, self.output)
+        check_tflite(head)
         self.rule = self._given(RECURRENT_RULES[args.algorithm or "irprop"])
         self.algorithm = self.rule.algorithm
         self._recurrent = Recurrent(self.data.inputs, units, head)
@@ -30,17 +31,13 @@ class Sequential(Stepwise):
         trainer = RecurrentTrainer(network, sequences, self.rule, network.first_weights(args.seed), seed=args.seed)
         is_whole = self.rule.batch == 0 or self.rule.batch >= sequences.sequences
         self.begin(network, head, sequences, trainer, is_whole=is_whole)
-        self.tflite_of(trainer.weights)  # raises for what the format lacks
 
     def as_set(self, data: Data) -> Any:
         return Sequences(data, self.steps, self.skip)
 
     def tflite(self) -> bytes:
         assert self.best is not None
-        return self.tflite_of(self.best.weights)
-
-    def tflite_of(self, weights: Any) -> bytes:
-        return export_recurrent(self._recurrent, weights, self.note)
+        return export_recurrent(self._recurrent, self.best.weights, self.note)
 
     def widths(self) -> list[int]:
         return [self._recurrent.inputs, *super().widths()]

@@ -49,7 +49,7 @@ def _train_arguments(parser: ArgumentParser) -> None:
     how.add_argument("--skip", type=at_least(0), metavar="N", help="first steps of a sequence that are not judged (0)")
     how.add_argument("--neurons", type=at_least(0), metavar="N", help="that a cascade may grow (30)")
     how.add_argument("--until", type=at_least(0, whole=False), metavar="LOSS", help="end when the loss is as low")
-    how.add_argument("--seed", type=at_least(0), default=0, metavar="N", help="same seed, same network (0)")
+    how.add_argument("--seed", type=_seed, default=0, metavar="N", help="same seed, same network (0)")
     how.add_argument("--rate", type=at_least(0, whole=False), metavar="X", help="learning rate (of the algorithm)")
     how.add_argument("--momentum", type=at_least(0, whole=False), metavar="X", help="of sgd (0.9)")
     how.add_argument("--batch", type=at_least(0), metavar="N", help="rows to a step, 0: all (of the algorithm)")
@@ -62,6 +62,12 @@ def run(args: Namespace, out: Output) -> int:
     from edge.cli.training import train
 
     return train(args, out)
+
+
+def _seed(text: str) -> int:
+    if text.isascii() and text.isdigit() and int(text) < 1 << 64:
+        return int(text)
+    raise ArgumentTypeError(f"{text!r} is not allowed; allowed: a whole number from 0 to 2^64 - 1")
 
 
 def _widths(text: str) -> tuple[int, ...]:

@@ -14,7 +14,7 @@ from edge.cli.output import Output, bytes_text
 from edge.errors import UsageError
 from edge.lab import curve, plot
 from edge.nn import kernels
-from edge.nn.errors import DivergedError
+from edge.nn.errors import DivergedError, InferenceError
 from edge.nn.task import NUMBERS, Task
 from edge.shell.engines import EngineOptions, open_model
 from edge.shell.files import write_atomically
@@ -85,7 +85,11 @@ def _asked(course: Course, path: Path) -> dict[str, Any]:
             if number % course.steps == 0:
                 model.reset()
             given, right = data.row(number)
-            got = model.run(struct.pack(f"<{len(given)}f", *given))
+            try:
+                got = model.run(struct.pack(f"<{len(given)}f", *given))
+            except InferenceError:  # an answer that is no number is a wrong one
+                wrong += number % course.steps >= course.skip
+                continue
             mine = wanted[number * data.outputs : (number + 1) * data.outputs]
             far = max(far, *(abs(a - b) for a, b in zip(got, mine, strict=True)))
             wrong += number % course.steps >= course.skip and is_wrong(course.task, got, right)

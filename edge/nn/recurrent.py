@@ -1,7 +1,6 @@
 """Trains a gated recurrent layer (GRU) with a perceptron behind it, on sequences, by truncated back-propagation through
 time. A training set of sequences is one of rows: those of a sequence follow one another, and all have as many."""
 
-import struct
 from array import array
 from collections.abc import Mapping
 from math import isfinite, sqrt
@@ -11,7 +10,7 @@ from edge.nn import _kernels
 from edge.nn.errors import DivergedError, ModelError
 from edge.nn.fann_data import Data
 from edge.nn.kernels import PANEL, Memory
-from edge.nn.train import RULES, Perceptron, Rule, bound, check_slopes, fields, floats
+from edge.nn.train import RULES, Numbers, Perceptron, Rule, bound, check_slopes, fields, floats
 from edge.nn.trainable import Shape
 
 _lib, _ffi = _kernels.lib, _kernels.ffi
@@ -21,7 +20,7 @@ STREAMS: Final[int] = _lib.SYN_STREAMS
 RECURRENT_RULES: Final[Mapping[str, Rule]] = {
     "irprop": RULES["irprop"]._replace(step_first=0.005),
     "sgd": RULES["sgd"]._replace(batch=8),
-    "adam": RULES["adam"]._replace(rate=0.01, batch=8),
+    "adam": RULES["adam"]._replace(batch=8),
     "quickprop": RULES["quickprop"],
 }
 """As each algorithm is used unless told otherwise: first steps that throw no gate shut, few sequences to a step."""
@@ -96,6 +95,7 @@ class RecurrentNetwork:
         if shape.head.inputs != shape.units:
             raise ModelError(f"network: {shape.units} units before {shape.head.inputs} inputs (allowed: as many)")
         check_slopes(shape.head)
+        bound(_FLOAT * 6 * shape.parameters)
         self.shape, self.window = shape, window
         self.head = Perceptron(shape.head, loss)
         self._gru = _ffi.new("syn_gru *")
@@ -178,18 +178,11 @@ class RecurrentTrainer:
         network.check(sequences)
         if rule.batch > STREAMS and rule.batch < sequences.sequences:
             raise ModelError(f"training: {rule.batch} sequences to a step (allowed: 1 to {STREAMS}, or 0 for all)")
-        count = network.shape.parameters
-        assert len(weights) == count
+        assert len(weights) == network.shape.parameters
         self._owners = network, sequences, _ffi.new("syn_rule *", fields(rule))
-        self._numbers = {name: Memory(_FLOAT * count) for name in ("weights", "gradient", "first", "second", "kept")}
-        for name in ("weights", "kept"):
-            self._numbers[name].write(0, weights.tobytes())
-        if rule.algorithm == "irprop":
-            self._numbers["second"].write(0, struct.pack("<f", rule.step_first) * count)
-        self._training = _ffi.new("syn_gru_training *")
+        self._numbers = Numbers(rule, weights)
+        self._training = self._numbers.into(_ffi.new("syn_gru_training *"))
         self._training.gru, self._training.set, self._training.rule = network.handle, sequences.handle, self._owners[2]
-        for name, memory in self._numbers.items():
-            setattr(self._training, name, floats(memory))
         self._order = _ffi.new("uint32_t[]", list(range(sequences.sequences)))
         self._training.order, self._training.random, self._training.scratch = self._order, seed, network.scratch
         self._training.batch, self._training.window = rule.batch or sequences.sequences, network.window
@@ -200,12 +193,12 @@ class RecurrentTrainer:
     @property
     def weights(self) -> "array[float]":
         """A copy."""
-        return array("f", self._numbers["weights"].read(0, self._numbers["weights"].size))
+        return self._numbers.copy("weights")
 
     @property
     def kept(self) -> "array[float]":
         """The weights before the last epoch, which its loss is of when all sequences make one step."""
-        return array("f", self._numbers["kept"].read(0, self._numbers["kept"].size))
+        return self._numbers.copy("kept")
 
     def epoch(self) -> float:
         """One pass over the set; the mean loss of an output. Raises DivergedError when it is not finite, and keeps the

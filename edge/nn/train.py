@@ -46,8 +46,8 @@ class Rule(NamedTuple):
 
 RULES: Final[Mapping[str, Rule]] = {
     "irprop": Rule(),
-    "sgd": Rule("sgd", rate=0.05, momentum=0.9, batch=32),
-    "adam": Rule("adam", rate=0.003, batch=32),
+    "sgd": Rule("sgd", rate=0.02, momentum=0.9, batch=32),
+    "adam": Rule("adam", rate=0.01, batch=32),
     "quickprop": Rule("quickprop", rate=0.7, decay=-1e-7, step_max=1000.0),
 }
 """As each algorithm is used unless told otherwise. iRPROP-: the factors of its paper, steps as in libfann."""
@@ -92,6 +92,7 @@ class Perceptron:
 
     def __init__(self, shape: Shape, loss: str = "squared"):
         check_loss(shape, loss)
+        bound(_FLOAT * 6 * shape.parameters)
         self.shape, self.loss = shape, loss
         numbers = [ACTIVATIONS.index(name) for name in shape.activations]
         self._activations = _ffi.new("uint32_t[]", numbers)
@@ -102,8 +103,9 @@ class Perceptron:
         self._mlp.inputs, self._mlp.values, self._mlp.outputs = shape.inputs, shape.values, shape.outputs
         self._mlp.parameters, self._mlp.loss = shape.parameters, LOSSES.index(loss)
         self._mlp.activation, self._mlp.steepness = self._activations, self._steepnesses
-        bound(_FLOAT * (6 * shape.parameters + _lib.syn_train_scratch_floats(self._mlp)))
-        self._scratch = Memory(_FLOAT * _lib.syn_train_scratch_floats(self._mlp))
+        room = _FLOAT * _lib.syn_train_scratch_floats(self._mlp)
+        bound(_FLOAT * 6 * shape.parameters + room)
+        self._scratch = Memory(room)
 
     @property
     def handle(self) -> Any:
@@ -153,6 +155,27 @@ class Perceptron:
         assert len(weights) == self.shape.parameters
 
 
+class Numbers:
+    """What a training keeps for each parameter, as it begins."""
+
+    def __init__(self, rule: Rule, weights: "array[float]"):
+        count = len(weights)
+        self._memory = {name: Memory(_FLOAT * count) for name in ("weights", "gradient", "first", "second", "kept")}
+        for name in ("weights", "kept"):
+            self._memory[name].write(0, weights.tobytes())
+        if rule.algorithm == "irprop":
+            self._memory["second"].write(0, struct.pack("<f", rule.step_first) * count)
+
+    def into(self, training: Any) -> Any:
+        """The struct of the C side, with its places."""
+        for name, memory in self._memory.items():
+            setattr(training, name, floats(memory))
+        return training
+
+    def copy(self, name: str) -> "array[float]":
+        return array("f", self._memory[name].read(0, self._memory[name].size))
+
+
 class Trainer:
     """One network on its way. Raises ModelError when shape, loss and set do not fit together."""
 
@@ -165,17 +188,9 @@ class Trainer:
         count = perceptron.shape.parameters
         assert len(weights) == count and (mask is None or len(mask) == count)
         self._owners = perceptron, columns, _ffi.new("syn_rule *", fields(rule))
-        self._numbers = {name: Memory(_FLOAT * count) for name in ("weights", "gradient", "first", "second", "kept")}
-        for name in ("weights", "kept"):
-            self._numbers[name].write(0, weights.tobytes())
-        if rule.algorithm == "irprop":
-            self._numbers["second"].write(0, struct.pack("<f", rule.step_first) * count)
-        self._training = _ffi.new("syn_training *")
-        self._training.mlp, self._training.set, self._training.rule = (
-            perceptron.handle, columns.handle, self._owners[2],
-        )  # fmt: skip
-        for name, memory in self._numbers.items():
-            setattr(self._training, name, floats(memory))
+        self._numbers = Numbers(rule, weights)
+        self._training = self._numbers.into(_ffi.new("syn_training *"))
+        self._training.mlp, self._training.set, self._training.rule = perceptron.handle, columns.handle, self._owners[2]
         self._training.scratch = perceptron.scratch
         self._mask = None if mask is None else _ffi.new("float[]", mask.tolist())
         self._training.mask = _ffi.NULL if self._mask is None else self._mask
@@ -189,12 +204,12 @@ class Trainer:
     @property
     def weights(self) -> "array[float]":
         """A copy."""
-        return array("f", self._numbers["weights"].read(0, self._numbers["weights"].size))
+        return self._numbers.copy("weights")
 
     @property
     def kept(self) -> "array[float]":
         """The weights before the last epoch, which its loss is of when all rows make one step."""
-        return array("f", self._numbers["kept"].read(0, self._numbers["kept"].size))
+        return self._numbers.copy("kept")
 
     def epoch(self) -> float:
         """One pass over the set; the mean loss of an output. Raises DivergedError when it is not finite, and keeps the

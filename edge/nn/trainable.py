@@ -10,6 +10,7 @@ from itertools import pairwise
 from math import sqrt
 from typing import Final, NamedTuple
 
+from edge.limits import MODEL_TENSOR_VALUES_MAX
 from edge.nn import fann
 from edge.nn.errors import ModelError
 from edge.nn.fann import DEFAULTS, LAYERED, SHORTCUT, Net, Neuron, Setting
@@ -97,8 +98,9 @@ class Shape(NamedTuple):
 def layered(widths: Sequence[int], hidden: str, output: str) -> Shape:
     """A perceptron of these widths, inputs first. Activations by TensorFlow Lite's name or FANN's; FANN's are half as
     steep, as in a new network of libfann. Raises ModelError naming what is not allowed."""
-    if len(widths) < 2 or min(widths) < 1:
-        raise ModelError(f"network: widths {list(widths)} (allowed: two or more, each from 1)")
+    if len(widths) < 2 or min(widths) < 1 or max(widths) > MODEL_TENSOR_VALUES_MAX:
+        allowed = f"two or more, each from 1 to {MODEL_TENSOR_VALUES_MAX}"
+        raise ModelError(f"network: widths {list(widths)} (allowed: {allowed})")
     layers, names, steepnesses, at = list[Dense](), list[str](), list[float](), widths[0]
     for before, units in pairwise(widths):
         is_last = len(layers) == len(widths) - 2
@@ -170,9 +172,7 @@ def with_weights(net: Net, weights: "array[float]") -> Net:
 
 def to_net(shape: Shape, weights: "array[float]", settings: Mapping[str, Setting] = DEFAULTS) -> Net:
     """A network of FANN, layered or shortcut. Raises ModelError for activations that FANN lacks."""
-    for name in shape.activations:
-        if name not in (*fann.ACTIVATIONS, "NONE"):
-            raise ModelError(f"network: FANN has no {name} (allowed: {', '.join(fann.ACTIVATIONS)})")
+    check_fann(shape)
     bias = not shape.is_shortcut  # of its own in each layer
     sizes = (shape.inputs + 1, *(layer.units + bias for layer in shape.layers))
     neurons, before = [Neuron(0, 0.0, (), ())] * sizes[0], 0
@@ -186,6 +186,12 @@ def to_net(shape: Shape, weights: "array[float]", settings: Mapping[str, Setting
         neurons += [Neuron(0, 0.0, (), ())] * bias
     kind = {"num_layers": len(sizes), "network_type": SHORTCUT if shape.is_shortcut else LAYERED}
     return with_weights(Net({**settings, **kind}, sizes, tuple(neurons)), weights)
+
+
+def check_fann(shape: Shape) -> None:
+    """Raises ModelError for activations that FANN lacks."""
+    if lacking := sorted({name for name in shape.activations if name not in (*fann.ACTIVATIONS, "NONE")}):
+        raise ModelError(f"network: FANN has no {', '.join(lacking)} (allowed: {', '.join(fann.ACTIVATIONS)})")
 
 
 def _numbers(net: Net) -> list[int]:
@@ -213,20 +219,26 @@ def _places(shape: Shape, numbers: Sequence[int], neurons: Sequence[Neuron]) -> 
 
 def to_layers(shape: Shape, weights: "array[float]") -> list[Layer]:
     """The same answers as layers that can be exported to `.tflite`. Raises ModelError for what has no counterpart."""
-    if shape.is_shortcut:
-        raise ModelError("network: shortcut connections (allowed: layered networks)")
+    check_tflite(shape)
     result = []
     for start, layer in shape.starts():
-        name = shape.activation(layer)
-        if name not in _LAYERS:
-            raise ModelError(f"network: TensorFlow Lite has no {name} (allowed: {', '.join(_LAYERS)})")
-        tflite, steepness = _LAYERS[name]
+        tflite, steepness = _LAYERS[shape.activation(layer)]
         factor = shape.steepnesses[layer.at - shape.inputs] / steepness
         middle, end = start + layer.units * layer.depth, start + layer.parameters
         result.append(
             Layer([w * factor for w in weights[start:middle]], [b * factor for b in weights[middle:end]], tflite)
         )
     return result
+
+
+def check_tflite(shape: Shape) -> None:
+    """Raises ModelError for what has no counterpart in TensorFlow Lite."""
+    if shape.is_shortcut:
+        raise ModelError("network: shortcut connections (allowed: layered networks)")
+    for layer in shape.layers:
+        name = shape.activation(layer)
+        if name not in _LAYERS:
+            raise ModelError(f"network: TensorFlow Lite has no {name} (allowed: {', '.join(_LAYERS)})")
 
 
 def from_layers(layers: Sequence[Layer]) -> tuple[Shape, "array[float]"]:

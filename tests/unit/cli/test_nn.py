@@ -129,6 +129,7 @@ def test_sequences_make_a_network_that_remembers(synedge: Synedge):
 
 @pytest.mark.parametrize(("options", "code", "said"), [
     ("--sequence 7 --out a.tflite", 65, "300 rows in sequences of 7"),
+    ("--sequence 10 --units 30000 --out a.tflite", 65, "bytes of memory (allowed: up to"),
     ("--sequence 10 --skip 10 --out a.tflite", 65, "10 of 10 steps not judged"),
     ("--sequence 10 --out a.net", 64, "written as .tflite"),
     ("--sequence 10 --out a.tflite --int8", 64, "in float32"),
@@ -173,6 +174,14 @@ def test_what_diverges_ends_with_65_and_leaves_the_last_network(synedge: Synedge
     assert "valve.tflite has the network of epoch" in ended.error["message"]
     assert ended.json["ended"] == "diverged"
     assert all(abs(value) < 1e30 for value in open_model("valve.tflite").run(bytes(8)))
+
+
+def test_a_test_set_that_makes_no_numbers_is_said_to_have_no_loss(synedge: Synedge):
+    Path("wild.test").write_text("1 2 2\n3e38 3e38\n0 1\n")
+    words = "nn train valve.train --test wild.test --activation RELU --output NONE --epochs 20 --out a.tflite --json"
+    ended = synedge(*words_of(words))
+    assert ended.code == 0, ended.err
+    assert ended.json["test_loss"] is None and ended.json["file_error"] == 1
 
 
 def test_ctrl_c_leaves_the_best_network_so_far():
@@ -228,6 +237,10 @@ def test_a_picture(synedge: Synedge):
     ("--out valve.net --output TANH --loss cross-entropy", 65, "cross-entropy of SIGMOID_SYMMETRIC outputs"),
     ("--out valve.net --test wide.test", 65, "3 inputs and 2 outputs a row (allowed: 2 and 2"),
     ("--out valve.net --algorithm levenberg", 64, "invalid choice"),
+    ("--out valve.net --layers 100000,100000", 65, "bytes of memory (allowed: up to"),
+    ("--out valve.net --layers 99999999", 65, "each from 1 to 1048576"),
+    ("--out valve.net --seed 99999999999999999999", 64, "from 0 to 2^64 - 1"),
+    ("--out valve.net --seed -1", 64, "from 0 to 2^64 - 1"),
     ("--out valve.net --epochs 0", 64, "allowed: a whole number from 1"),
 ])  # fmt: skip
 def test_what_cannot_be_is_refused_before_the_work(synedge: Synedge, options: str, code: int, said: str):

@@ -107,7 +107,7 @@ def test_what_a_format_lacks_is_named():
     mixed = relu._replace(activations=("RELU", "SIN", "RELU", "NONE"))
     with pytest.raises(ModelError, match="a layer with RELU x 1 and SIN x 1"):
         to_layers(mixed, chance(mixed))
-    with pytest.raises(ModelError, match=r"widths \[3, 0\] \(allowed: two or more, each from 1\)"):
+    with pytest.raises(ModelError, match=r"widths \[3, 0\] \(allowed: two or more, each from 1 to 1048576\)"):
         layered([3, 0], "TANH", "NONE")
 
 
