@@ -48,7 +48,7 @@ RULES: Final[Mapping[str, Rule]] = {
     "irprop": Rule(),
     "sgd": Rule("sgd", rate=0.02, momentum=0.9, batch=32),
     "adam": Rule("adam", rate=0.01, batch=32),
-    "quickprop": Rule("quickprop", rate=0.7, decay=-1e-7, step_max=1000.0),
+    "quickprop": Rule("quickprop", rate=0.3, decay=-1e-7, step_max=10.0),
 }
 """As each algorithm is used unless told otherwise. iRPROP-: the factors of its paper, steps as in libfann."""
 

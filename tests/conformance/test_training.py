@@ -31,7 +31,7 @@ def trained(perceptron: Perceptron, columns: Columns, algorithm: str, seed: int,
 
 
 def test_thyroid():
-    """The bar of iRPROP- is 2 % of the test set, median of five seeds; libfann's RPROP reaches 1.7."""
+    """The bar of iRPROP- is 2 % of the test set, median of five seeds."""
     train, test = Columns(training_set("thyroid.train")), Columns(training_set("thyroid.test"))
     perceptron = Perceptron(layered([21, 16, 3], "TANH", "LOGISTIC"), "cross-entropy")
     errors = [perceptron.test(trained(perceptron, train, "irprop", s, 300).weights, test)[1] for s in SEEDS]
@@ -41,7 +41,7 @@ def test_thyroid():
 
 @pytest.mark.parametrize("algorithm", RULES)
 def test_diabetes(algorithm: str):
-    """Of people with and without it 35 % have it; libfann ends at 25 % wrong."""
+    """Of people with and without it 35 % have it."""
     train, test = Columns(training_set("diabetes.train")), Columns(training_set("diabetes.test"))
     perceptron = Perceptron(layered([8, 16, 2], "TANH", "LOGISTIC"), "cross-entropy")
     errors = [perceptron.test(trained(perceptron, train, algorithm, s, 100).weights, test)[1] for s in SEEDS]

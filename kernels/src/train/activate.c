@@ -9,22 +9,22 @@
 static const float STEPS[] = {-2.64665246f, -1.47221947f, -0.549306154f, 0.549306154f, 1.47221947f, 2.64665294f};
 static const float STEP_VALUES[] = {0.00499999989f, 0.0500000007f, 0.25f, 0.75f, 0.949999988f, 0.995000005f};
 
-/* Straight lines between six points of the sigmoid, 0 before and 1 behind them. */
-static inline float stepwise(float a, float *slope) {
-    *slope = 0;
-    if (a < STEPS[0]) return 0;
-    for (int i = 0; i < 5; i++) {
-        if (a < STEPS[i + 1]) {
-            *slope = (STEP_VALUES[i + 1] - STEP_VALUES[i]) / (STEPS[i + 1] - STEPS[i]);
-            return STEP_VALUES[i] + *slope * (a - STEPS[i]);
-        }
-    }
-    return 1;
-}
-
 static inline float bounded(float a, float low, float high, float *slope) {
     *slope = a >= low && a <= high ? 1.0f : 0.0f;
     return a < low ? low : a > high ? high : a;
+}
+
+/* Straight lines between six points of the sigmoid, 0 before and 1 behind them. */
+static inline float stepwise(float a, float *slope) {
+    float y = a < STEPS[5] ? 0.0f : a == a ? 1.0f : a, rise = 0;
+    for (int i = 0; i < 5; i++) {
+        const float here = (STEP_VALUES[i + 1] - STEP_VALUES[i]) / (STEPS[i + 1] - STEPS[i]);
+        const int is_inside = a >= STEPS[i] && a < STEPS[i + 1];
+        y = is_inside ? STEP_VALUES[i] + here * (a - STEPS[i]) : y;
+        rise = is_inside ? here : rise;
+    }
+    *slope = rise;
+    return y;
 }
 
 /* What each makes of a, and into `slope` its derivative. libfann 2.2 has no code for the stepwise Gaussian. */
