@@ -12,7 +12,7 @@ def arguments(parser: ArgumentParser) -> None:
     train = add_command(
         commands,
         "train",
-        "train a perceptron on a training set of FANN (.data), on this device",
+        "a perceptron, a cascade or a network that remembers, from a training set of FANN (.data)",
         "nn train valve.train --layers 16 --out valve.net --test valve.test",
         "nn train valve.train --layers 24,12 --activation RELU --algorithm adam --out valve.tflite --int8",
         "nn train valve.train --net valve.net --epochs 50 --out valve.net",
