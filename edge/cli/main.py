@@ -19,7 +19,7 @@ COMMANDS = {
     "status": "what the running agent is doing",
     "peers": "whom the running agent knows",
     "agents": "list the agents, or test one on a recorded file",
-    "models": "what is in a model file, and which engine takes it",
+    "models": "what is in a model file, which engine takes it, what it answers",
     "nn": "train a network on this device",
     "events": "what is in the log: own events and peers'",
     "dag": "heads of the log; verify it; export it for other tools",

@@ -1,10 +1,10 @@
-"""`synedge models`: what a model file holds, which engine takes it and why, and which models the agents have."""
+"""`synedge models`: what a model file holds, which engine takes it and why, what it answers, and the agents' models."""
 
 from argparse import ArgumentParser, Namespace
 from collections import Counter
 from typing import Any
 
-from edge.cli import conversion
+from edge.cli import conversion, execution
 from edge.cli.options import add_command, add_config, add_json, load_config
 from edge.cli.output import Output, bytes_text, visible
 from edge.errors import DataError, SynedgeError
@@ -32,6 +32,21 @@ def arguments(parser: ArgumentParser) -> None:
         "models inspect bearing.tflite --json",
     )
     inspect.add_argument("file", metavar="FILE", help="a .tflite file")
+    running = add_command(
+        commands,
+        "run",
+        "what a model answers",
+        "models run bearing.tflite --input reading.json",
+        "models run bearing.tflite --input random:7 --backend tflite --json",
+    )
+    verifying = add_command(
+        commands,
+        "verify",
+        "do two engines give the same answers, and where and by how much do they differ",
+        "models verify bearing.tflite",
+        "models verify bearing.tflite --against tflite --runs 100 --within 1e-4",
+    )
+    execution.arguments(running, verifying)
     convert = add_command(
         commands,
         "convert",
@@ -45,7 +60,8 @@ def arguments(parser: ArgumentParser) -> None:
 
 
 def run(args: Namespace, out: Output) -> int:
-    return {"list": _list, "inspect": _inspect, "convert": conversion.convert}[args.what](args, out)
+    commands = {"list": _list, "inspect": _inspect, "convert": conversion.convert}
+    return (commands | {"run": execution.run, "verify": execution.verify})[args.what](args, out)
 
 
 def _list(args: Namespace, out: Output) -> int:

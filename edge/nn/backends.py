@@ -1,6 +1,6 @@
 """What every inference engine offers, so that agents do not know which one runs their model.
 
-Engines live in `edge/shell/engines`; the native one will live here. A model belongs to one stream: it may hold state
+Engines live in `edge/shell/engines`. A model belongs to one stream: it may hold state
 between runs, which `reset` clears.
 """
 
@@ -53,6 +53,9 @@ class Model(Protocol):
 
         Raises InferenceError, or EngineError when the engine is gone.
         """
+
+    def invoke(self, stored: bytes) -> bytes:
+        """One run in the model's own number formats. Raises as `run` does."""
 
     def reset(self) -> None:
         """Forget all state of earlier runs (recurrent and streaming models)."""

@@ -3,6 +3,8 @@
 Order: the native engine, TensorFlow Lite's C API, tflite-runtime in a worker. The choice is made per model: the first
 engine that works and takes the file. What was passed over, and why, is kept for the log and for `doctor`. A file in
 which the native engine's reader finds something wrong is refused for all: others would be less careful with it.
+
+LiteRT is never chosen: its reference kernels are whom answers are compared with (`run_by`).
 """
 
 import os
@@ -17,9 +19,26 @@ from edge.nn.backends import Backend, Model, ModelFile
 from edge.nn.errors import BrokenModelError, EngineError, InferenceError, ModelError
 from edge.shell.engines.modelfile import read_model
 
-__all__ = ["Choice", "EngineOptions", "EngineReport", "Engines", "choose_model", "examine", "open_model", "probe"]
+__all__ = [
+    "BACKENDS",
+    "Choice",
+    "EngineOptions",
+    "EngineReport",
+    "Engines",
+    "choose_model",
+    "examine",
+    "open_model",
+    "probe",
+    "run_by",
+]
 
 ORDER = ("native", "tflite_c", "tflite_worker")
+BACKENDS: Mapping[str, tuple[str, ...]] = {
+    "native": ("native",),
+    "tflite": ("tflite_c", "tflite_worker"),
+    "litert": ("litert",),
+}
+"""What people ask for by name, and the engines that it may be."""
 _PROOF = Path(__file__).with_name("one_op.tflite")
 _PROOF_INPUT, _PROOF_OUTPUT = struct.pack("<4f", 1, 2, 3, 4), (3.0, 8.0, 13.0)
 
@@ -34,11 +53,13 @@ class EngineOptions:
     """An interpreter that has tflite-runtime and numpy<2."""
     kernel: str | None = None
     """A variant of the native engine's kernels. It is a demand: where it cannot run, no model does."""
+    litert_python: str | None = None
+    """An interpreter that has ai-edge-litert."""
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> "EngineOptions":
-        """SYNEDGE_TFLITE_C, SYNEDGE_TFLITE_PYTHON and SYNEDGE_KERNEL; empty counts as unset."""
-        names = ("SYNEDGE_TFLITE_C", "SYNEDGE_TFLITE_PYTHON", "SYNEDGE_KERNEL")
+        """SYNEDGE_TFLITE_C, _TFLITE_PYTHON, _KERNEL and _LITERT_PYTHON; empty counts as unset."""
+        names = ("SYNEDGE_TFLITE_C", "SYNEDGE_TFLITE_PYTHON", "SYNEDGE_KERNEL", "SYNEDGE_LITERT_PYTHON")
         return cls(*(environment.get(name) or None for name in names))
 
 
@@ -72,6 +93,7 @@ class Engines:
             "native": lambda: _native(options),
             "tflite_c": lambda: _tflite_c(options),
             "tflite_worker": lambda: _tflite_worker(options),
+            "litert": lambda: _litert(options),
         }
         self._proven: dict[str, tuple[Backend | None, EngineReport]] = {}
         self._lock = threading.Lock()
@@ -100,6 +122,17 @@ class Engines:
             raise ModelError(refusals[0] if len(refusals) == 1 else f"model {file.path}: " + "; ".join(refusals))
         reasons = "; ".join(report.why for report in passed_over)
         raise EngineError(f"model {file.path}: no engine works here: {reasons}")
+
+    def run_by(self, name: str, file: ModelFile) -> Choice:
+        """Load a model with this back-end of BACKENDS and no other. Raises ModelError when it does not take the file,
+        EngineError when it is not here."""
+        passed_over: list[EngineReport] = []
+        for engine in BACKENDS[name]:
+            backend, report = self._prove(engine)
+            if backend is not None:
+                return Choice(backend.load(file), report, tuple(passed_over), len(file.data))
+            passed_over.append(report)
+        raise EngineError("; ".join(report.why for report in passed_over))
 
     def probe(self) -> list[EngineReport]:
         """Every engine, proven."""
@@ -157,6 +190,11 @@ def open_model(path: str | os.PathLike[str], *, prefer: str | None = None) -> Mo
     return choose_model(path, prefer=prefer).model
 
 
+def run_by(name: str, file: ModelFile) -> Choice:
+    """`Engines.run_by` under the environment's options."""
+    return _default().run_by(name, file)
+
+
 def probe() -> list[EngineReport]:
     """Every engine, proven by running a model under the environment's options."""
     return _default().probe()
@@ -197,3 +235,10 @@ def _tflite_worker(options: EngineOptions) -> Backend:
     from edge.shell.engines.tflite_worker import TfliteWorker, WorkerOptions, find_python
 
     return TfliteWorker(WorkerOptions(find_python(options.tflite_python)))
+
+
+def _litert(options: EngineOptions) -> Backend:
+    from edge.shell.engines.litert import NAME, find_python
+    from edge.shell.engines.tflite_worker import TfliteWorker, WorkerOptions
+
+    return TfliteWorker(WorkerOptions(find_python(options.litert_python), "ai_edge_litert"), NAME)

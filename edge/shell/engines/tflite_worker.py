@@ -33,6 +33,8 @@ class WorkerOptions:
     """Which interpreter, and how long it may take."""
 
     python: str
+    runtime: str = "tflite_runtime"
+    """The package with the interpreter class."""
     start_timeout_s: float = 30.0
     """Until the worker has imported its runtime and loaded the first model; on a Pi Zero this takes seconds."""
     run_timeout_s: float = 2.0
@@ -75,10 +77,8 @@ class _Backoff:
 class TfliteWorker:
     """The worker process and who uses it. Thread-safe: one request at a time."""
 
-    name = NAME
-
-    def __init__(self, options: WorkerOptions):
-        self.options, self.where, self.version = options, options.python, ""
+    def __init__(self, options: WorkerOptions, name: str = NAME):
+        self.name, self.options, self.where, self.version = name, options, options.python, ""
         self.lock = threading.RLock()
         self.deaths = 0
         self.generation = 0
@@ -111,7 +111,7 @@ class TfliteWorker:
     def turn(self) -> Iterator[None]:
         """The lock, but no longer than a run may take: another model may be loading."""
         if not self.lock.acquire(timeout=self.options.run_timeout_s):
-            raise EngineError(f"{NAME}: busy")
+            raise EngineError(f"{self.name}: busy")
         try:
             yield
         finally:
@@ -136,20 +136,20 @@ class TfliteWorker:
         try:
             greeting = self._pipe.receive(deadline=deadline)
             if greeting is None:
-                raise EngineError(f"{NAME}: {self.where} is still starting")
+                raise EngineError(f"{self.name}: {self.where} is still starting")
             versions = json.loads(greeting)
-            self.version, self._numpy = str(versions["tflite_runtime"]), str(versions["numpy"])
+            self.version, self._numpy = str(versions["runtime"]), str(versions["numpy"])
         except (DeadError, RefusedError, ValueError, KeyError, TypeError) as error:
             self._starts.failed()
             self._gone()
-            raise EngineError(f"{NAME}: {self.where} does not work: {error}") from None
+            raise EngineError(f"{self.name}: {self.where} does not work: {error}") from None
         self._greeted = True
         self._starts.worked()
 
     def hint(self) -> str:
         """The trap that everybody meets: tflite-runtime imports with numpy 2 and fails at the first interpreter."""
-        is_old = self._numpy.partition(".")[0] in ("", "0", "1")
-        return "" if is_old else f"; {self.where} has numpy {self._numpy}, tflite-runtime needs numpy<2"
+        is_fit = self.options.runtime != "tflite_runtime" or self._numpy.partition(".")[0] in ("", "0", "1")
+        return "" if is_fit else f"; {self.where} has numpy {self._numpy}, tflite-runtime needs numpy<2"
 
     def release(self) -> None:
         """One model less; with the last one the process ends."""
@@ -161,13 +161,21 @@ class TfliteWorker:
     def _start(self) -> None:
         left = self._starts.left_s()
         if left:
-            raise EngineError(f"{NAME}: {self.where} failed to start; tried again in {left:.1f} s")
-        argv = [self.where, "-I", str(_CHILD), str(self.options.start_timeout_s), str(MODEL_MEMORY_BYTES_MAX)]
+            raise EngineError(f"{self.name}: {self.where} failed to start; tried again in {left:.1f} s")
+        options = self.options
+        argv = [
+            self.where,
+            "-I",
+            str(_CHILD),
+            options.runtime,
+            str(options.start_timeout_s),
+            str(MODEL_MEMORY_BYTES_MAX),
+        ]
         try:
             self._pipe = Pipe(argv, answer_bytes_max=_ANSWER_BYTES_MAX)
         except OSError as error:
             self._starts.failed()
-            raise EngineError(f"{NAME}: cannot start {self.where}: {error.strerror or error}") from None
+            raise EngineError(f"{self.name}: cannot start {self.where}: {error.strerror or error}") from None
         self._greeted = False
         self.generation += 1
 
@@ -181,10 +189,8 @@ class TfliteWorker:
 class WorkerModel(Model):
     """A model living in the worker; loaded again by itself after a restart, its state then starts anew."""
 
-    engine = NAME
-
     def __init__(self, worker: TfliteWorker, file: ModelFile, handle: int):
-        self.path, self.digest = file.path, file.digest
+        self.engine, self.path, self.digest = worker.name, file.path, file.digest
         self._worker, self._file = worker, file
         self._handle = struct.pack("<I", handle)
         self._generation = 0
@@ -192,10 +198,12 @@ class WorkerModel(Model):
         self._open = True
 
     def run(self, tensor: bytes) -> tuple[float, ...]:
-        stored = self.input.pack(tensor)
+        return self.output.unpack(self.invoke(self.input.pack(tensor)))
+
+    def invoke(self, stored: bytes) -> bytes:
         answer = self._ask(b"R" + self._handle + stored)
         self._held.worked()
-        return self.output.unpack(answer)
+        return answer
 
     def reset(self) -> None:
         self._ask(b"Z" + self._handle)
@@ -216,10 +224,10 @@ class WorkerModel(Model):
         try:
             answer = self._worker.request(b"L" + self._handle + self._file.data, deadline=deadline)
         except RefusedError as error:
-            raise ModelError(f"model {self.path}: {NAME}: {error}{self._worker.hint()}") from None
+            raise ModelError(f"model {self.path}: {self.engine}: {error}{self._worker.hint()}") from None
         except DeadError as error:
             self._held.failed()
-            raise ModelError(f"model {self.path}: {NAME}: the worker {error} while loading it") from None
+            raise ModelError(f"model {self.path}: {self.engine}: the worker {error} while loading it") from None
         specs = json.loads(answer)
         self.input, self.output = self._only("input", specs["input"]), self._only("output", specs["output"])
         self._generation = self._worker.generation
@@ -238,10 +246,10 @@ class WorkerModel(Model):
                     self.load(deadline)
                 return self._worker.request(payload, deadline=deadline)
             except RefusedError as error:
-                raise InferenceError(f"model {self.path}: {NAME}: {error}") from None
+                raise InferenceError(f"model {self.path}: {self.engine}: {error}") from None
             except DeadError as error:
                 self._held.failed()
-                raise EngineError(f"model {self.path}: {NAME}: the worker {error}") from None
+                raise EngineError(f"model {self.path}: {self.engine}: the worker {error}") from None
 
     def _only(self, what: str, specs: list[dict[str, Any]]) -> TensorSpec:
         if len(specs) != 1:

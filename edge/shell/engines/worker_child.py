@@ -1,4 +1,5 @@
-"""The worker's own program: runs under an interpreter of the user's choosing, Python 3.8 to 3.11 with tflite-runtime.
+"""The worker's own program: runs under an interpreter of the user's choosing, Python 3.8 or newer with tflite-runtime
+or LiteRT.
 
 Imports nothing of synedge. Frames both ways: length (u32, little-endian), one byte, payload. Requests: L load, R run,
 Z reset, C close, each followed by a handle (u32). Answers: '+' with a payload, '-' with a reason. The first frame is a
@@ -14,19 +15,22 @@ import resource
 import signal
 import struct
 import sys
+from functools import partial
+from importlib import metadata
 from typing import Any, BinaryIO
 
 REQUEST_BYTES_MAX = 64 * 1024 * 1024 + 16
 
 
-def main(limit_s: float, memory_bytes: int) -> int:
-    """Serve until end of file. `limit_s` bounds the start and each request, `memory_bytes` what each model may add."""
+def main(package: str, limit_s: float, memory_bytes: int) -> int:
+    """Serve until end of file, by the interpreter of that package. `limit_s` bounds the start and each request,
+    `memory_bytes` what each model may add."""
     out = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # whatever prints must not land between frames
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     signal.setitimer(signal.ITIMER_REAL, limit_s)
     try:
-        interpreter, versions = runtime()
+        interpreter, versions = runtime(package)
     except BaseException as error:
         answer(out, b"-", reason(error))
         return 1
@@ -44,12 +48,18 @@ def main(limit_s: float, memory_bytes: int) -> int:
             answer(out, b"-", reason(error))
 
 
-def runtime() -> tuple[Any, dict[str, str]]:
-    """The Interpreter class, and what it is."""
-    import tflite_runtime
-    from tflite_runtime.interpreter import Interpreter
+def runtime(package: str) -> tuple[Any, dict[str, str]]:
+    """What makes interpreters, and its versions. LiteRT is asked for its reference kernels, without any delegate."""
+    if package == "ai_edge_litert":
+        from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
-    return Interpreter, {"tflite_runtime": tflite_runtime.__version__, "numpy": sys.modules["numpy"].__version__}
+        make = partial(Interpreter, experimental_op_resolver_type=OpResolverType.BUILTIN_REF)
+    else:
+        from tflite_runtime.interpreter import Interpreter
+
+        make = Interpreter
+    version = metadata.version(package.replace("_", "-"))
+    return make, {"runtime": version, "numpy": sys.modules["numpy"].__version__}
 
 
 def handle(models: dict[int, Loaded], interpreter: Any, memory_bytes: int, request: bytes) -> bytes:
@@ -139,4 +149,4 @@ def reason(error: BaseException) -> bytes:
 
 
 if __name__ == "__main__":
-    sys.exit(main(float(sys.argv[1]), int(sys.argv[2])))
+    sys.exit(main(sys.argv[1], float(sys.argv[2]), int(sys.argv[3])))

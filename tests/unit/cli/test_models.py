@@ -150,9 +150,10 @@ def test_what_operating_says_of_models_works_as_it_is_typed(
 ):
     text = (ROOT / "docs/OPERATING.md").read_text()
     lines = re.findall(r"^synedge (models .+)$", text, re.M)
-    assert len(lines) == 3
+    assert len(lines) == 5
     shutil.copy(ONE_OP, tmp_path / "bearing.tflite")
     (tmp_path / "valve.net").write_bytes(network())
+    (tmp_path / "reading.json").write_text("[1, 2, 3, 4]")
     configured(tmp_path / "pump-7", "../bearing.tflite")
     monkeypatch.chdir(tmp_path)
     for line in lines:
