@@ -15,6 +15,7 @@ EXTENSIONS = {
     "edge.wire._cbor": "cython/cbor.pyx",
     "edge.wire._event": "cython/event.pyx",
     "edge.dag._crc32c": "cython/crc32c.pyx",
+    "edge.nn._call": "cython/call.pyx",
 }
 
 # Builders of cffi modules, as path:variable.

@@ -11,6 +11,7 @@ from hashlib import sha256
 from typing import Any, NamedTuple
 
 from edge.nn import _kernels
+from edge.nn._call import Call
 from edge.nn.errors import EngineError, ModelError
 
 _lib, _ffi = _kernels.lib, _kernels.ffi
@@ -27,6 +28,21 @@ PANEL = 8
 SLOTS_MAX: int = _lib.SYN_SLOTS_MAX
 SLOT_BITS = SLOTS_MAX.bit_length()
 SLOT_ENTRY_BYTES: int = _ffi.sizeof("syn_slot")
+_LONG_BYTES = 64 * 1024
+"""A plan with more memory than this leaves the GIL while it runs; smaller ones are done sooner than it is passed on."""
+
+
+def address(pointer: Any) -> int:
+    """Of what a pointer of cffi points at; whoever keeps it keeps the owner alive."""
+    return int(_ffi.cast("uintptr_t", pointer))
+
+
+def function(name: str) -> int:
+    """The address of one of our C functions."""
+    return address(_ffi.addressof(_lib, name))
+
+
+RUN = function("syn_plan_run")
 
 
 class Step(NamedTuple):
@@ -159,6 +175,13 @@ class Plan:
         run = partial(_lib.syn_plan_run, self._plan, self.constants.at, arena.at, _ffi.NULL, _ffi.NULL)
         return Bound(arena.view(self._input), arena.view(self._output), run, (self, arena))
 
+    def call(self, arena: Memory) -> Call:
+        """The same as a function from input to output."""
+        assert arena.size >= self.arena_bytes
+        is_long = self.constants.size + self.arena_bytes > _LONG_BYTES
+        addresses = (RUN, address(self._plan), address(self.constants.at), address(arena.at))
+        return Call(addresses, self.input_bytes, self.output_bytes, is_long, (self, arena))
+
 
 class Bound(NamedTuple):
     """A plan in its arena. Input and output lie in the arena: a run may leave anything in the input, so it is written
@@ -189,6 +212,11 @@ class Slab:
 
     def __len__(self) -> int:
         return int(self._slab.count)
+
+    @property
+    def handle(self) -> Any:
+        """For the C side."""
+        return self._slab
 
     def handles(self) -> tuple[int, ...]:
         """Of all networks that are there."""

@@ -1,19 +1,20 @@
 """A loaded network: a plan with an arena of its own, in which it remembers what it has seen."""
 
 from edge.nn import kernels
-from edge.nn.errors import InferenceError
 from edge.nn.plan import Lowered
 
 
 class Network:
-    """One stream's network. Not for two threads at once: a run leaves the GIL and works in the arena."""
+    """One stream's network. Not for two threads at once: it works in the arena, and a long run leaves the GIL."""
 
     def __init__(self, lowered: Lowered):
         self.input, self.output = lowered.input, lowered.output
         self._plan, self._state = lowered.plan, lowered.state
         self._arena = kernels.Memory(lowered.plan.arena_bytes)
         self.bound = lowered.plan.bind(self._arena)
-        """For who runs it often: write `bound.input`, call `bound.run`, read `bound.output`."""
+        """Its input and output in place: write `bound.input`, call `bound.run`, read `bound.output`."""
+        self.invoke = lowered.plan.call(self._arena)
+        """One run in the model's own number formats. Raises InferenceError for an input of another size."""
         self.reset()
 
     @property
@@ -25,15 +26,6 @@ class Network:
     def steps(self) -> tuple[str, ...]:
         """What one run does, by the kernels' names."""
         return self._plan.steps
-
-    def invoke(self, stored: bytes) -> bytes:
-        """One run in the model's own number formats."""
-        if len(stored) != self.input.stored_bytes:
-            raise InferenceError(f"input of {len(stored)} bytes (allowed: {self.input.stored_bytes})")
-        bound = self.bound
-        bound.input[:] = stored
-        bound.run()
-        return bytes(bound.output)
 
     def run(self, tensor: bytes) -> tuple[float, ...]:
         """Packed float32 in, finite floats out."""

@@ -61,8 +61,8 @@ void syn_plan_steps(const syn_plan *plan, const uint8_t *constants, uint8_t *are
 
 void syn_plan_run(const syn_plan *plan, const uint8_t *constants, uint8_t *arena, const void *input, void *output) {
     const syn_float_mode before = syn_flush_subnormals();
-    if (input) memcpy(arena + plan->input, input, plan->input_bytes);
+    if (input) syn_copy(arena + plan->input, input, plan->input_bytes);
     syn_plan_steps(plan, constants, arena);
-    if (output) memcpy(output, arena + plan->output, plan->output_bytes);
+    if (output) syn_copy(output, arena + plan->output, plan->output_bytes);
     syn_restore_subnormals(before);
 }

@@ -100,12 +100,15 @@ uint32_t syn_weakest(const syn_population *population) {
     return weakest;
 }
 
-/* The first lines of the network after next are on their way while this one computes. */
+/* The beginning of the next network is on its way while this one computes: each begins on another page, across which no
+ * processor fetches ahead by itself; once it reads there, it does. */
 static void expect(const syn_population *population, uint32_t handle) {
+    enum { LINE = 64, AHEAD_MAX = 1024 };
     const uint32_t slot = handle & SYN_SLOTS_MAX;
     if (slot >= population->capacity) return;
     const uint8_t *at = population->slots + (size_t)slot * population->slot_bytes;
-    for (uint32_t line = 0; line < 4; line++) __builtin_prefetch(at + (size_t)line * 64);
+    const uint32_t bytes = population->slot_bytes < AHEAD_MAX ? population->slot_bytes : AHEAD_MAX;
+    for (uint32_t done = 0; done < bytes; done += LINE) __builtin_prefetch(at + done);
 }
 
 uint32_t syn_run_many(const syn_plan *plan, syn_population *population, const uint32_t *handles, uint32_t count,
@@ -121,9 +124,9 @@ uint32_t syn_run_many(const syn_plan *plan, syn_population *population, const ui
         uint8_t *slot = population->slots + (size_t)(handles[done] & SYN_SLOTS_MAX) * population->slot_bytes;
         uint8_t *state = slot + population->slot_bytes - state_bytes;
         if (state_bytes) memcpy(arena, state, state_bytes);
-        memcpy(arena + plan->input, inputs + (size_t)done * plan->input_bytes, plan->input_bytes);
+        syn_copy(arena + plan->input, inputs + (size_t)done * plan->input_bytes, plan->input_bytes);
         syn_plan_steps(plan, slot, arena);
-        memcpy(outputs + (size_t)done * plan->output_bytes, arena + plan->output, plan->output_bytes);
+        syn_copy(outputs + (size_t)done * plan->output_bytes, arena + plan->output, plan->output_bytes);
         if (state_bytes) memcpy(state, arena, state_bytes);
         entry->used_at = population->clock;
     }
