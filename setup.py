@@ -16,6 +16,7 @@ EXTENSIONS = {
     "edge.wire._event": "cython/event.pyx",
     "edge.dag._crc32c": "cython/crc32c.pyx",
     "edge.nn._call": "cython/call.pyx",
+    "edge.lab._loop": "cython/loop.pyx",
 }
 
 # Builders of cffi modules, as path:variable.

@@ -4,6 +4,7 @@
 #
 #   deploy/bootstrap.sh            what `make demo` needs
 #   deploy/bootstrap.sh --test     and what `make test` needs
+#   deploy/bootstrap.sh --bench    and the peers of `synedge bench nn`
 #   deploy/bootstrap.sh --boot     and what `make test-boot` needs (a real systemd in a container)
 #
 # PYTHON=/path/to/python3 chooses the interpreter (3.11 or newer); otherwise the system's. Package indexes are those that pip
@@ -16,8 +17,9 @@ profile=run
 case "${1-}" in
   "") ;;
   --test) profile="test" ;;
+  --bench) profile=bench ;;
   --boot) profile=boot ;;
-  *) echo "usage: deploy/bootstrap.sh [--test | --boot]" >&2 && exit 64 ;;
+  *) echo "usage: deploy/bootstrap.sh [--test | --bench | --boot]" >&2 && exit 64 ;;
 esac
 
 say() { echo "bootstrap: $*"; }
@@ -61,7 +63,9 @@ system_packages() {
     missing+=(python3 python3-venv python3-dev)
     say "missing: python3 python3-venv python3-dev (no Python of 3.11 or newer with venv and headers)"
   fi
-  if [ "$profile" != run ]; then
+  if [ "$profile" = bench ]; then
+    need libfann2 "a peer of bench nn" fann_library
+  elif [ "$profile" != run ]; then
     need mosquitto-clients "tests read people's topics as a person would" have mosquitto_sub
     need libfann2 "a second FANN, which reads and runs what ours writes" fann_library
     need libfann-doc "its training sets, which ours is judged by" fann_sets
@@ -127,7 +131,13 @@ dependencies() {
     pip install --root-user-action=ignore --no-deps --find-links .venv/wheels -r "$pins/run.txt" -r "$pins/build.txt"
     echo "$run" >.venv/stamp-run
   fi
-  if [ "$profile" != run ] && ! is_current .venv/stamp-test "$test"; then
+  if [ "$profile" = bench ] && ! is_current .venv-bench/stamp "$(digest "$pins/bench.txt")"; then
+    say "installing Python packages: $pins/bench.txt into .venv-bench"
+    .venv/bin/python -m venv --without-pip --clear .venv-bench
+    pip --python .venv-bench/bin/python install --root-user-action=ignore --no-deps -r "$pins/bench.txt"
+    digest "$pins/bench.txt" >.venv-bench/stamp
+  fi
+  if [ "$profile" != run ] && [ "$profile" != bench ] && ! is_current .venv/stamp-test "$test"; then
     say "installing Python packages: $pins/test.txt"
     pip install --root-user-action=ignore --no-deps -r "$pins/test.txt"
     worker_environment

@@ -13,6 +13,7 @@ from edge.cli.output import Output
 from edge.errors import UnavailableError
 
 BENCHES = {
+    "nn": "micro-networks by our kernels and by their peers, the same ones side by side",
     "mesh": "events signed, gossiped, admitted and stored per second; latency at a fixed rate",
     "admit": "cost of an admitted vertex while the graph grows",
     "codec": "events and headers encoded and checked",
