@@ -26,7 +26,8 @@ def test_it_answers_as_the_run_in_place(widths: tuple[int, ...]):
     for seed in range(5):
         stored = b"".join(Random(seed).randbytes(3) + b"\x3d" for _ in range(widths[0]))
         wanted = in_place(network, stored)
-        assert network.invoke(stored) == wanted == network.invoke(bytearray(stored)) == network.invoke(memoryview(stored))
+        for given in (stored, bytearray(stored), memoryview(stored)):
+            assert network.invoke(given) == wanted
 
 
 def test_what_it_gave_is_not_changed_by_the_next_run_and_state_is_kept():
