@@ -26,10 +26,9 @@ test: ## all checks and tests (TESTS="tests/unit -k name" for some); SYNEDGE_SLO
 	@$(MAKE) --no-print-directory lint
 	@$(BIN)/python -m pytest $(TESTS)
 
-fuzz: ## spoilt input for every decoder and reader of files (hours; FUZZ=1000000 cases each kind, SEED=1)
+fuzz: ## spoilt input for every decoder and reader of files, under sanitizers (hours; FUZZ=1000000 cases each kind, SEED=1)
 	@deploy/bootstrap.sh --test
-	@SYNEDGE_FUZZ_CASES=$(FUZZ) SYNEDGE_FUZZ_MODEL_CASES=$(FUZZ) SYNEDGE_FUZZ_SEED=$(SEED) \
-	  $(BIN)/python -m pytest -s tests/fuzz
+	@SYNEDGE_FUZZ_CASES=$(FUZZ) SYNEDGE_FUZZ_MODEL_CASES=$(FUZZ) SYNEDGE_FUZZ_SEED=$(SEED) deploy/fuzz.sh
 
 test-aarch64: ## run the tests of the pure floors on aarch64 under qemu (network; about two minutes)
 	@deploy/bootstrap.sh --test

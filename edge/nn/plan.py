@@ -80,6 +80,8 @@ def lower(graph: Graph, path: str = "") -> Lowered:
                 LOWERINGS[op.name](build, op)
             except UnsupportedError as error:
                 raise UnsupportedError(f"operator {build.at}, {op.name} {error}") from None
+            except OverflowError:
+                raise UnsupportedError(f"operator {build.at}, {op.name} whose scales are too far apart") from None
         return _assemble(build, _spec(path, "input", x), _spec(path, "output", y))
     except UnsupportedError as error:
         raise ModelError(f"model {path}: {error}") from None

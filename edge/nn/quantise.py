@@ -29,7 +29,9 @@ def f32(x: float) -> float:
 
 
 def away(x: float) -> int:
-    """To the nearest integer, halves away from zero."""
+    """To the nearest integer, halves away from zero. Raises OverflowError for infinities and what is no number."""
+    if not math.isfinite(x):
+        raise OverflowError(f"{x} is no integer")
     return int(math.copysign(math.floor(abs(x) + 0.5), x))
 
 

@@ -1,4 +1,8 @@
-"""The reader of `.tflite` against the slow one, on mutations of real models and of random ones.
+"""The reader of `.tflite` against the slow one, on mutations of real models and of random ones; and the native engine
+on what was read: refused with ModelError, or run.
+
+`make fuzz` does it with our C built for the address and undefined-behaviour sanitizers: then a run that reaches outside
+its memory, the file included, ends the process.
 
 2,000 cases by default; SYNEDGE_FUZZ_MODEL_CASES=1000000 is the full run, SYNEDGE_FUZZ_SEED another walk. A failure
 writes the case as hex; `check(bytes.fromhex(...))` repeats it.
@@ -15,8 +19,11 @@ from edge.lab import watch
 from edge.nn import tflite
 from edge.nn.errors import ModelError
 from edge.nn.graph import Graph
+from edge.nn.network import Network
+from edge.nn.plan import lower
 from edge.nn.tflite import read
 from edge.shell.engines.tflite_c import find_library
+from tests.fuzz.last import keep
 from tests.fuzz.models import mutate
 from tests.nn.cases import OPERATORS, draw
 from tests.reference.cbor import Refused
@@ -52,6 +59,17 @@ def check(raw: bytes) -> ModelError | Graph:
     return answer
 
 
+def run_twice(graph: Graph, rng: Random) -> bool:
+    """False when the engine refuses the model, in its own words."""
+    try:
+        network = Network(lower(graph, "fuzz"))
+    except ModelError:
+        return False
+    for _ in range(2):
+        network.invoke(rng.randbytes(network.input.stored_bytes))
+    return True
+
+
 def verdict(raw: bytes) -> ModelError | Graph:
     try:
         return read(raw, "fuzz")
@@ -79,13 +97,15 @@ def test_both_readers_agree_on_every_operator(operator: str):
 
 def run(cases: int, rng: Random) -> Counter[str]:
     """Mutations, mostly of small models; counts by verdict."""
-    pool = [draw(name, dtype, 0).data for name, dtypes in OPERATORS.items() for dtype in dtypes]
+    pool = [draw(name, dtype, seed).data for name, both in OPERATORS.items() for dtype in both for seed in range(3)]
     large = [path.read_bytes() for path in words()]
     counts: Counter[str] = Counter()
     for case in range(cases):
         raw = mutate(rng, rng.choice(large if case % 50 == 0 else pool))
+        keep(raw)
         try:
             answer = check(raw)
+            counts["ran"] += isinstance(answer, Graph) and run_twice(answer, rng)
         except Exception as error:
             raise AssertionError(f"case {case} of seed {SEED}: {error!r}\n{raw.hex()}") from error
         counts["refused" if isinstance(answer, ModelError) else "accepted"] += 1
@@ -95,7 +115,7 @@ def run(cases: int, rng: Random) -> Counter[str]:
 def test_both_readers_agree_on_spoilt_models():
     counts = run(CASES, Random(f"{SEED} tflite"))
     print(dict(counts))
-    assert CASES < 1000 or min(counts["refused"], counts["accepted"]) > CASES / 10
+    assert CASES < 1000 or min(counts["refused"], counts["accepted"], counts["ran"]) > CASES / 10
 
 
 def test_a_planted_flaw_is_found(monkeypatch: pytest.MonkeyPatch):

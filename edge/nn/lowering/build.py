@@ -90,6 +90,8 @@ class Build:
         return number < len(op.inputs) and op.inputs[number] != OMITTED
 
     def result(self, op: Operator, number: int = 0) -> Tensor:
+        if number >= len(op.outputs):
+            raise UnsupportedError(f"without its output {number}")
         return self.tensors[op.outputs[number]]
 
     def content(self, op: Operator, number: int) -> bytes | memoryview:

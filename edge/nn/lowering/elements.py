@@ -76,12 +76,10 @@ def _int8_scales(op: Operator, a: Tensor, b: Tensor, y: Tensor) -> dict[str, Any
 def _broadcast(a: Tensor, b: Tensor, y: Tensor) -> dict[str, Any]:
     """Steps of both operands through the result's shape; neighbouring dimensions that move alike become one."""
     rank = len(y.shape)
+    if rank < max(len(a.shape), len(b.shape)):
+        raise UnsupportedError(f"of {list(a.shape)} and {list(b.shape)} to {list(y.shape)}")
     shapes = [(1,) * (rank - len(shape)) + tuple(shape) for shape in (a.shape, b.shape)]
-    wanted = (
-        tuple(max(one, two) for one, two in zip(*shapes, strict=True))
-        if rank >= max(len(a.shape), len(b.shape))
-        else ()
-    )
+    wanted = tuple(max(one, two) for one, two in zip(*shapes, strict=True))
     if any(dim not in (1, out) for shape in shapes for dim, out in zip(shape, wanted, strict=True)):
         raise UnsupportedError(f"of {list(a.shape)} and {list(b.shape)}")
     require_shape(y.shape, wanted, "output")

@@ -56,7 +56,7 @@ def concatenation(build: Build, op: Operator) -> None:
     parts = [build.tensor(op, i) for i in range(len(op.inputs))]
     same_type(*parts, y)
     for part in parts:
-        require_shape([*part.shape[:axis], *part.shape[axis + 1 :]], [*y.shape[:axis], *y.shape[axis + 1 :]], "input")
+        _require_alike(part.shape, y.shape, axis, "input")
         _require_same_scale(part, y)
     if sum(part.shape[axis] for part in parts) != y.shape[axis]:
         raise UnsupportedError(f"to {list(y.shape)}")
@@ -75,7 +75,7 @@ def split(build: Build, op: Operator) -> None:
     for number in range(len(op.outputs)):
         y = build.result(op, number)
         same_type(x, y)
-        require_shape([*y.shape[:axis], *y.shape[axis + 1 :]], [*x.shape[:axis], *x.shape[axis + 1 :]], "output")
+        _require_alike(y.shape, x.shape, axis, "output")
         source = build.source(op, at)
         _copy(build, source, x, build.target(op, number), y.shape, steps, steps_of(y.shape), a_start=start)
         start += y.shape[axis] * steps[axis]
@@ -154,20 +154,27 @@ def pad(build: Build, op: Operator) -> None:
     if dtype == "int8":
         value = quantised(y, "output").zero_points[0]
         if op.name == "PADV2":
-            (value,) = struct.unpack("<b", build.content(op, 2))
+            (value,) = struct.unpack("<b", _filling(build, op, dtype))
         build.emit("FILL", (), target, rows=tensor_bytes(y), low=value)
     elif op.name == "PADV2":
         constant = build.source(op, 2)
-        build.content(op, 2)
+        _filling(build, op, dtype)
         _walk(build, constant, 4, target, (y.shape, [0] * len(y.shape), out), (0, 0))
     else:
         build.emit("FILL", (), target, rows=tensor_bytes(y), low=0)
     _copy(build, build.source(op, 0), x, target, x.shape, steps_of(x.shape), out, out_start=start)
 
 
+def _filling(build: Build, op: Operator, dtype: str) -> bytes | memoryview:
+    """What PADV2 fills with: one constant of the input's type."""
+    only(build.tensor(op, 2).dtype, (dtype,), "value")
+    require_shape([prod(build.tensor(op, 2).shape)], [1], "value")
+    return build.content(op, 2)
+
+
 def pack(build: Build, op: Operator) -> None:
     """Tensors of one shape along a new axis."""
-    y, parts = build.result(op), [build.tensor(op, i) for i in range(len(op.inputs))]
+    y, parts = build.result(op), [build.tensor(op, i) for i in range(max(len(op.inputs), 1))]
     same_type(*parts, y)
     axis = axis_of(int(op.options["axis"]), len(y.shape))  # type: ignore[arg-type]
     wanted = [*parts[0].shape[:axis], len(parts), *parts[0].shape[axis:]]
@@ -245,6 +252,14 @@ def mean(build: Build, op: Operator) -> None:
         "high": 127,
     }
     build.emit("S8_MEAN", (build.source(op, 0),), build.target(op), walk=walk, depth=count, **fields)
+
+
+def _require_alike(got: Sequence[int], other: Sequence[int], axis: int, what: str) -> None:
+    """One shape, but for their lengths along the axis."""
+    wanted = list(other)
+    if len(got) == len(other):
+        wanted[axis] = got[axis]
+    require_shape(got, wanted, what)
 
 
 def _require_same_scale(x: Tensor, y: Tensor) -> None:

@@ -27,6 +27,7 @@ _TANH = ACTIVATIONS.index("TANH")
 
 
 def handle(build: Build, op: Operator) -> None:
+    build.result(op)
     build.handles[op.outputs[0]] = _name(op)
 
 
@@ -39,17 +40,17 @@ def call_once(build: Build, op: Operator) -> None:
     callee = build.graph.subgraphs[int(op.options[CALLEE])]  # type: ignore[arg-type]
     names: dict[int, tuple[str, str]] = {}
     for inner in callee.operators:
-        if inner.name == "VAR_HANDLE":
+        if inner.name == "VAR_HANDLE" and inner.outputs:
             names[inner.outputs[0]] = _name(inner)
-        elif inner.name == "ASSIGN_VARIABLE" and inner.inputs[0] in names:
-            _fill(build, names[inner.inputs[0]], callee, inner)
+        elif inner.name == "ASSIGN_VARIABLE" and len(inner.inputs) == 2 and inner.inputs[0] in names:
+            _fill(build, names[inner.inputs[0]], callee, inner.inputs[1])
         else:
-            raise UnsupportedError(f"whose subgraph has a {inner.name} (allowed: VAR_HANDLE, ASSIGN_VARIABLE)")
+            raise UnsupportedError(f"whose subgraph has a {inner.name} (allowed: VAR_HANDLE, ASSIGN_VARIABLE of both)")
 
 
-def _fill(build: Build, name: tuple[str, str], callee: Subgraph, op: Operator) -> None:
-    value = callee.tensors[op.inputs[1]]
-    if value.data is None:
+def _fill(build: Build, name: tuple[str, str], callee: Subgraph, index: int) -> None:
+    value = callee.tensors[index]
+    if index == OMITTED or value.data is None:
         raise UnsupportedError("whose subgraph computes what it assigns (allowed: constants)")
     _variable(build, name, value).initial = bytes(value.data)
 
@@ -92,7 +93,7 @@ def _bytes(count: int) -> dict[str, object]:
 
 
 def _handle(build: Build, op: Operator) -> tuple[str, str]:
-    if op.inputs[0] not in build.handles:
+    if not op.inputs or op.inputs[0] not in build.handles:
         raise UnsupportedError("of a variable without VAR_HANDLE")
     return build.handles[op.inputs[0]]
 
@@ -107,7 +108,7 @@ def _is_settled(build: Build, op: Operator, name: tuple[str, str]) -> bool:
     for later in main.operators[build.at + 1 :]:
         if index in later.inputs and (is_assigned or later.name in _ALIASES):
             return False
-        if later.name == "ASSIGN_VARIABLE" and build.handles.get(later.inputs[0], name) == name:
+        if later.name == "ASSIGN_VARIABLE" and name in (build.handles.get(i, name) for i in later.inputs[:1]):
             is_assigned = True
     return True
 
@@ -119,8 +120,8 @@ def lstm(build: Build, op: Operator) -> None:
     unwanted = [i for i in (*range(9, 12), 16, 17, *range(20, 24)) if build.has(op, i)]
     if unwanted or not build.has(op, 1):
         raise UnsupportedError(f"with other gates than the plain four (inputs {unwanted})")
-    if op.options["fused_activation_function"] != _TANH or len(x.shape) != 3:
-        raise UnsupportedError("with another activation than TANH or other than three dimensions")
+    if op.options["fused_activation_function"] != _TANH or len(x.shape) != 3 or len(build.tensor(op, 1).shape) != 2:
+        raise UnsupportedError("with another activation than TANH or other than three dimensions, and two of weights")
     units, depth = build.tensor(op, 1).shape
     is_time_major = bool(op.options["time_major"])
     steps, streams = (x.shape[0], x.shape[1]) if is_time_major else (x.shape[1], x.shape[0])

@@ -12,6 +12,7 @@ from edge import limits
 from edge.nn import plan as plans
 from edge.nn.draft import Draft, per_tensor
 from edge.nn.errors import InferenceError, ModelError
+from edge.nn.graph import Graph, Option
 from edge.nn.lowering.arena import ALIGNMENT, settle
 from edge.nn.lowering.build import Buffer
 from edge.nn.network import Network
@@ -123,3 +124,41 @@ def test_a_network_that_asks_for_too_much_memory_is_refused(monkeypatch: pytest.
 def test_an_input_of_another_size_is_refused():
     with pytest.raises(InferenceError, match=r"input of 3 bytes \(allowed: 16\)"):
         Network(lower(chain("EXP").graph([0], [1]))).invoke(b"abc")
+
+
+def lying(
+    name: str, inputs: tuple[tuple[int, ...], ...], outputs: tuple[tuple[int, ...], ...], **options: Option
+) -> Graph:
+    """One operator on int8 tensors of these shapes, whatever they have to do with one another."""
+    draft = Draft()
+    x = draft.tensor("x", (1,), "int8", per_tensor(0.1))
+    given = [draft.tensor("x", inputs[0], "int8", per_tensor(0.1))] if inputs else []
+    given += [draft.constant("c", shape, [1] * math.prod(shape), "int8", per_tensor(0.1)) for shape in inputs[1:]]
+    made = [draft.tensor(f"y{i}", shape, "int8", per_tensor(0.1)) for i, shape in enumerate(outputs)]
+    draft.operator(name, given, made, options)
+    return draft.graph([given[0] if given else x], [made[0] if made else x])
+
+
+LIES = [
+    (lying("ADD", ((1, 1, 2, 2), (2,)), ((2, 2),), fused_activation_function=0), "operator 0, ADD of"),
+    (lying("RELU", ((4,),), ()), "operator 0, RELU without its output 0"),
+    (lying("CONCATENATION", ((),), ((3,),), axis=0, fused_activation_function=0), "whose input has shape"),
+    (lying("PACK", (), ((1,),), axis=0, values_count=0), "operator 0, PACK without its input 0"),
+    (lying("READ_VARIABLE", (), ((1,),)), "operator 0, READ_VARIABLE of a variable without VAR_HANDLE"),
+    (lying("VAR_HANDLE", (), (), container="", shared_name="s"), "operator 0, VAR_HANDLE without its output 0"),
+]
+
+
+@pytest.mark.parametrize(("graph", "words"), LIES, ids=[words for _, words in LIES])
+def test_an_operator_whose_tensors_do_not_fit_together_is_refused_in_words(graph: Graph, words: str):
+    with pytest.raises(ModelError, match=f"^model m: .*{words}"):
+        lower(graph, "m")
+
+
+def test_scales_that_leave_the_floats_are_refused_in_words():
+    draft = Draft()
+    x = draft.tensor("x", (1,), "int8", per_tensor(3e38))
+    y = draft.tensor("y", (1,), "int8", per_tensor(1e-45))
+    draft.operator("RELU", (x,), (y,))
+    with pytest.raises(ModelError, match=r"^model m: operator 0, RELU whose scales are too far apart$"):
+        lower(draft.graph([x], [y]), "m")
