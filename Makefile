@@ -5,6 +5,7 @@ DEMO ?= --nodes 8 --seconds 20 --chaos
 BENCH ?= mesh
 TESTS ?=
 FUZZ ?= 1000000
+BOARDS ?= arm64 armhf
 SEED ?= 1
 SCRIPTS := .ci/run $(wildcard deploy/*.sh)
 UNIT := systemd/synedge.service
@@ -12,7 +13,7 @@ export PREFIX ?= /opt/synedge
 export DESTDIR ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test fuzz test-aarch64 test-boot test-fresh check lint bench build install uninstall clean
+.PHONY: help demo test fuzz test-arm test-boot test-fresh check lint bench build install uninstall clean
 
 help: ## this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/make \1	\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -30,9 +31,9 @@ fuzz: ## spoilt input for every decoder and reader of files, under sanitizers (h
 	@deploy/bootstrap.sh --test
 	@SYNEDGE_FUZZ_CASES=$(FUZZ) SYNEDGE_FUZZ_MODEL_CASES=$(FUZZ) SYNEDGE_FUZZ_SEED=$(SEED) deploy/fuzz.sh
 
-test-aarch64: ## run the tests of the pure floors on aarch64 under qemu (network; about two minutes)
-	@deploy/bootstrap.sh --test
-	@deploy/test-aarch64.sh
+test-arm: ## kernels, engine, codec and a mesh of two on emulated boards of 64 and 32 bits (network; BOARDS="arm64 armhf")
+	@deploy/bootstrap.sh --arm
+	@deploy/test-arm.sh $(BOARDS)
 
 test-boot: ## boot the service under a real systemd in a container (root; about two minutes)
 	@deploy/bootstrap.sh --boot

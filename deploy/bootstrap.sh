@@ -6,6 +6,7 @@
 #   deploy/bootstrap.sh --test     and what `make test` needs
 #   deploy/bootstrap.sh --bench    and the peers of `synedge bench nn`
 #   deploy/bootstrap.sh --boot     and what `make test-boot` needs (a real systemd in a container)
+#   deploy/bootstrap.sh --arm      and what `make test-arm` needs (cross compilers, qemu-user)
 #
 # PYTHON=/path/to/python3 chooses the interpreter (3.11 or newer); otherwise the system's. Package indexes are those that pip
 # and apt are configured for.
@@ -18,8 +19,9 @@ case "${1-}" in
   "") ;;
   --test) profile="test" ;;
   --bench) profile=bench ;;
+  --arm) profile=arm ;;
   --boot) profile=boot ;;
-  *) echo "usage: deploy/bootstrap.sh [--test | --bench | --boot]" >&2 && exit 64 ;;
+  *) echo "usage: deploy/bootstrap.sh [--test | --bench | --arm | --boot]" >&2 && exit 64 ;;
 esac
 
 say() { echo "bootstrap: $*"; }
@@ -75,7 +77,7 @@ system_packages() {
     need faketime "tests start a device whose clock stands in 1970" have faketime
     need systemd "checks the unit (systemd-analyze)" have systemd-analyze
   fi
-  if [ "$profile" != run ] && [ "${CI-}" = true ]; then
+  if [ "$profile" = arm ] || { [ "$profile" != run ] && [ "${CI-}" = true ]; }; then
     need gcc-aarch64-linux-gnu "builds the kernels for boards of 64 bits" have aarch64-linux-gnu-gcc
     need libc6-dev-arm64-cross "their C library" test -d /usr/aarch64-linux-gnu/include
     need gcc-arm-linux-gnueabihf "builds them for boards of 32 bits" have arm-linux-gnueabihf-gcc

@@ -1,0 +1,171 @@
+"""What one board does: everything that the table of boards in docs/BENCHMARKS.md wants, from a board that is real.
+
+Networks have random weights, their inputs are written and their outputs read each time, and one thread does it all. Of
+many repeats the least and the median are told: a throttled or shared board shows in their distance.
+"""
+
+from __future__ import annotations
+
+import itertools
+import shutil
+import struct
+import sys
+import tempfile
+import time
+from argparse import ArgumentParser, Namespace
+from collections.abc import Callable
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from edge.cli.options import add_example, at_least
+from edge.errors import UnavailableError
+from edge.lab.benches import board, codec
+from edge.lab.benches.log import append
+from edge.lab.layout import give_senses, lay_out_site
+from edge.lab.process import Device, wait_until
+from edge.nn import kernels
+from edge.nn.errors import EngineError
+from edge.nn.export import export_float32, export_int8
+from edge.nn.mlp import Layer
+from edge.nn.network import Network
+from edge.nn.plan import lower
+from edge.nn.population import Population, memory_bytes
+from edge.nn.tflite import read
+from edge.shell.engines.tflite_c import find_library
+
+NETS = {"s": (16, 32, 8), "m": (64, 128, 64, 10), "l": (256, 512, 256, 32)}
+MANY = 1000
+LOG_MB = 16
+LOG_GROUP = 16
+START_S = 60.0
+SAMPLE_S = 0.0005
+"""Runs are timed in bundles of about this length, so that the clock itself does not count."""
+
+
+def arguments(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "--repeat", type=at_least(3), default=200, metavar="N", help="timed bundles of each, of which the median counts"
+    )
+    parser.add_argument("--dir", metavar="DIR", help="a directory on the disk to measure (the system's temporary)")
+    add_example(parser, "bench device --json", "bench device --dir /var/lib/synedge --repeat 50")
+
+
+def measure(args: Namespace) -> dict[str, Any]:
+    """What the board is before and after, and rows of (what, least and median µs)."""
+    kernels.select()
+    before = board.look()
+    rows = [*networks(args.repeat), *wake_word(args.repeat), many(args.repeat), *signatures(args.repeat)]
+    root = Path(tempfile.mkdtemp(prefix="synedge-bench-", dir=args.dir))
+    try:
+        log = append(root / "log", LOG_MB, LOG_GROUP)
+        process = device(root / "site")
+    finally:
+        shutil.rmtree(root, ignore_errors=True)
+    return {"board": before, "afterwards": board.state(), "kernels": variants(), **log, "device": process, "rows": rows}
+
+
+def timed(what: str, repeat: int, act: Callable[[], object], units: int = 1) -> dict[str, Any]:
+    """The least and the median of `repeat` bundles of runs, for each of the units that a run has."""
+    act()
+    begun_s = time.perf_counter()
+    act()
+    bundle = max(1, int(SAMPLE_S / max(time.perf_counter() - begun_s, 1e-7)))
+    times = []
+    for _ in range(repeat):
+        begun_ns = time.perf_counter_ns()
+        for _ in range(bundle):
+            act()
+        times.append((time.perf_counter_ns() - begun_ns) / bundle / units / 1000)
+    times.sort()
+    return {"what": what, "us_min": round(times[0], 3), "us": round(times[len(times) // 2], 3)}
+
+
+def layers(widths: tuple[int, ...], rng: Random) -> list[Layer]:
+    """ReLU layers, the last one plain."""
+    found = []
+    for place, (inputs, outputs) in enumerate(itertools.pairwise(widths)):
+        weights = [rng.gauss(0, 1 / inputs**0.5) for _ in range(inputs * outputs)]
+        biases = [rng.gauss(0, 0.1) for _ in range(outputs)]
+        found.append(Layer(weights, biases, "NONE" if place == len(widths) - 2 else "RELU"))
+    return found
+
+
+def networks(repeat: int) -> list[dict[str, Any]]:
+    """Each from Python, inputs and outputs included."""
+    rows = []
+    for name, widths in NETS.items():
+        rng = Random(name)
+        net = layers(widths, rng)
+        rows_given = [[rng.gauss(0, 1) for _ in range(widths[0])] for _ in range(8)]
+        for dtype, data in (("float32", export_float32(net)), ("int8", export_int8(net, rows_given))):
+            network = Network(lower(read(data, name), name))
+            stored = (
+                rng.randbytes(network.input.stored_bytes) if dtype == "int8" else network.input.pack(_floats(widths))
+            )
+            title = f"network {name} ({'-'.join(map(str, widths))}), {dtype}"
+            rows.append(timed(title, repeat, _invocation(network, stored)))
+    return rows
+
+
+def _floats(widths: tuple[int, ...]) -> bytes:
+    return struct.pack(f"<{widths[0]}f", *(index / widths[0] for index in range(widths[0])))
+
+
+def _invocation(network: Network, stored: bytes) -> Callable[[], object]:
+    return lambda: network.invoke(stored)
+
+
+def wake_word(repeat: int) -> list[dict[str, Any]]:
+    """One step of each streaming model in the wheel; nothing where that is not installed."""
+    try:
+        models = sorted((find_library().parents[1] / "models").glob("*.tflite"))
+    except EngineError:
+        return []
+    rows = []
+    for path in models:
+        network = Network(lower(read(path.read_bytes(), str(path)), str(path)))
+        stored = Random(path.stem).randbytes(network.input.stored_bytes)
+        rows.append(timed(f"wake word {path.stem}, one step", repeat, _invocation(network, stored)))
+    return rows
+
+
+def many(repeat: int) -> dict[str, Any]:
+    """1,000 networks of different weights, one call."""
+    lowered = lower(read(export_float32(layers(NETS["s"], Random(1))), "s"), "s")
+    population = Population(lowered, memoryview(bytearray(memory_bytes(lowered, MANY))))
+    batch = population.batch([population.spawn(seed=seed, spread=0.1) for seed in range(MANY)])
+    inputs = _floats(NETS["s"]) * MANY
+
+    def tick() -> None:
+        batch.inputs[:] = inputs
+        batch.run()
+
+    return timed(f"{MANY} different networks s in one call, float32, each", repeat, tick, MANY)
+
+
+def signatures(repeat: int) -> list[dict[str, Any]]:
+    rows = codec.measure(Namespace(repeat=repeat))["rows"]
+    return [{"what": row["what"], "us_min": None, "us": row["us"]} for row in rows]
+
+
+def variants() -> dict[str, str]:
+    """Every variant of the kernels: in use, possible here, or why not."""
+    used = {kernels.selected(kernel) for kernel in ("s8_gemm", "f32_gemm")}
+    return {name: "in use" if name in used else kernels.can(name) or "possible" for name in kernels.variants()}
+
+
+def device(root: Path) -> dict[str, Any]:
+    """A whole device process with one model, alone: how soon it is ready, and its memory then."""
+    _, seats = lay_out_site(root, 1, late=False)
+    seat = seats[1]
+    give_senses(seat, speed=1.0, start_at_ms=time.time_ns() // 1_000_000)
+    process = Device(seat.name, seat.directory)
+    try:
+        process.start()
+        if not wait_until(lambda: process.poll() is not None and bool(process.ready_ms), START_S):
+            raise UnavailableError(f"the device does not start:\n{process.last_words()}")
+        return {"ready_ms": process.ready_ms[0], "rss_mb": process.status["rss_mb"], "python": sys.version.split()[0]}
+    finally:
+        process.terminate()
+        process.wait(10.0)
