@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from edge.lab import process
-from tests.integration.agents import at, broker, field
+from tests.integration.agents import at, broker, field, until
 
 PYTHON = os.environ.get("SYNEDGE_ARM_PYTHON", "")
 SLOWLY_S = 120.0
@@ -18,21 +18,20 @@ pytestmark = pytest.mark.skipif(not PYTHON, reason="runs by deploy/test-arm.sh")
 
 
 def test_two_boards_hold_what_each_other_recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(process, "_synedge", lambda: [PYTHON, "-m", "edge"])
-    monkeypatch.setenv("PYTHONPATH", os.environ["SYNEDGE_ARM_PATH"])
-    monkeypatch.setattr("tests.integration.agents.DEADLINE_S", SLOWLY_S)
+    command = ["env", f"PYTHONPATH={os.environ['SYNEDGE_ARM_PATH']}", PYTHON, "-P", "-m", "edge"]
+    monkeypatch.setattr(process, "_synedge", lambda: command)
     with broker() as port, field(tmp_path, "one", "two") as site:
         for node in site:
             node.configure(at(port))
             node.start()
         for node in site:
-            node.waits_for(lambda status: status["linked"], "is linked", SLOWLY_S)
+            until(lambda: (node.poll() or {}).get("linked") or not node.is_running, "is linked", node, SLOWLY_S)  # noqa: B023
+            assert node.is_running, node.last_words(15)
         site["one"].feed(1, 2, 3)
         site["two"].feed(40, 50)
         site["one"].waits_for(lambda status: status["recorded_events"] >= 3, "3 events recorded", SLOWLY_S)
         site["two"].waits_for(lambda status: status["recorded_events"] >= 2, "2 events recorded", SLOWLY_S)
         site.agree()
-        assert all(node.poll() for node in site)
         for node in site:
             node.terminate()
             assert node.wait(SLOWLY_S) == 0, node.last_words(15)
