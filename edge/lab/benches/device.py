@@ -6,9 +6,7 @@ many repeats the least and the median are told: a throttled or shared board show
 
 from __future__ import annotations
 
-import itertools
 import shutil
-import struct
 import sys
 import tempfile
 import time
@@ -22,19 +20,17 @@ from edge.cli.options import add_example, at_least
 from edge.errors import UnavailableError
 from edge.lab.benches import board, codec
 from edge.lab.benches.log import append
+from edge.lab.benches.nn_c import stored_input
+from edge.lab.benches.nn_nets import WIDTHS, perceptron, wake_words, write_net
 from edge.lab.layout import give_senses, lay_out_site
 from edge.lab.process import Device, wait_until
 from edge.nn import kernels
-from edge.nn.errors import EngineError
-from edge.nn.export import export_float32, export_int8
-from edge.nn.mlp import Layer
+from edge.nn.export import export_float32
 from edge.nn.network import Network
 from edge.nn.plan import lower
 from edge.nn.population import Population, memory_bytes
 from edge.nn.tflite import read
-from edge.shell.engines.tflite_c import find_library
 
-NETS = {"s": (16, 32, 8), "m": (64, 128, 64, 10), "l": (256, 512, 256, 32)}
 MANY = 1000
 LOG_MB = 16
 LOG_GROUP = 16
@@ -55,9 +51,9 @@ def measure(args: Namespace) -> dict[str, Any]:
     """What the board is before and after, and rows of (what, least and median µs)."""
     kernels.select()
     before = board.look()
-    rows = [*networks(args.repeat), *wake_word(args.repeat), many(args.repeat), *signatures(args.repeat)]
     root = Path(tempfile.mkdtemp(prefix="synedge-bench-", dir=args.dir))
     try:
+        rows = [*networks(root, args.repeat), many(args.repeat), *signatures(args.repeat)]
         log = append(root / "log", LOG_MB, LOG_GROUP)
         process = device(root / "site")
     finally:
@@ -81,61 +77,27 @@ def timed(what: str, repeat: int, act: Callable[[], object], units: int = 1) -> 
     return {"what": what, "us_min": round(times[0], 3), "us": round(times[len(times) // 2], 3)}
 
 
-def layers(widths: tuple[int, ...], rng: Random) -> list[Layer]:
-    """ReLU layers, the last one plain."""
-    found = []
-    for place, (inputs, outputs) in enumerate(itertools.pairwise(widths)):
-        weights = [rng.gauss(0, 1 / inputs**0.5) for _ in range(inputs * outputs)]
-        biases = [rng.gauss(0, 0.1) for _ in range(outputs)]
-        found.append(Layer(weights, biases, "NONE" if place == len(widths) - 2 else "RELU"))
-    return found
-
-
-def networks(repeat: int) -> list[dict[str, Any]]:
-    """Each from Python, inputs and outputs included."""
+def networks(folder: Path, repeat: int) -> list[dict[str, Any]]:
+    """Each net in both types, and a step of each wake word there is; from Python, inputs and outputs included."""
+    nets = [write_net(folder, name, dtype) for name in WIDTHS for dtype in ("float32", "int8")]
     rows = []
-    for name, widths in NETS.items():
-        rng = Random(name)
-        net = layers(widths, rng)
-        rows_given = [[rng.gauss(0, 1) for _ in range(widths[0])] for _ in range(8)]
-        for dtype, data in (("float32", export_float32(net)), ("int8", export_int8(net, rows_given))):
-            network = Network(lower(read(data, name), name))
-            stored = (
-                rng.randbytes(network.input.stored_bytes) if dtype == "int8" else network.input.pack(_floats(widths))
-            )
-            title = f"network {name} ({'-'.join(map(str, widths))}), {dtype}"
-            rows.append(timed(title, repeat, _invocation(network, stored)))
+    for net in (*nets, *wake_words()):
+        network = Network(lower(read(net.path.read_bytes(), net.name), net.name))
+        given = stored_input(network.input)
+        rows.append(timed(f"{net.name} ({net.shape}), {net.dtype}", repeat, _invocation(network, given)))
     return rows
-
-
-def _floats(widths: tuple[int, ...]) -> bytes:
-    return struct.pack(f"<{widths[0]}f", *(index / widths[0] for index in range(widths[0])))
 
 
 def _invocation(network: Network, stored: bytes) -> Callable[[], object]:
     return lambda: network.invoke(stored)
 
 
-def wake_word(repeat: int) -> list[dict[str, Any]]:
-    """One step of each streaming model in the wheel; nothing where that is not installed."""
-    try:
-        models = sorted((find_library().parents[1] / "models").glob("*.tflite"))
-    except EngineError:
-        return []
-    rows = []
-    for path in models:
-        network = Network(lower(read(path.read_bytes(), str(path)), str(path)))
-        stored = Random(path.stem).randbytes(network.input.stored_bytes)
-        rows.append(timed(f"wake word {path.stem}, one step", repeat, _invocation(network, stored)))
-    return rows
-
-
 def many(repeat: int) -> dict[str, Any]:
     """1,000 networks of different weights, one call."""
-    lowered = lower(read(export_float32(layers(NETS["s"], Random(1))), "s"), "s")
+    lowered = lower(read(export_float32(perceptron(Random(1), WIDTHS["s"])), "s"), "s")
     population = Population(lowered, memoryview(bytearray(memory_bytes(lowered, MANY))))
     batch = population.batch([population.spawn(seed=seed, spread=0.1) for seed in range(MANY)])
-    inputs = _floats(NETS["s"]) * MANY
+    inputs = stored_input(lowered.input) * MANY
 
     def tick() -> None:
         batch.inputs[:] = inputs

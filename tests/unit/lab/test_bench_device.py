@@ -25,9 +25,9 @@ def test_what_the_kernel_tells_is_read_and_what_it_does_not_is_none(tmp_path: Pa
     assert told["page_bytes"] >= 4096 and told["pointer_bits"] in (32, 64)
 
 
-def test_every_network_and_a_thousand_at_once_are_timed():
-    rows = [*device.networks(3), device.many(3)]
-    assert [row["what"].split()[1] for row in rows] == ["s", "s", "m", "m", "l", "l", "different"]
+def test_every_network_and_a_thousand_at_once_are_timed(tmp_path: Path):
+    rows = [*device.networks(tmp_path, 3), device.many(3)]
+    assert [row["what"].split()[0] for row in rows][:6] == ["s", "s", "m", "m", "l", "l"]
     assert all(0 < row["us_min"] <= row["us"] for row in rows)
 
 
