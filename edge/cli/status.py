@@ -2,11 +2,14 @@
 
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator, Mapping
+from itertools import islice
 from typing import Any
 
 from edge.cli.options import add_config, add_example, add_json, load_config
 from edge.cli.output import Output, bytes_text
 from edge.shell.control import ask
+
+FAULTS_SHOWN = 5
 
 
 def arguments(parser: ArgumentParser) -> None:
@@ -65,6 +68,11 @@ def _lines(status: Mapping[str, Any]) -> Iterator[tuple[str, object]]:
 
 
 def _warnings(status: Mapping[str, Any]) -> Iterator[tuple[str, object]]:
+    faults = status.get("faults") or {}
+    for agent, fault in islice(faults.items(), FAULTS_SHOWN):
+        yield "agent", f"{agent}: {fault}"
+    if len(faults) > FAULTS_SHOWN:
+        yield "agents", f"{len(faults) - FAULTS_SHOWN} more with a fault; synedge agents list has them"
     if status.get("disk_full"):
         yield "warning", "the disk or the log is full: nothing more is recorded until there is room"
     if status.get("time_unsure"):

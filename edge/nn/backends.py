@@ -51,7 +51,7 @@ class Model(Protocol):
     def run(self, tensor: bytes) -> tuple[float, ...]:
         """Packed little-endian float32 in, finite floats out.
 
-        Raises InferenceError, or EngineError when the engine is gone.
+        Raises NonFiniteError, another InferenceError, or EngineError when the engine is gone.
         """
 
     def invoke(self, stored: bytes) -> bytes:

@@ -19,6 +19,14 @@ class InferenceError(DataError):
     """One run failed; the model may be run again."""
 
 
+class NonFiniteError(InferenceError):
+    """The answer, which is in `outputs`, holds what is no finite number: not worth another run of this model."""
+
+    def __init__(self, message: str, outputs: tuple[float, ...]) -> None:
+        super().__init__(message)
+        self.outputs = outputs
+
+
 class DivergedError(InferenceError):
     """Training made numbers that are not finite; the weights from before are kept."""
 

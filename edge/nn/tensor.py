@@ -9,7 +9,7 @@ import struct
 from dataclasses import dataclass
 
 from edge.limits import MODEL_TENSOR_VALUES_MAX
-from edge.nn.errors import InferenceError
+from edge.nn.errors import InferenceError, NonFiniteError
 
 _FLOAT_BYTES = 4
 _QUANTISED = {"int8": ("b", -128, 127), "uint8": ("B", 0, 255)}
@@ -69,13 +69,13 @@ class TensorSpec:
         return struct.pack(f"<{self.values}{letter}", *(min(max(q, low), high) for q in stored))
 
     def unpack(self, stored: bytes | memoryview) -> tuple[float, ...]:
-        """The stored form to floats, all finite; else InferenceError."""
+        """The stored form to floats, all finite; else NonFiniteError, or InferenceError for a wrong length."""
         if len(stored) != self.stored_bytes:
             raise InferenceError(f"output of {len(stored)} bytes, the model declared {self.stored_bytes}")
         if self.dtype == "float32":
             numbers: tuple[float, ...] = struct.unpack(f"<{self.values}f", stored)
             if not math.isfinite(sum(numbers)):
-                raise InferenceError("the model's output is not finite")
+                raise NonFiniteError("the model's output is not finite", numbers)
             return numbers
         letter = _QUANTISED[self.dtype][0]
         return tuple((q - self.zero_point) * self.scale for q in struct.unpack(f"<{self.values}{letter}", stored))

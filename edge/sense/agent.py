@@ -4,6 +4,8 @@ The law: readings == recorded + quiet + shed + open, after every call. A full wi
 whoever holds the window; they stay open until `decide`, `fail` or `shed` says what became of them, exactly once per
 window. Readings that cannot be used (wrong width, not finite, no time) are refused and counted apart: they never were
 readings.
+
+A model that answers with what is no finite number is stopped: an event says so, once, and what comes after it is shed.
 """
 
 from hashlib import sha256
@@ -53,6 +55,7 @@ class Agent:
         self._last: Event | None = None
         self._fault = ""
         self._said = ""
+        self._stopped = ""
 
     def model_loaded(self, digest: bytes, input_length: int, output_length: int) -> None:
         """Tie the agent to its model (SHA-256 of the file); ValueError when their shapes do not fit."""
@@ -86,6 +89,9 @@ class Agent:
             return None
         self._watch_time(reading.time_ms)
         self._readings += 1
+        if self._stopped:
+            self._shed += 1
+            return None
         if self._since_gap is not None:
             self._since_gap += 1
         match self._ring.push([reading.values[place] for place in self.options.picks]):
@@ -141,6 +147,12 @@ class Agent:
 
     def decide(self, window: Window, outputs: tuple[float, ...]) -> Event | None:
         """Judge a window by its outputs: an event, or None for quiet and for outputs that make no sense."""
+        if self._stopped:
+            self.shed(window)
+            return None
+        for index, output in enumerate(outputs):
+            if not isfinite(output):
+                return self._stop(window, f"output {index} of the model is {output}, not a finite number")
         trouble = self._misfit(outputs)
         answer = Fault(trouble) if trouble else self._decider.decide(outputs)
         self._is_gap_due |= window.gap
@@ -165,7 +177,7 @@ class Agent:
             verdict.kind,
             window.time_ms,
             verdict.values,
-            self.options.unit if verdict.kind != "class" else None,
+            self.options.unit if verdict.kind not in ("class", "failed") else None,
             verdict.confidence,
             self._model,
             window.digest,
@@ -179,9 +191,15 @@ class Agent:
     def _misfit(self, outputs: tuple[float, ...]) -> str:
         if len(outputs) != self._width:
             return f"{len(outputs)} outputs came; expected are {self._width}"
-        if not all(isfinite(output) for output in outputs):
-            return f"output {[isfinite(output) for output in outputs].index(False)} is not a finite number"
         return ""
+
+    def _stop(self, window: Window, text: str) -> Event:
+        """The window counts as recorded: the event is what became of it."""
+        self._stopped = f"stopped until the next start: {text}"
+        self._errors += 1
+        self._settle(window.retires)
+        self._recorded += window.retires
+        return self._event(window, Verdict("failed", (text,)))
 
     def fail(self, window: Window, text: str) -> None:
         """The model could not run on this window: an error, its readings are shed."""
@@ -220,7 +238,7 @@ class Agent:
 
     def is_urgent(self, event: Event) -> bool:
         urgent = self.options.urgent
-        return event.kind == "alarm" if urgent is None else urgent
+        return event.kind in ("alarm", "failed") if urgent is None else urgent
 
     def tally(self) -> Tally:
         held = self._ring.held + self._waiting
@@ -228,10 +246,10 @@ class Agent:
 
     def change(self) -> Change | None:
         """The trouble that began, changed or ended since the last call."""
-        if self._fault == self._said:
+        if self.fault == self._said:
             return None
-        self._said = self._fault
-        return Change("agent", self.options.name, not self._fault, self._fault or "works again")
+        self._said = self.fault
+        return Change("agent", self.options.name, not self.fault, self.fault or "works again")
 
     @property
     def last(self) -> Event | None:
@@ -245,4 +263,4 @@ class Agent:
     @property
     def fault(self) -> str:
         """What is wrong now; empty when nothing is."""
-        return self._fault
+        return self._stopped or self._fault

@@ -39,7 +39,7 @@ from edge.errors import SynedgeError
 from edge.ids import Instant, VertexKey
 from edge.limits import QUEUE_EVENTS_MAX, TRACE_MAX
 from edge.nn.backends import Model
-from edge.nn.errors import EngineError, InferenceError
+from edge.nn.errors import EngineError, InferenceError, NonFiniteError
 from edge.node import Node
 from edge.node.trim import Segments
 from edge.shell.inbox import Inbox
@@ -265,6 +265,8 @@ class Loop:
         outputs: tuple[float, ...] | None = None
         try:
             outputs = self.world.models[effect.agent].run(effect.tensor)
+        except NonFiniteError as error:
+            outputs = error.outputs  # the agent says what is wrong with them
         except (InferenceError, EngineError) as error:
             fields = (("agent", effect.agent), ("reason", str(error)))
             self.world.reports.report("error", "inference", fields, now().mono_ms)

@@ -287,6 +287,8 @@ def event_view(event: Event, seq: int, index: int) -> dict[str, object]:
     first = event.values[0] if isinstance(event.values[0], str) else number(event.values[0])
     if event.kind == "class":
         view["class"] = first
+    elif event.kind == "failed":
+        view |= {"kind": event.kind, "reason": first}
     else:
         view |= {"alarm": event.kind == "alarm"} if event.kind in ("alarm", "clear") else {}
         view |= {"kind": event.kind} if event.kind not in ("alarm", "clear", "value") else {}

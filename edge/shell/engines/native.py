@@ -9,7 +9,7 @@ import threading
 from edge import __version__
 from edge.nn import kernels
 from edge.nn.backends import Model, ModelFile
-from edge.nn.errors import BrokenModelError, EngineError, InferenceError, LackingError, ModelError
+from edge.nn.errors import BrokenModelError, EngineError, InferenceError, LackingError, ModelError, NonFiniteError
 from edge.nn.graph import Graph
 from edge.nn.network import Network
 from edge.nn.plan import lower
@@ -70,6 +70,8 @@ class NativeModel(Model):
         stored = self.invoke(self.input.pack(tensor))
         try:
             return self.output.unpack(stored)
+        except NonFiniteError as error:
+            raise NonFiniteError(f"model {self.path}: {NAME}: {error}", error.outputs) from None
         except InferenceError as error:
             raise InferenceError(f"model {self.path}: {NAME}: {error}") from None
 

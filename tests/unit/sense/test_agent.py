@@ -183,7 +183,6 @@ def test_a_shed_window_is_a_gap_before_the_next_event():
     ("outputs", "words"),
     [
         ((0.5, 0.5), "2 outputs came; expected are 3"),
-        ((0.5, nan, 0.5), "output 1 is not a finite number"),
         ((3.0, -1.0, 0.0), "no probability"),
     ],
 )
@@ -199,6 +198,26 @@ def test_outputs_that_make_no_sense_are_an_error_and_shed(outputs: tuple[float, 
     made.decide(second, WORN)
     change = made.change()
     assert change is not None and change.is_ok
+
+
+@pytest.mark.parametrize("number", [nan, inf, -inf])
+def test_a_model_that_answers_with_no_number_is_stopped_and_says_so_once(number: float):
+    made = agent(window={"size": 2}, model="m", decide=LABELS)
+    first, second = feed(made, 1, 2, 3, 4)
+    event = made.decide(first, (0.5, number, 0.5))
+    assert event is not None and event.kind == "failed" and made.is_urgent(event)
+    assert event.values == (f"output 1 of the model is {number}, not a finite number",)
+    assert event.model == MODEL and event.input == first.digest
+    assert made.decide(second, WORN) is None, "what was on its way is not judged any more"
+    assert feed(made, 5, 6, 7, 8) == [], "and nothing is asked of the model again"
+    assert made.tally() == (8, 2, 0, 6, 0)
+    assert made.counts()["errors"] == made.counts()["events"] == 1
+    change = made.change()
+    assert change is not None and not change.is_ok and change.text.startswith("stopped until the next start: output 1")
+    assert made.change() is None
+    assert made.fault == change.text
+    made.drop(event)
+    assert made.tally() == (8, 0, 0, 8, 0), "whether or not the log had room for the event"
 
 
 def test_a_model_that_fails_is_an_error_and_shed():

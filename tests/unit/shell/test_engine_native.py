@@ -1,12 +1,13 @@
 """The native engine: what it runs, what it refuses and how, and that every variant of the kernels says the same."""
 
+import math
 import random
 from pathlib import Path
 
 import pytest
 
 from edge.nn import kernels
-from edge.nn.errors import BrokenModelError, EngineError, InferenceError, ModelError
+from edge.nn.errors import BrokenModelError, EngineError, ModelError, NonFiniteError
 from edge.shell.engines.modelfile import read_model
 from edge.shell.engines.native import Native
 from edge.shell.engines.tflite_c import TfliteC, find_library
@@ -113,8 +114,9 @@ def test_byte_flips_are_refused_or_run(tmp_path: Path):
 
 def test_a_model_that_turns_to_nan_fails_its_run_by_name(tmp_path: Path):
     model = Native().load(write(tmp_path / "m.tflite", models.dense(value=3e38)))
-    with pytest.raises(InferenceError, match=r"m\.tflite: native: .*not finite"):
+    with pytest.raises(NonFiniteError, match=r"m\.tflite: native: .*not finite") as raised:
         model.run(floats(3e38, 0, 0, 0))
+    assert raised.value.outputs[0] == math.inf and len(raised.value.outputs) == 4
     assert model.run(floats(0, 0, 0, 0)) == pytest.approx((3e38,) * 4)
 
 
