@@ -106,16 +106,15 @@ CC
 
 # The checkout's sources with extensions for the board.
 extensions() {
-  local name include
+  local name source include
   rm -rf "$tree" && mkdir -p "$tree"
   cp -r cython edge kernels tests deploy docs pyproject.toml "$tree"
   find "$tree" -name '*.so' -delete
   include=(-I"$root/usr/include/python3.11" -I"$root/usr/include")
-  for name in wire/_cbor wire/_event dag/_crc32c; do
-    (cd "$tree" && "$host" -m cython -3 -I cython --module-name "edge.${name/\//.}" -o "$work/$1/${name#*/_}.c" \
-      "cython/${name#*/_}.pyx")
-    nice "$compiler" -O2 -shared -fPIC "${warnings[@]}" "${include[@]}" -o "$tree/edge/$name.so" "$work/$1/${name#*/_}.c"
-  done
+  while read -r name source; do
+    (cd "$tree" && "$host" -m cython -3 -I cython --module-name "$name" -o "$work/$1/${name##*.}.c" "$source")
+    nice "$compiler" -O2 -shared -fPIC "${warnings[@]}" "${include[@]}" -o "$tree/${name//.//}.so" "$work/$1/${name##*.}.c"
+  done < <(sed -n 's/^    "\(edge[^"]*\)": "\(cython[^"]*\)",$/\1 \2/p' setup.py)
   (cd "$tree" && "$host" kernels/build_kernels.py "$work/$1/_kernels.c" && "$host" kernels/build_tflite_capi.py)
   (cd "$tree" && nice "$compiler" -std=c11 -O2 -shared -fPIC -ffp-contract=off -fno-math-errno "${warnings[@]}" "${include[@]}" \
     -Ikernels/include -o edge/nn/_kernels.so "$work/$1/_kernels.c" kernels/src/*.c kernels/src/*/*.c -lm)
@@ -137,7 +136,8 @@ board() {
   cd "$tree"
   for cpu in "${cpus[@]}"; do
     launcher "$cpu"
-    echo "test-arm: $1 on $cpu: $("$work/python-$cpu" -c 'from edge.nn import kernels; kernels.select(); print(kernels.selected())')"
+    said=$("$work/python-$cpu" -c 'from edge.nn import kernels; kernels.select(); print(kernels.selected())')
+    echo "test-arm: $1 on $cpu: $said"
     "$work/python-$cpu" -m pytest -q -p no:cacheprovider "${engine[@]}"
   done
   said=$(SYNEDGE_KERNEL=$lacking "$work/python-${cpus[0]}" -m edge doctor --json 2>&1 || true)
