@@ -89,9 +89,6 @@ class Agent:
             return None
         self._watch_time(reading.time_ms)
         self._readings += 1
-        if self._stopped:
-            self._shed += 1
-            return None
         if self._since_gap is not None:
             self._since_gap += 1
         match self._ring.push([reading.values[place] for place in self.options.picks]):
@@ -128,6 +125,9 @@ class Agent:
     def _complete(self, time_ms: int) -> Window | None:
         options = self.options
         retires = self._ring.retires
+        if self._stopped:
+            self._shed += retires
+            return None
         self._waiting += retires
         self._windows += 1
         gap = self._since_gap is not None
@@ -150,10 +150,11 @@ class Agent:
         if self._stopped:
             self.shed(window)
             return None
-        for index, output in enumerate(outputs):
-            if not isfinite(output):
-                return self._stop(window, f"output {index} of the model is {output}, not a finite number")
         trouble = self._misfit(outputs)
+        if not trouble:
+            for index, output in enumerate(outputs):
+                if not isfinite(output):
+                    return self._stop(window, f"output {index} of the model is {output}, not a finite number")
         answer = Fault(trouble) if trouble else self._decider.decide(outputs)
         self._is_gap_due |= window.gap
         match answer:
