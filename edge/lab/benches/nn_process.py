@@ -14,7 +14,7 @@ from edge.errors import UnavailableError
 from edge.lab.benches.nn_c import Timer
 from edge.lab.benches.nn_nets import Net
 
-_CHILD = Path(__file__).with_name("nn_peer.py")
+_CHILD = Path(__file__).with_name("nn_peer_child.py")
 _BESIDE = (".venv-bench", ".venv-litert")
 NEEDS = {
     "litert": "pip install ai-edge-litert",
