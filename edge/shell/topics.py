@@ -23,6 +23,8 @@ ADDRESSED = (Channel.REQUEST, Channel.REPLY, Channel.BLOB)
 """Channels that concern one member."""
 _HOST = "h"
 _CHANNELS = {str(channel): channel for channel in Channel}
+_NAME_MAX = max(map(len, _CHANNELS)) + len(f"/{limits.INDEX_MAX}")
+"""Characters of the longest name that can be one of ours."""
 
 
 class Place(NamedTuple):
@@ -63,9 +65,14 @@ def frame_filters(prefix: str, own: int, *, keep_all: bool, gateways: Iterable[i
     return [prefix + name for name in names]
 
 
-@lru_cache(maxsize=limits.MEMBERS_MAX)
 def parse_frame_topic(name: str) -> Place | None:
     """The part of a topic after the prefix; None if it is none of ours. An index has exactly one spelling."""
+    return _parsed(name) if len(name) <= _NAME_MAX else None
+
+
+@lru_cache(maxsize=limits.MEMBERS_MAX)
+def _parsed(name: str) -> Place | None:
+    """Remembered, and anyone can say any topic: so it is asked of short ones alone."""
     word, slash, digits = name.partition("/")
     channel = _CHANNELS.get(word)
     if channel is Channel.ROSTER:

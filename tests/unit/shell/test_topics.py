@@ -6,6 +6,7 @@ from edge import limits
 from edge.shell.topics import (
     NO_MEMBER,
     Place,
+    _parsed,
     frame_filters,
     frame_topic,
     host_topic,
@@ -64,3 +65,13 @@ def test_the_topic_of_a_host_reads_back_and_is_no_frame():
     assert parse_host_topic(name) == 7
     assert parse_frame_topic(name) is None
     assert [parse_host_topic(other) for other in ("h", "h/", "h/01", "h/x", "h/4294967296", "v/7")] == [None] * 6
+
+
+def test_what_is_remembered_of_topics_is_bounded_in_bytes_too():
+    """Anyone can say any topic, of up to 64 kB."""
+    assert parse_frame_topic(f"v/{limits.INDEX_MAX}") == (Channel.VERTEX, limits.INDEX_MAX)
+    assert parse_frame_topic(f"rq/{limits.INDEX_MAX}") == (Channel.REQUEST, limits.INDEX_MAX)
+    before = _parsed.cache_info().currsize
+    assert parse_frame_topic("v/" + "1" * 60_000) is None
+    assert _parsed.cache_info().currsize == before
+    assert _parsed.cache_info().maxsize == limits.MEMBERS_MAX
