@@ -166,18 +166,19 @@ def _of_agent(node: NodeCard, agent: AgentCard) -> Component:
         "state_topic": topic,
         "json_attributes_topic": topic,
     }
+    # An event `failed` has none of these: the state is then unknown, and not the last one or "no problem".
     if agent.decide == "argmax":
-        component["value_template"] = "{{ value_json['class'] }}"
+        component["value_template"] = "{{ value_json['class'] | default(None) }}"
         options = list(dict.fromkeys(agent.labels))
         if options and _size(options) <= OPTIONS_BYTES_MAX:
             component |= {"device_class": "enum", "options": options}
     elif agent.decide == "threshold":
         component |= {
             "device_class": "problem",
-            "value_template": "{{ 'ON' if value_json.alarm else 'OFF' }}",
+            "value_template": "{{ None if value_json.alarm is not defined else 'ON' if value_json.alarm else 'OFF' }}",
         }
     else:
-        component |= {"value_template": "{{ value_json.value }}", "state_class": "measurement"}
+        component |= {"value_template": "{{ value_json.value | default(None) }}", "state_class": "measurement"}
         if agent.unit:
             component["unit_of_measurement"] = agent.unit
     if agent.rhythm_ms is not None:

@@ -38,7 +38,7 @@ def test_discovery_keeps_home_assistants_rules() -> None:
         "name": "bearing",
         "state_topic": "synedge/n/pump-7/agent/bearing",
         "json_attributes_topic": "synedge/n/pump-7/agent/bearing",
-        "value_template": "{{ value_json['class'] }}",
+        "value_template": "{{ value_json['class'] | default(None) }}",
         "device_class": "enum",
         "options": ["ok", "worn", "failing"],
     }
