@@ -65,8 +65,8 @@ class Socket:
             passed_s = time.monotonic() - begun_s
             if passed_s >= seconds:
                 break
-            if per_s and said > passed_s * per_s:
-                time.sleep(0.001)
+            if per_s:
+                time.sleep(max(0.0, said / per_s - passed_s))
             self._socket.sendall(packet)
             said += 1
         return said
