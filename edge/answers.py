@@ -54,7 +54,7 @@ def status(agent: Agent) -> dict[str, Any]:
         "engines": sorted({model.engine for model in agent.models.values()}),
         "mqtt": agent.site.status() if agent.site else None,
         "log": _log(agent),
-        "faults": {name: status["fault"] for name, status in agent.senses.status().items() if status["fault"]},
+        "faults": {name: fault for name in agent.senses.names if (fault := agent.senses.agent(name).fault)},
         "sources": {source.name: source.status() for source in agent.sources},
         **_turned_away(agent),
         **agent.node.status(now()),

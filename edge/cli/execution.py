@@ -22,7 +22,6 @@ from edge.shell.engines.modelfile import read_model
 from edge.shell.files import read_bounded
 
 FLOAT_WITHIN = 1e-5
-LETTERS = {"float32": "f", "int8": "b", "uint8": "B"}
 SHOWN = 12
 """Numbers of one answer that people get to see."""
 
@@ -183,11 +182,11 @@ def _drawn(seed: int, spec: TensorSpec, runs: int) -> Iterator[bytes]:
     least = -128 if spec.dtype == "int8" else 0
     for _ in range(runs):
         if spec.dtype == "float32":
-            yield struct.pack(f"<{spec.values}f", *(2 * rng.random() - 1 for _ in range(spec.values)))
+            yield struct.pack(spec.form, *(2 * rng.random() - 1 for _ in range(spec.values)))
             continue
         level = 0.8 * level + 200 * (rng.random() - 0.5)
         numbers = (int(128 + level + 100 * (rng.random() - 0.5)) for _ in range(spec.values))
-        yield struct.pack(f"<{spec.values}{LETTERS[spec.dtype]}", *(min(max(q, 0), 255) + least for q in numbers))
+        yield struct.pack(spec.form, *(min(max(q, 0), 255) + least for q in numbers))
 
 
 def _rows(source: str, data: bytes) -> Sequence[Sequence[float]]:
@@ -226,11 +225,11 @@ class Difference(NamedTuple):
 
 def differences(spec: TensorSpec, ours: Sequence[bytes], theirs: Sequence[bytes]) -> Iterator[Difference]:
     """Every number that is not the same in both."""
-    form = f"<{spec.values}{LETTERS[spec.dtype]}"
     for number, (one, other) in enumerate(zip(ours, theirs, strict=True)):
         if one == other:
             continue
-        for place, (a, b) in enumerate(zip(struct.unpack(form, one), struct.unpack(form, other), strict=True)):
+        pairs = zip(struct.unpack(spec.form, one), struct.unpack(spec.form, other), strict=True)
+        for place, (a, b) in enumerate(pairs):
             if a != b and not (isnan(a) and isnan(b)):
                 distance = abs(a - b) / max(1.0, abs(b)) if spec.dtype == "float32" else abs(a - b)
                 yield Difference(number, place, a, b, distance if distance < inf else inf)

@@ -3,14 +3,14 @@ time. A training set of sequences is one of rows: those of a sequence follow one
 
 from array import array
 from collections.abc import Mapping
-from math import isfinite, sqrt
+from math import sqrt
 from typing import Any, Final, NamedTuple
 
 from edge.nn import _kernels
-from edge.nn.errors import DivergedError, ModelError
+from edge.nn.errors import ModelError
 from edge.nn.fann_data import Data
 from edge.nn.kernels import PANEL, Memory
-from edge.nn.train import RULES, Numbers, Perceptron, Rule, bound, check_slopes, fields, floats
+from edge.nn.train import RULES, Numbers, Perceptron, Rule, Training, bound, check_slopes, fields, floats
 from edge.nn.trainable import Shape
 
 _lib, _ffi = _kernels.lib, _kernels.ffi
@@ -169,8 +169,8 @@ class RecurrentNetwork:
             )
 
 
-class RecurrentTrainer:
-    """One network on its way, as `train.Trainer` is for perceptrons. A rule's `batch` counts sequences."""
+class RecurrentTrainer(Training):
+    """Of a network that remembers, as `Trainer` is for perceptrons. A rule's `batch` counts sequences."""
 
     def __init__(
         self, network: RecurrentNetwork, sequences: Sequences, rule: Rule, weights: "array[float]", *, seed: int = 0
@@ -180,34 +180,9 @@ class RecurrentTrainer:
             raise ModelError(f"training: {rule.batch} sequences to a step (allowed: 1 to {STREAMS}, or 0 for all)")
         assert len(weights) == network.shape.parameters
         self._owners = network, sequences, _ffi.new("syn_rule *", fields(rule))
-        self._numbers = Numbers(rule, weights)
+        super().__init__(_lib.syn_gru_epoch, Numbers(rule, weights), sequences.judged, "shorter windows")
         self._training = self._numbers.into(_ffi.new("syn_gru_training *"))
         self._training.gru, self._training.set, self._training.rule = network.handle, sequences.handle, self._owners[2]
         self._order = _ffi.new("uint32_t[]", list(range(sequences.sequences)))
         self._training.order, self._training.random, self._training.scratch = self._order, seed, network.scratch
         self._training.batch, self._training.window = rule.batch or sequences.sequences, network.window
-        self._judged = sequences.judged
-        self.epochs = 0
-        """Done so far."""
-
-    @property
-    def weights(self) -> "array[float]":
-        """A copy."""
-        return self._numbers.copy("weights")
-
-    @property
-    def kept(self) -> "array[float]":
-        """The weights before the last epoch, which its loss is of when all sequences make one step."""
-        return self._numbers.copy("kept")
-
-    def epoch(self) -> float:
-        """One pass over the set; the mean loss of an output. Raises DivergedError when it is not finite, and keeps the
-        weights with which everything was."""
-        loss = float(_lib.syn_gru_epoch(self._training))
-        if not isfinite(loss):
-            raise DivergedError(
-                f"epoch {self.epochs + 1} made numbers that are not finite; the weights of epoch {self.epochs} "
-                "are kept (allowed: finite; a lower rate or shorter windows may help)"
-            )
-        self.epochs += 1
-        return loss / self._judged

@@ -41,6 +41,11 @@ class TensorSpec:
         """Size of the tensor inside the engine, the form `pack` gives."""
         return self.float_bytes if self.dtype == "float32" else self.values
 
+    @property
+    def form(self) -> str:
+        """The stored form in the words of `struct`."""
+        return f"<{self.values}{'f' if self.dtype == 'float32' else _QUANTISED[self.dtype][0]}"
+
     def fault(self) -> str | None:
         """Why this tensor cannot be used, or None."""
         if self.dtype not in DTYPES:
@@ -61,24 +66,23 @@ class TensorSpec:
             )
         if self.dtype == "float32":
             return tensor
-        letter, low, high = _QUANTISED[self.dtype]
+        _, low, high = _QUANTISED[self.dtype]
         numbers = struct.unpack(f"<{self.values}f", tensor)
         if not math.isfinite(math.fsum(abs(x) for x in numbers)):
             raise InferenceError("input holds a value that is not finite")
         stored = (_round(x / self.scale) + self.zero_point for x in numbers)
-        return struct.pack(f"<{self.values}{letter}", *(min(max(q, low), high) for q in stored))
+        return struct.pack(self.form, *(min(max(q, low), high) for q in stored))
 
     def unpack(self, stored: bytes | memoryview) -> tuple[float, ...]:
         """The stored form to floats, all finite; else NonFiniteError, or InferenceError for a wrong length."""
         if len(stored) != self.stored_bytes:
             raise InferenceError(f"output of {len(stored)} bytes, the model declared {self.stored_bytes}")
         if self.dtype == "float32":
-            numbers: tuple[float, ...] = struct.unpack(f"<{self.values}f", stored)
+            numbers: tuple[float, ...] = struct.unpack(self.form, stored)
             if not math.isfinite(sum(numbers)):
                 raise NonFiniteError("the model's output is not finite", numbers)
             return numbers
-        letter = _QUANTISED[self.dtype][0]
-        return tuple((q - self.zero_point) * self.scale for q in struct.unpack(f"<{self.values}{letter}", stored))
+        return tuple((q - self.zero_point) * self.scale for q in struct.unpack(self.form, stored))
 
 
 def _round(x: float) -> int:

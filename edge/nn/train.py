@@ -5,7 +5,7 @@ A call works without the GIL on memory that belongs to its objects: no two threa
 
 import struct
 from array import array
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from math import isfinite
 from typing import Any, Final, NamedTuple
 
@@ -176,28 +176,14 @@ class Numbers:
         return array("f", self._memory[name].read(0, self._memory[name].size))
 
 
-class Trainer:
-    """One network on its way. Raises ModelError when shape, loss and set do not fit together."""
+class Training:
+    """A network on its way, epoch by epoch. Who makes one sets `_training`, the struct of the C side's epoch."""
 
-    def __init__(
-        self, perceptron: Perceptron, columns: Columns, rule: Rule, weights: "array[float]", *, seed: int = 0,
-        mask: "array[float] | None" = None,
-    ):  # fmt: skip
-        check_widths(perceptron.shape, columns)
-        check_slopes(perceptron.shape)
-        count = perceptron.shape.parameters
-        assert len(weights) == count and (mask is None or len(mask) == count)
-        self._owners = perceptron, columns, _ffi.new("syn_rule *", fields(rule))
-        self._numbers = Numbers(rule, weights)
-        self._training = self._numbers.into(_ffi.new("syn_training *"))
-        self._training.mlp, self._training.set, self._training.rule = perceptron.handle, columns.handle, self._owners[2]
-        self._training.scratch = perceptron.scratch
-        self._mask = None if mask is None else _ffi.new("float[]", mask.tolist())
-        self._training.mask = _ffi.NULL if self._mask is None else self._mask
-        self._order = _ffi.new("uint32_t[]", list(range(columns.rows)))
-        self._training.order, self._training.random = self._order, seed
-        self._training.batch = rule.batch or columns.rows
-        self._outputs = columns.rows * columns.outputs
+    _training: Any
+
+    def __init__(self, epoch: Callable[[Any], float], numbers: Numbers, judged: int, hint: str):
+        """`judged`: outputs that an epoch's loss is the sum over. `hint`: what else may help when numbers diverge."""
+        self._epoch, self._numbers, self._judged, self._hint = epoch, numbers, judged, hint
         self.epochs = 0
         """Done so far."""
 
@@ -208,20 +194,44 @@ class Trainer:
 
     @property
     def kept(self) -> "array[float]":
-        """The weights before the last epoch, which its loss is of when all rows make one step."""
+        """The weights before the last epoch, which its loss is of when the whole set makes one step."""
         return self._numbers.copy("kept")
 
     def epoch(self) -> float:
         """One pass over the set; the mean loss of an output. Raises DivergedError when it is not finite, and keeps the
         weights with which everything was."""
-        loss = float(_lib.syn_train_epoch(self._training))
+        loss = float(self._epoch(self._training))
         if not isfinite(loss):
             raise DivergedError(
                 f"epoch {self.epochs + 1} made numbers that are not finite; the weights of epoch {self.epochs} "
-                "are kept (allowed: finite; a lower rate or other inputs may help)"
+                f"are kept (allowed: finite; a lower rate or {self._hint} may help)"
             )
         self.epochs += 1
-        return loss / self._outputs
+        return loss / self._judged
+
+
+class Trainer(Training):
+    """Of a perceptron. Raises ModelError when shape, loss and set do not fit together."""
+
+    def __init__(
+        self, perceptron: Perceptron, columns: Columns, rule: Rule, weights: "array[float]", *, seed: int = 0,
+        mask: "array[float] | None" = None,
+    ):  # fmt: skip
+        check_widths(perceptron.shape, columns)
+        check_slopes(perceptron.shape)
+        count = perceptron.shape.parameters
+        assert len(weights) == count and (mask is None or len(mask) == count)
+        self._owners = perceptron, columns, _ffi.new("syn_rule *", fields(rule))
+        judged = columns.rows * columns.outputs
+        super().__init__(_lib.syn_train_epoch, Numbers(rule, weights), judged, "other inputs")
+        self._training = self._numbers.into(_ffi.new("syn_training *"))
+        self._training.mlp, self._training.set, self._training.rule = perceptron.handle, columns.handle, self._owners[2]
+        self._training.scratch = perceptron.scratch
+        self._mask = None if mask is None else _ffi.new("float[]", mask.tolist())
+        self._training.mask = _ffi.NULL if self._mask is None else self._mask
+        self._order = _ffi.new("uint32_t[]", list(range(columns.rows)))
+        self._training.order, self._training.random = self._order, seed
+        self._training.batch = rule.batch or columns.rows
 
 
 def check_loss(shape: Shape, loss: str) -> None:

@@ -151,10 +151,8 @@ class Agent:
             self.shed(window)
             return None
         trouble = self._misfit(outputs)
-        if not trouble:
-            for index, output in enumerate(outputs):
-                if not isfinite(output):
-                    return self._stop(window, f"output {index} of the model is {output}, not a finite number")
+        if not trouble and not all(map(isfinite, outputs)):
+            return self._stop(window, outputs)
         answer = Fault(trouble) if trouble else self._decider.decide(outputs)
         self._is_gap_due |= window.gap
         match answer:
@@ -194,8 +192,10 @@ class Agent:
             return f"{len(outputs)} outputs came; expected are {self._width}"
         return ""
 
-    def _stop(self, window: Window, text: str) -> Event:
+    def _stop(self, window: Window, outputs: tuple[float, ...]) -> Event:
         """The window counts as recorded: the event is what became of it."""
+        index, output = next((index, output) for index, output in enumerate(outputs) if not isfinite(output))
+        text = f"output {index} of the model is {output}, not a finite number"
         self._stopped = f"stopped until the next start: {text}"
         self._errors += 1
         self._settle(window.retires)

@@ -1,4 +1,4 @@
-"""A real Mosquitto for tests of links."""
+"""A real Mosquitto for tests of links, and LiteRT's reference kernels for those of models."""
 
 from collections.abc import Iterator
 
@@ -6,6 +6,11 @@ import pytest
 
 from edge.shell.broker import HostedBroker
 from edge.shell.broker_config import BrokerOptions
+from tests.integration import tflite_venv
+from tests.reference.litert import Oracle
+
+LITERT_FOLDER = tflite_venv.ROOT / ".venv-litert"
+LITERT_REQUIREMENTS = tflite_venv.ROOT / "deploy" / "requirements" / "litert.txt"
 
 
 @pytest.fixture
@@ -25,3 +30,14 @@ def broker(hosted: tuple[HostedBroker, int]) -> HostedBroker:
 @pytest.fixture
 def port(hosted: tuple[HostedBroker, int]) -> int:
     return hosted[1]
+
+
+@pytest.fixture(scope="module")
+def oracle() -> Iterator[Oracle]:
+    try:
+        python = tflite_venv.make(LITERT_FOLDER, "--no-deps", "-r", str(LITERT_REQUIREMENTS))
+    except RuntimeError as error:
+        pytest.skip(f"no ai-edge-litert here: {error}")
+    asked = Oracle(python)
+    yield asked
+    asked.close()

@@ -7,7 +7,6 @@ SYNEDGE_PARITY_CASES asks for more than 25 models an operator and type; SYNEDGE_
 import os
 import random
 import struct
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -19,31 +18,17 @@ from edge.nn.network import Network
 from edge.nn.plan import LOWERINGS, lower
 from edge.nn.tflite import read
 from edge.nn.tflite_writer import write_tflite
-from tests.integration import tflite_venv
 from tests.nn.cases import BOTH, OPERATORS, Case, draw, draw_chain
 from tests.reference.litert import Oracle
 from tests.unit.shell.test_engine_native import WORDS, spoken
 
 CASES = int(os.environ.get("SYNEDGE_PARITY_CASES") or (500 if os.environ.get("SYNEDGE_SLOW") else 25))
-FOLDER = tflite_venv.ROOT / ".venv-litert"
-REQUIREMENTS = tflite_venv.ROOT / "deploy" / "requirements" / "litert.txt"
 FLOAT_BOUND = 1e-5
 REFUSED = {
     ("UNIDIRECTIONAL_SEQUENCE_LSTM", "int8"): "is int8",
     ("UNIDIRECTIONAL_SEQUENCE_LSTM", "float32"): "with other gates than the plain four",
 }
 """What the native engine leaves to others, and the words in which it says so."""
-
-
-@pytest.fixture(scope="module")
-def oracle() -> Iterator[Oracle]:
-    try:
-        python = tflite_venv.make(FOLDER, "--no-deps", "-r", str(REQUIREMENTS))
-    except RuntimeError as error:
-        pytest.skip(f"no ai-edge-litert here: {error}")
-    asked = Oracle(python)
-    yield asked
-    asked.close()
 
 
 def native(case: Case) -> Network | None:

@@ -2,7 +2,6 @@
 
 import struct
 from array import array
-from collections.abc import Iterator
 from random import Random
 
 import pytest
@@ -17,22 +16,10 @@ from edge.nn.recurrent import RECURRENT_RULES, Recurrent, RecurrentNetwork, Recu
 from edge.nn.tflite import read
 from edge.nn.train import RULES, Columns, Perceptron, Trainer
 from edge.nn.trainable import layered, to_layers
-from tests.integration.test_parity import FOLDER, REQUIREMENTS, tflite_venv
 from tests.nn.recall import recall
 from tests.reference.litert import Oracle
 
 ROWS = 400
-
-
-@pytest.fixture(scope="module")
-def oracle() -> Iterator[Oracle]:
-    try:
-        python = tflite_venv.make(FOLDER, "--no-deps", "-r", str(REQUIREMENTS))
-    except RuntimeError as error:
-        pytest.skip(f"no ai-edge-litert here: {error}")
-    asked = Oracle(python)
-    yield asked
-    asked.close()
 
 
 def test_the_reference_kernels_remember_the_same(oracle: Oracle):

@@ -12,6 +12,7 @@ import tempfile
 import time
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -84,12 +85,8 @@ def networks(folder: Path, repeat: int) -> list[dict[str, Any]]:
     for net in (*nets, *wake_words()):
         network = Network(lower(read(net.path.read_bytes(), net.name), net.name))
         given = stored_input(network.input)
-        rows.append(timed(f"{net.name} ({net.shape}), {net.dtype}", repeat, _invocation(network, given)))
+        rows.append(timed(f"{net.name} ({net.shape}), {net.dtype}", repeat, partial(network.invoke, given)))
     return rows
-
-
-def _invocation(network: Network, stored: bytes) -> Callable[[], object]:
-    return lambda: network.invoke(stored)
 
 
 def many(repeat: int) -> dict[str, Any]:

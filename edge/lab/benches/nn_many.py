@@ -6,6 +6,7 @@ import mmap
 from array import array
 from pathlib import Path
 from random import Random
+from time import perf_counter_ns
 
 from edge.lab._loop import born_and_gone, read
 from edge.nn import kernels
@@ -31,8 +32,6 @@ class Swarm:
 
     def python(self, calls: int) -> int:
         """The call as Python makes it, inputs and outputs in buffers that are there."""
-        from time import perf_counter_ns
-
         run, numbers = self._batch.run, range(calls)
         begun_ns = perf_counter_ns()
         for _ in numbers:
@@ -73,8 +72,6 @@ class Nursery:
         return born_and_gone(kernels.function("syn_spawn"), kernels.function("syn_evict"), slab, pattern, calls)
 
     def python(self, calls: int) -> int:
-        from time import perf_counter_ns
-
         spawn, evict, numbers = self._population.spawn, self._population.evict, range(calls)
         begun_ns = perf_counter_ns()
         for _ in numbers:
