@@ -14,6 +14,8 @@ from setuptools import Extension, setup
 EXTENSIONS = {
     "edge.wire._cbor": "cython/cbor.pyx",
     "edge.wire._event": "cython/event.pyx",
+    "edge.wire._speaker": "cython/speaker.pyx",
+    "edge.shell._packets": "cython/packets.pyx",
     "edge.dag._crc32c": "cython/crc32c.pyx",
     "edge.nn._call": "cython/call.pyx",
     "edge.lab._loop": "cython/loop.pyx",

@@ -13,6 +13,7 @@ from edge.wire.frame import Range, VertexFrame
 LOAD_VERTICES = 4
 """Vertices read at once: whoever speaks waits as long as these take, about half a millisecond."""
 RANGE_OVERHEAD_BYTES = 24
+_NOTHING = (0, 0)
 
 
 def size_of(given: Range) -> int:
@@ -49,6 +50,9 @@ class Serving:
         self._lines = deque(line for line in lines if line.keys)
         self._at = 0
         self._line: list[tuple[VertexFrame, bytes | None]] = []
+        """Read and in no chunk yet."""
+        self._looked = self._signed = _NOTHING
+        """(vertices, bytes) from its beginning that fit into a chunk, and up to the last signature among them."""
         self.is_done = not self._lines
 
     def next_keys(self) -> list[VertexKey]:
@@ -77,6 +81,7 @@ class Serving:
         if is_last:
             chunks += self._cut(ended=True)
             self._line.clear()
+            self._looked = self._signed = _NOTHING
             self._lines.popleft()
             self._at = 0
         return chunks
@@ -87,25 +92,33 @@ class Serving:
         return ranges
 
     def _cut(self, *, ended: bool) -> list[tuple[Range, ...]]:
+        """What is looked at already is not looked at again: a line is read in many small loads."""
         chunks: list[tuple[Range, ...]] = []
         while self._line and self._budget_bytes > 0:
-            size, signed, used = 0, 0, 0
-            for count, (frame, signature) in enumerate(self._line, 1):
-                grown = size + len(frame.header) + len(frame.body or b"") + 8
-                if grown + len(signature or b"") + RANGE_OVERHEAD_BYTES > CHUNK_BYTES:
-                    break
-                size = grown
-                if signature is not None:
-                    signed, used = count, size + len(signature) + RANGE_OVERHEAD_BYTES
-            else:
-                if not ended:
-                    return chunks
+            is_full = self._look_on()
+            if not is_full and not ended:
+                break
+            signed, size = self._signed
             if not signed:
                 self._line.clear()
-                return chunks
-            chunks += self._add(self._line[:signed], used)
-            del self._line[:signed]
+            else:
+                chunks += self._add(self._line[:signed], size)
+                del self._line[:signed]
+            self._looked, self._signed = _NOTHING, _NOTHING
         return chunks
+
+    def _look_on(self) -> bool:
+        """How much of the line fits into a chunk, and up to which signature; whether the next one would be too much."""
+        count, size = self._looked
+        for frame, signature in self._line[count:]:
+            grown = size + len(frame.header) + len(frame.body or b"") + 8
+            if grown + len(signature or b"") + RANGE_OVERHEAD_BYTES > CHUNK_BYTES:
+                return True
+            count, size = count + 1, grown
+            self._looked = (count, size)
+            if signature is not None:
+                self._signed = (count, size + len(signature) + RANGE_OVERHEAD_BYTES)
+        return False
 
     def _add(self, vertices: list[tuple[VertexFrame, bytes | None]], size: int) -> list[tuple[Range, ...]]:
         chunks = []

@@ -42,7 +42,6 @@ from edge.wire.frame import (
     RequestFrame,
     VertexFrame,
     Want,
-    claimed_speaker,
     decode_frontier,
     decode_request,
     decode_vertex,
@@ -52,6 +51,7 @@ from edge.wire.frame import (
 )
 from edge.wire.refusal import Refusal
 from edge.wire.roster import Roster
+from edge.wire.speaker import claimed_speaker
 
 LOST_ASK_MS = 1_000.0
 """Whether others have what our disk has lost is looked at this often."""

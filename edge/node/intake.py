@@ -20,6 +20,8 @@ from edge.limits import (
     LIVE_VERTICES_BURST,
     LIVE_VERTICES_PER_S,
     TICKETS_MAX,
+    UNFIT_VERTICES_BURST,
+    UNFIT_VERTICES_PER_S,
 )
 from edge.mesh.allowance import Allowance
 from edge.mesh.repair import Repair
@@ -65,6 +67,8 @@ class Intake:
         """Of vertices whose signature is being checked: anyone on the broker can send those."""
         self._allowance = Allowance(LIVE_VERTICES_PER_S, LIVE_VERTICES_BURST)
         """Of valid vertices: nobody else can use up an author's."""
+        self._unfit_allowance = Allowance(UNFIT_VERTICES_PER_S, UNFIT_VERTICES_BURST)
+        """Of checks of what would have to wait. Anyone can use up a member's: repair brings what is dropped then."""
         self._forks = forks
         self._custody = custody
         self._met = met
@@ -111,9 +115,7 @@ class Intake:
             self.dropped_greedy += 1
             until_ms = self._allowance.at_ms(header.author, now.mono_ms, LIVE_VERTICES_BURST / 8)
             self._desk.do(Hush(header.author, until_ms))
-        elif len(self._checking) >= CHECKING_MAX // 2 and not self._fits(header):
-            self.dropped_unfit += 1
-        elif self._screen(header, payload):
+        elif self._screen(header, payload) and self._is_worth_a_check(header, now):
             self._check((Candidate(header, frame.signature, frame.body),), frame.signature)
 
     def reply(self, reply: ReplyFrame, now: Instant) -> None:
@@ -176,10 +178,21 @@ class Intake:
         return any(isinstance(item, Ack) and holds(item.author) for item in header.items)
 
     def _fits(self, header: Header) -> bool:
-        """Whether it goes on from what we hold or are about to. What does not would have to wait even if it is good:
-        while others wait for the verifier, it is not worth a check."""
-        held = header.prev is None or self._admission.graph.find(header.author, header.seq - 1, header.prev)
-        return bool(held) or header.prev in self._checking
+        """Whether it begins a line, or goes on from what we hold or are about to."""
+        graph = self._admission.graph
+        if header.prev is None:
+            return not graph.highest_seq(header.author)
+        return header.prev in self._checking or graph.find(header.author, header.seq - 1, header.prev) is not None
+
+    def _is_worth_a_check(self, header: Header, now: Instant) -> bool:
+        """Not what would have to wait even if it is good, while others wait for the verifier or often in one name."""
+        if self._fits(header):
+            return True
+        if len(self._checking) >= CHECKING_MAX // 2 or not self._unfit_allowance.has(header.author, now.mono_ms):
+            self.dropped_unfit += 1
+            return False
+        self._unfit_allowance.spend(header.author, now.mono_ms)
+        return True
 
     def _lacks_signature(self, header: Header) -> bool:
         return self._admission.graph.lacks_signature(header.key, header.id)

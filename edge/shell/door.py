@@ -22,7 +22,8 @@ from edge.limits import (
 )
 from edge.mesh.allowance import Allowance
 from edge.shell.topics import OWNED
-from edge.wire.frame import Channel, claimed_speaker
+from edge.wire.frame import Channel
+from edge.wire.speaker import claimed_speaker
 
 if TYPE_CHECKING:
     from edge.shell.mqtt import Inbound

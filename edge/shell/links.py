@@ -16,7 +16,8 @@ from edge.shell.candidates import Target
 from edge.shell.mqtt import COUNTED, NO_SENDER, Ears, Inbound, Link, MqttOptions, Watch
 from edge.shell.topics import ADDRESSED
 from edge.shell.twins import Twins
-from edge.wire.frame import Channel, claimed_speaker
+from edge.wire.frame import Channel
+from edge.wire.speaker import claimed_speaker
 
 ROUTED = tuple(channel for channel in ADDRESSED if channel is not Channel.REQUEST)
 """Channels of which one member is to get one copy."""
@@ -176,7 +177,7 @@ class Links:
             heard[sender] = link
         self._deliver(inbound)
 
-    def _is_twin(self, link: Link, topic: str, payload: bytes) -> bool:
+    def _is_twin(self, link: Link, topic: bytes | str, payload: bytes) -> bool:
         return len(self._used) > 1 and self._twins.is_second(topic, payload, id(link))
 
 

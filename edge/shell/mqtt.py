@@ -21,8 +21,8 @@ from edge.shell.pump import Pump, Sent
 from edge.shell.topics import (
     BYTES_MAX,
     NO_MEMBER,
-    OWNED,
     RETAINED,
+    Place,
     frame_filters,
     frame_topic,
     host_topic,
@@ -97,7 +97,7 @@ class Ears(NamedTuple):
     deliver: Callable[[Inbound], None]
     hint: Callable[[int, bytes], None] = lambda index, payload: None
     """The broker that a member says it hosts; empty when it does not any more."""
-    is_twin: Callable[[str, bytes], bool] = lambda topic, payload: False
+    is_twin: Callable[[bytes | str, bytes], bool] = lambda topic, payload: False
     """Whether another link has brought this message already."""
 
 
@@ -142,6 +142,7 @@ class Link:
         self._watches = tuple(watches)
         self._gateways: tuple[int, ...] = ()
         self._prefix = prefix_of(options.site)
+        self._prefix_bytes = self._prefix.encode()
         self._presence = presence_of(options.node)
         self._host = host_topic(self._prefix, options.index)
         self._claims = {self._presence: b"online", self._host: b""}
@@ -340,16 +341,24 @@ class Link:
             self._reason = lost if code.value == _UNSPECIFIED else str(code).lower()
 
     def _published(self, name: bytes, payload: bytes, is_remembered: bool) -> None:
+        place = parse_frame_topic(name, self._prefix_bytes)
+        if place is not None:
+            return self._take_frame(name, place, payload, is_remembered)
         try:
             topic = name.decode()
         except UnicodeDecodeError:
             self._counts["dropped_malformed"] += 1
-            return
+            return None
         if self._claims.get(topic, payload) != payload:
             self._is_contradicted = True
         if not topic.startswith(self._prefix):
             return self._take_text(topic, payload)
-        return self._take_frame(topic, payload, is_remembered)
+        host = parse_host_topic(topic[len(self._prefix) :])
+        if host is None:
+            self._counts["dropped_malformed"] += 1
+        elif host != self.options.index:
+            self._ears.hint(host, payload)
+        return None
 
     def _take_text(self, topic: str, payload: bytes) -> None:
         callbacks = [watch.callback for watch in self._watches if topic_matches_sub(watch.topic_filter, topic)]
@@ -362,28 +371,18 @@ class Link:
             for callback in callbacks:
                 callback(topic, payload)
 
-    def _take_frame(self, topic: str, payload: bytes, is_remembered: bool) -> None:
-        name = topic[len(self._prefix) :]
-        place = parse_frame_topic(name)
-        if place is None:
-            host = parse_host_topic(name)
-            if host is None:
-                self._counts["dropped_malformed"] += 1
-            elif host != self.options.index:
-                self._ears.hint(host, payload)
-            return
-        owned = place.channel in OWNED
-        if owned and place.member == self.options.index:
+    def _take_frame(self, name: bytes, place: Place, payload: bytes, is_remembered: bool) -> None:
+        if place.is_owned and place.member == self.options.index:
             self._counts["echoes"] += 1
-        elif len(payload) > BYTES_MAX[place.channel]:
+        elif len(payload) > place.bytes_max:
             self._counts["dropped_oversize"] += 1
-        elif not self._is_twin(topic, payload):
+        elif not self._is_twin(name, payload):
             self._counts["frames_in"] += 1
             self._counts["bytes_in"] += len(payload)
-            sender = place.member if owned else NO_SENDER
+            sender = place.member if place.is_owned else NO_SENDER
             self._ears.deliver(Inbound(place.channel, sender, payload, is_remembered))
 
-    def _is_twin(self, topic: str, payload: bytes) -> bool:
+    def _is_twin(self, topic: bytes | str, payload: bytes) -> bool:
         is_twin = self._ears.is_twin(topic, payload)
         self._counts["twins"] += is_twin
         return is_twin

@@ -32,6 +32,10 @@ class Place(NamedTuple):
 
     channel: Channel
     member: int
+    is_owned: bool
+    """Whether it is of that member, who says it."""
+    bytes_max: int
+    """Of a frame there."""
 
 
 def prefix_of(site: str) -> str:
@@ -65,20 +69,24 @@ def frame_filters(prefix: str, own: int, *, keep_all: bool, gateways: Iterable[i
     return [prefix + name for name in names]
 
 
-def parse_frame_topic(name: str) -> Place | None:
-    """The part of a topic after the prefix; None if it is none of ours. An index has exactly one spelling."""
-    return _parsed(name) if len(name) <= _NAME_MAX else None
+def parse_frame_topic(topic: bytes, prefix: bytes) -> Place | None:
+    """What a topic says; None if it is none of ours. An index has exactly one spelling."""
+    return _parsed(topic, prefix) if len(topic) <= len(prefix) + _NAME_MAX else None
 
 
 @lru_cache(maxsize=limits.MEMBERS_MAX)
-def _parsed(name: str) -> Place | None:
+def _parsed(topic: bytes, prefix: bytes) -> Place | None:
     """Remembered, and anyone can say any topic: so it is asked of short ones alone."""
-    word, slash, digits = name.partition("/")
+    if not topic.startswith(prefix) or not topic.isascii():
+        return None
+    word, slash, digits = topic[len(prefix) :].decode().partition("/")
     channel = _CHANNELS.get(word)
     if channel is Channel.ROSTER:
-        return Place(channel, NO_MEMBER) if not slash else None
+        return Place(channel, NO_MEMBER, False, BYTES_MAX[channel]) if not slash else None
     index = _index(digits)
-    return Place(channel, index) if channel is not None and index is not None else None
+    if channel is None or index is None:
+        return None
+    return Place(channel, index, channel in OWNED, BYTES_MAX[channel])
 
 
 def parse_host_topic(name: str) -> int | None:

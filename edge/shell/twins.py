@@ -26,7 +26,7 @@ class Twins:
     def __len__(self) -> int:
         return len(self._fresh) + len(self._old)
 
-    def is_second(self, topic: str, payload: bytes, link: int) -> bool:
+    def is_second(self, topic: bytes | str, payload: bytes, link: int) -> bool:
         """Whether another link has brought this message, which is thereby forgotten."""
         digest = hash((topic, payload))
         now = self._clock()

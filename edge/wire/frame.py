@@ -134,50 +134,6 @@ def decode_vertex(raw: bytes) -> VertexFrame | Refusal:
     return Refusal("frame-shape")
 
 
-_BEFORE_SITE = {
-    Channel.VERTEX: b"\x8c",  # the header's twelve fields
-    Channel.FRONTIER: b"\x85",
-    Channel.REQUEST: b"\x85",
-}
-_HEADER_AT = {0x58: 3, 0x59: 4}  # behind the frame's head and that of a byte string of one or two bytes of length
-_BYTES_OF_UINT = {0x18: 1, 0x19: 2, 0x1A: 4}
-
-
-def claimed_speaker(channel: Channel, raw: bytes) -> int | None:
-    """Which member a vertex, frontier or request says it is by, from its first bytes alone; None if it is none.
-
-    The rest is not looked at: this is for whoever has to choose what to decode. What a decoder takes has a speaker.
-    """
-    try:
-        at = 0
-        if channel is Channel.VERTEX:
-            at = _HEADER_AT[raw[1]] if raw[0] == 0x83 else len(raw)
-        if raw[at : at + 1] != _BEFORE_SITE[channel]:
-            return None
-        at += 1
-        if channel is Channel.VERTEX:
-            _, at = _uint(raw, at)
-        if raw[at] != 0x48:
-            return None
-        at += 9
-        if channel is not Channel.REQUEST:
-            _, at = _uint(raw, at)
-        return _uint(raw, at)[0]
-    except (IndexError, KeyError):
-        return None
-
-
-def _uint(raw: bytes, at: int) -> tuple[int, int]:
-    """An index at a place, and the place behind it; KeyError or IndexError if none is there."""
-    first = raw[at]
-    if first < 0x18:
-        return first, at + 1
-    end = at + 1 + _BYTES_OF_UINT[first]
-    if end > len(raw):
-        raise IndexError
-    return int.from_bytes(raw[at + 1 : end], "big"), end
-
-
 def encode_frontier(frame: FrontierFrame) -> bytes:
     """ValueError (our own bug) for entries out of order or too many."""
     flat: list[int] = []

@@ -13,7 +13,6 @@ from edge.wire.frame import (
     Channel,
     FrontierFrame,
     RequestFrame,
-    claimed_speaker,
     decode_frontier,
     decode_request,
     decode_vertex,
@@ -22,6 +21,7 @@ from edge.wire.frame import (
     encode_vertex,
 )
 from edge.wire.refusal import REASONS, Refusal
+from edge.wire.speaker import claimed_speaker
 from edge.wire.vertex import (
     Ack,
     BodyRef,

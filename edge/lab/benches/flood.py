@@ -31,7 +31,7 @@ WINDOW_MS = 20
 
 
 class Kind(NamedTuple):
-    """A way to misbehave: how often at most, 0 for as fast as the broker takes it."""
+    """A way to misbehave, and how often a second at most."""
 
     name: str
     per_s: float
@@ -40,7 +40,7 @@ class Kind(NamedTuple):
 
 KINDS = (
     Kind("greedy", 3000.0, "a member signs tiny vertices, as many as a core of its own can"),
-    Kind("junk", 0.0, "an outsider says what is not a vertex or of nobody"),
+    Kind("junk", 40_000.0, "an outsider says what is not a vertex or of nobody"),
     Kind("forged", 3000.0, "an outsider says vertices in the names of members"),
     Kind("frontiers", 1000.0, "an outsider says in the names of members that they hold what is not there"),
     Kind("requests", 1000.0, "an outsider asks for everything in the names of members"),

@@ -13,6 +13,8 @@ from edge.limits import (
     SERVE_LOADS_MAX,
     SERVE_REQUESTS_BURST,
     SERVE_REQUESTS_PER_S,
+    UNFIT_VERTICES_BURST,
+    UNFIT_VERTICES_PER_S,
 )
 from edge.wire.frame import Channel, RequestFrame, Want, decode_reply, encode_request, encode_vertex
 from edge.wire.vertex import Header, encode_header
@@ -118,6 +120,23 @@ def test_what_could_not_be_placed_is_not_checked_while_others_wait():
     assert world.is_converged()
 
 
+def test_what_would_have_to_wait_is_checked_so_often_in_one_name_and_no_more():
+    """Whoever forges in a member's name cannot keep the verifier busy; what goes on from what is held is checked."""
+    world = three()
+    frames = frames_by(world, "a", 3)
+    assert receive(world, "c", frames[:1]) == 1
+    lies = [forged(frames[1], seq=5, prev=bytes(32), hlc=number << 16) for number in range(UNFIT_VERTICES_BURST + 50)]
+    begun_again = [forged(frames[1], seq=1, prev=None, incarnation=7, hlc=number << 16) for number in range(50)]
+    assert receive(world, "c", lies + begun_again, good=False) == UNFIT_VERTICES_BURST
+    assert world.machines["c"].node.counts()["dropped_unfit"] == 100
+    assert receive(world, "c", frames_by(world, "b", 2)[1:]) == 1, "another's share has become no less"
+    assert receive(world, "c", frames[1:2]) == 1, "nor is a line held up"
+    world.ms += 1000
+    assert receive(world, "c", lies, good=False) == UNFIT_VERTICES_PER_S
+    world.run(15)
+    assert world.is_converged()
+
+
 def test_junk_costs_no_check_and_leaves_no_state():
     world = three()
     random = Random(3)
@@ -144,7 +163,10 @@ def test_a_parent_that_nobody_has_parks_no_more_than_is_bounded_under_a_flood():
     """Valid vertices that name what is not there: they wait within their author's bound, the rest is refused."""
     world = three()
     frames = frames_by(world, "a", 400)
-    checks = receive(world, "c", frames[1:])
+    checks = 0
+    for frame in frames[1:]:
+        world.ms += 1000 / UNFIT_VERTICES_PER_S
+        checks += receive(world, "c", [frame])
     counts = world.machines["c"].node.counts()
     assert checks == 399 and counts["pending"] == 256 and counts["refused_pending_full"] == 143
     assert receive(world, "c", frames_by(world, "b", 10)) == 10

@@ -5,22 +5,27 @@ from random import Random
 import pytest
 
 from edge.limits import BROKER_PACKET_BYTES_MAX
+from edge.shell import _packets
 from edge.shell.packets import Packets
+from tests.reference import packets as slow
 
 PINGRESP = b"\xd0\x00"
 SUBACK = b"\x90\x03\x00\x01\x00"
 QOS_1 = b"\x32\x08\x00\x01t\x00\x07abc"
 
 
-def publish(topic: bytes, payload: bytes, flags: int = 0) -> bytes:
-    body = len(topic).to_bytes(2, "big") + topic + payload
-    head = bytearray([0x30 | flags])
+def packet(first: int, body: bytes) -> bytes:
+    head = bytearray([first])
     length = len(body)
     while True:
         length, low = divmod(length, 128)
         head.append(low | (0x80 if length else 0))
         if not length:
             return bytes(head) + body
+
+
+def publish(topic: bytes, payload: bytes, flags: int = 0) -> bytes:
+    return packet(0x30 | flags, len(topic).to_bytes(2, "big") + topic + payload)
 
 
 def cut(packets: Packets, stream: bytes, sizes: list[int]) -> list[tuple[bytes | None, bytes, bool]]:
@@ -65,6 +70,21 @@ def test_one_that_is_too_large_is_not_kept():
     head = publish(b"t", bytes(BROKER_PACKET_BYTES_MAX + 1))[:1000]
     assert list(packets.cut(head)) == []
     assert packets._rest == b""
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_whatever_comes_is_cut_as_the_standard_says(seed):
+    random = Random(seed)
+    firsts = [0x30, 0x30, 0x31, 0x38, 0x32, 0x3F, 0xD0, 0x00, 0x34]
+    ends = [b"", b"\x30", b"\x30\xff\xff\xff", b"\x30\xff\xff\xff\xff\x01", b"\x30\xff\x01\0"]
+    for _ in range(300):
+        stream = b""
+        for _ in range(random.randrange(4)):
+            body = bytes([0, random.randrange(6)]) + random.randbytes(random.choice([0, 1, 3, 10, 125, 126, 300]))
+            stream += packet(random.choice(firsts), body[random.choice([0, 0, 0, 1, 2]) :])
+        stream += random.choice([*ends, random.randbytes(9)])
+        stream = stream[: random.randrange(len(stream) + 1)] if random.random() < 0.3 else stream
+        assert _packets.cut(stream, 200) == slow.cut(stream, 200)
 
 
 @pytest.mark.parametrize(

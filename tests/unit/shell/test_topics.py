@@ -4,6 +4,7 @@ import pytest
 
 from edge import limits
 from edge.shell.topics import (
+    BYTES_MAX,
     NO_MEMBER,
     Place,
     _parsed,
@@ -19,13 +20,18 @@ from edge.wire.frame import Channel
 PREFIX = prefix_of("0123456789abcdef")
 
 
+def parse(topic: str) -> Place | None:
+    return parse_frame_topic(topic.encode(), PREFIX.encode())
+
+
 @pytest.mark.parametrize("channel", list(Channel))
 @pytest.mark.parametrize("member", [0, 7, limits.INDEX_MAX])
 def test_a_topic_reads_back(channel, member):
     topic = frame_topic(PREFIX, channel, member)
     assert topic.startswith("synedge/1/0123456789abcdef/")
     expected = NO_MEMBER if channel is Channel.ROSTER else member
-    assert parse_frame_topic(topic.removeprefix(PREFIX)) == Place(channel, expected)
+    is_owned = channel in (Channel.VERTEX, Channel.FRONTIER)
+    assert parse(topic) == Place(channel, expected, is_owned, BYTES_MAX[channel])
 
 
 @pytest.mark.parametrize(
@@ -49,7 +55,13 @@ def test_a_topic_reads_back(channel, member):
     ],
 )
 def test_other_names_are_none_of_ours(name):
-    assert parse_frame_topic(name) is None
+    assert parse(PREFIX + name) is None
+
+
+@pytest.mark.parametrize("topic", ["v/1", "synedge/1/0123456789abcdee/v/1", "synedge/n/a/presence", PREFIX])
+def test_topics_elsewhere_are_none_of_ours(topic):
+    assert parse(topic) is None
+    assert parse_frame_topic(PREFIX.encode() + b"v/\xff", PREFIX.encode()) is None
 
 
 def test_a_node_that_keeps_only_its_own_hears_gateways_alone():
@@ -61,17 +73,17 @@ def test_a_node_that_keeps_only_its_own_hears_gateways_alone():
 
 
 def test_the_topic_of_a_host_reads_back_and_is_no_frame():
-    name = host_topic(PREFIX, 7).removeprefix(PREFIX)
-    assert parse_host_topic(name) == 7
-    assert parse_frame_topic(name) is None
+    topic = host_topic(PREFIX, 7)
+    assert parse_host_topic(topic.removeprefix(PREFIX)) == 7
+    assert parse(topic) is None
     assert [parse_host_topic(other) for other in ("h", "h/", "h/01", "h/x", "h/4294967296", "v/7")] == [None] * 6
 
 
 def test_what_is_remembered_of_topics_is_bounded_in_bytes_too():
     """Anyone can say any topic, of up to 64 kB."""
-    assert parse_frame_topic(f"v/{limits.INDEX_MAX}") == (Channel.VERTEX, limits.INDEX_MAX)
-    assert parse_frame_topic(f"rq/{limits.INDEX_MAX}") == (Channel.REQUEST, limits.INDEX_MAX)
+    assert parse(f"{PREFIX}v/{limits.INDEX_MAX}") is not None
+    assert parse(f"{PREFIX}rq/{limits.INDEX_MAX}") is not None
     before = _parsed.cache_info().currsize
-    assert parse_frame_topic("v/" + "1" * 60_000) is None
+    assert parse(PREFIX + "v/" + "1" * 60_000) is None
     assert _parsed.cache_info().currsize == before
     assert _parsed.cache_info().maxsize == limits.MEMBERS_MAX
