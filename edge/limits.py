@@ -80,7 +80,7 @@ SERVE_REQUESTS_PER_S = 16  # begun for one member: 4 MB of answers a second
 SERVE_REQUESTS_BURST = 64
 SERVE_ALL_PER_S = 32  # begun for all members together: 8 MB of answers a second
 SERVE_ALL_BURST = 128
-SERVE_VERTICES_MAX = 4096  # named for one answer, however much is asked for
+SERVE_VERTICES_MAX = 1024  # named for one answer, however much is asked for
 CHUNK_BYTES = 60 * 1024
 EVIDENCE_BYTES_MAX = CHUNK_BYTES  # one proof: the headers of both sides, each up to a signature
 
