@@ -100,10 +100,10 @@ uint32_t syn_weakest(const syn_population *population) {
     return weakest;
 }
 
-/* The beginning of the next network is on its way while this one computes: each begins on another page, across which no
- * processor fetches ahead by itself; once it reads there, it does. */
+/* The next network is on its way while this one computes: each begins on another page, across which no processor fetches ahead
+ * by itself. As far as a page; of what is longer, the processor does the rest once it reads there. */
 static void expect(const syn_population *population, uint32_t handle) {
-    enum { LINE = 64, AHEAD_MAX = 1024 };
+    enum { LINE = 64, AHEAD_MAX = 4096 };
     const uint32_t slot = handle & SYN_SLOTS_MAX;
     if (slot >= population->capacity) return;
     const uint8_t *at = population->slots + (size_t)slot * population->slot_bytes;

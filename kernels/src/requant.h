@@ -22,14 +22,4 @@ static inline int8_t syn_requantised(int32_t sum, const syn_requant *requant, si
     return (int8_t)syn_clamp(syn_wrap_add(scaled, requant->zero_point), requant->low, requant->high);
 }
 
-/* The same from output c on. */
-static inline syn_requant syn_requant_from(const syn_requant *requant, size_t c) {
-    syn_requant rest = *requant;
-    rest.bias += c;
-    rest.multiplier = requant->multiplier ? requant->multiplier + c : NULL;
-    rest.shift = requant->shift ? requant->shift + c : NULL;
-    rest.scale = requant->scale ? requant->scale + c : NULL;
-    return rest;
-}
-
 #endif

@@ -31,16 +31,13 @@ __attribute__((target("avx2"))) static inline __m256i syn_scale_avx2(__m256i sum
     return syn_divide_pot_avx2(syn_high_mul_avx2(sum, multiplier), _mm256_sub_epi32(zero, _mm256_min_epi32(shift, zero)));
 }
 
-/* Halves away from zero: what truncation leaves is exact, and from a half on it counts as one. */
+/* Halves away from zero: the largest double below a half is added before truncation, since a half itself would carry the
+ * largest double below a half up to one. */
 __attribute__((target("avx2"))) static inline __m128i syn_scale_f64_avx2(__m128i sum, const double *scale) {
-    const __m256d sign = _mm256_set1_pd(-0.0), most = _mm256_set1_pd(1e9);
+    const __m256d sign = _mm256_set1_pd(-0.0), most = _mm256_set1_pd(1e9), half = _mm256_set1_pd(0x1.fffffffffffffp-2);
     __m256d product = _mm256_mul_pd(_mm256_cvtepi32_pd(sum), _mm256_loadu_pd(scale));
     product = _mm256_max_pd(_mm256_min_pd(product, most), _mm256_xor_pd(most, sign));
-    __m256d whole = _mm256_round_pd(product, _MM_FROUND_TO_ZERO | _MM_FROUND_NO_EXC);
-    __m256d rest = _mm256_andnot_pd(sign, _mm256_sub_pd(product, whole));
-    __m256d one = _mm256_or_pd(_mm256_and_pd(product, sign), _mm256_set1_pd(1.0));
-    one = _mm256_and_pd(one, _mm256_cmp_pd(rest, _mm256_set1_pd(0.5), _CMP_GE_OQ));
-    return _mm256_cvtpd_epi32(_mm256_add_pd(whole, one));
+    return _mm256_cvttpd_epi32(_mm256_add_pd(product, _mm256_or_pd(_mm256_and_pd(product, sign), half)));
 }
 
 /* Sums of outputs c to c+7, without their bias. */

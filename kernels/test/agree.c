@@ -73,6 +73,21 @@ static void clear(void) {
     for (size_t i = 0; i < sizeof yf / sizeof yf[0][0]; i++) (&yf[0][0])[i] = 77.0f;
 }
 
+/* Sums that a scale takes to a half exactly, to the nearest double below one, and to either side of a whole number. */
+static int agree_at_halves(syn_s8_gemm_fn *kernel) {
+    static const double scales[] = {0.5, 0x1.fffffffffffffp-2, 0x1.0000000000001p-1, 1.5, 0.25, 1e12};
+    const syn_requant requant = {bias, multiplier, shift, scale, 0, -128, 127};
+    for (int c = 0; c < COLS + 8; c++) {
+        bias[c] = c / 6 - 5;
+        scale[c] = scales[c % 6];
+    }
+    clear();
+    memset(x8, 0, sizeof x8);
+    syn_s8_gemm__scalar(1, COLS, 1, x8, 1, packed8, 0, &requant, y8[0], COLS);
+    kernel(1, COLS, 1, x8, 1, packed8, 0, &requant, y8[1], COLS);
+    return memcmp(y8[0], y8[1], sizeof y8[0]) == 0;
+}
+
 static int agree_s8_gemm(syn_s8_gemm_fn *kernel) {
     size_t rows = 1 + chance(ROWS), cols = 1 + chance(COLS), depth = 1 + chance(DEPTH), stride = depth + chance(8);
     const syn_requant requant = any_requant();
@@ -82,7 +97,7 @@ static int agree_s8_gemm(syn_s8_gemm_fn *kernel) {
     int narrow = (int)syn_s8_pack(cols, depth, w8, packed8);
     syn_s8_gemm__scalar(rows, cols, depth, x8, stride, packed8, narrow, &requant, y8[0], cols);
     kernel(rows, cols, depth, x8, stride, packed8, narrow, &requant, y8[1], cols);
-    return same_s8();
+    return same_s8() && agree_at_halves(kernel);
 }
 
 static int agree_f32_gemm(syn_f32_gemm_fn *kernel) {

@@ -5,6 +5,7 @@
 #include "../requant_avx2.h"
 
 #define TARGET __attribute__((target("avx2")))
+enum { SIXTEEN = 2 * SYN_PANEL };
 
 void syn_s8_dwconv__scalar(size_t channels, const syn_taps *taps, const int8_t *x, const int8_t *w, int32_t x_zero,
                            const syn_requant *requant, int8_t *y);
@@ -27,17 +28,17 @@ TARGET static inline void sixteen(const syn_taps *taps, const int8_t *x, const i
 
 TARGET void syn_s8_dwconv__avx2(size_t channels, const syn_taps *taps, const int8_t *x, const int8_t *w, int32_t x_zero,
                                 const syn_requant *requant, int8_t *y) {
+    if (channels < SIXTEEN) {
+        syn_s8_dwconv__scalar(channels, taps, x, w, x_zero, requant, y);
+        return;
+    }
     const __m256i zero = _mm256_set1_epi16((int16_t)x_zero);
-    size_t c = 0;
-    for (; c + 16 <= channels; c += 16) {
+    for (size_t begin = 0; begin < channels; begin += SIXTEEN) {
+        const size_t c = begin + SIXTEEN <= channels ? begin : channels - SIXTEEN; /* some of the last ones twice */
         __m256i sums[2];
         sixteen(taps, x + c, w + c, zero, sums);
         syn_store_s8_avx2(y + c, SYN_PANEL, syn_requant_avx2(sums[0], requant, c));
-        syn_store_s8_avx2(y + c + 8, SYN_PANEL, syn_requant_avx2(sums[1], requant, c + 8));
-    }
-    if (c < channels) {
-        const syn_requant rest = syn_requant_from(requant, c);
-        syn_s8_dwconv__scalar(channels - c, taps, x + c, w + c, x_zero, &rest, y + c);
+        syn_store_s8_avx2(y + c + SYN_PANEL, SYN_PANEL, syn_requant_avx2(sums[1], requant, c + SYN_PANEL));
     }
 }
 #else

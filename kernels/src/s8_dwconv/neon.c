@@ -10,9 +10,13 @@ void syn_s8_dwconv__scalar(size_t channels, const syn_taps *taps, const int8_t *
 
 SYN_NEON_TARGET void syn_s8_dwconv__neon(size_t channels, const syn_taps *taps, const int8_t *x, const int8_t *w,
                                          int32_t x_zero, const syn_requant *requant, int8_t *y) {
+    if (channels < SYN_PANEL) {
+        syn_s8_dwconv__scalar(channels, taps, x, w, x_zero, requant, y);
+        return;
+    }
     const int16x8_t zero = vdupq_n_s16((int16_t)x_zero);
-    size_t c = 0;
-    for (; c + SYN_PANEL <= channels; c += SYN_PANEL) {
+    for (size_t begin = 0; begin < channels; begin += SYN_PANEL) {
+        const size_t c = begin + SYN_PANEL <= channels ? begin : channels - SYN_PANEL; /* some of the last ones twice */
         int32x4_t low = vdupq_n_s32(0), high = low;
         for (size_t i = 0; i < taps->rows; i++) {
             const int8_t *at = x + c + i * taps->x_row_step, *weight = w + c + i * taps->w_row_step;
@@ -23,10 +27,6 @@ SYN_NEON_TARGET void syn_s8_dwconv__neon(size_t channels, const syn_taps *taps, 
             }
         }
         syn_requant_neon(low, high, requant, c, y + c, SYN_PANEL);
-    }
-    if (c < channels) {
-        const syn_requant rest = syn_requant_from(requant, c);
-        syn_s8_dwconv__scalar(channels - c, taps, x + c, w + c, x_zero, &rest, y + c);
     }
 }
 #else
