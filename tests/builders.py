@@ -257,7 +257,7 @@ class World:
     def now(self) -> Instant:
         return Instant(self.ms, WALL_MS + int(self.ms))
 
-    def boot(self, name: str, *, link: bool = True) -> Machine:
+    def boot(self, name: str, *, link: bool = True, senses: Senses | None = None) -> Machine:
         """Start a machine, from its log if it had one."""
         old = self.machines.get(name)
         index = self.names.index(name)
@@ -271,7 +271,8 @@ class World:
             **settings,  # type: ignore[arg-type]
         )
         chance = Random(f"{name}{self.ms}")
-        node = Node(options, self.roster, self.roster_bytes, Senses(()), chance.randbytes, chance.random())
+        senses = Senses(()) if senses is None else senses
+        node = Node(options, self.roster, self.roster_bytes, senses, chance.randbytes, chance.random())
         machine = Machine(self, name, index, node)
         if old is not None:
             machine.log, machine.dropped, machine.floor = old.log, old.dropped, old.floor

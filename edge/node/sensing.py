@@ -7,13 +7,16 @@ from functools import partial
 from edge.dag.author import Author
 from edge.effects import Infer
 from edge.ids import Instant
-from edge.limits import TICKETS_MAX
+from edge.limits import AGENTS_MAX, TICKETS_MAX
 from edge.node.desk import Desk
 from edge.node.ownline import OwnLine
 from edge.sense.reading import Reading
 from edge.sense.senses import Senses
 from edge.sense.window import Window
 from edge.wire.event import TIME_UNSURE
+
+_OPEN_MAX = TICKETS_MAX + AGENTS_MAX
+"""Peers may have their share open when a reading completes a window of every agent there can be."""
 
 
 class Sensing:
@@ -27,7 +30,7 @@ class Sensing:
 
     def read(self, reading: Reading, now: Instant) -> None:
         for agent, window in self._senses.read(reading, now.mono_ms):
-            if not self._own.accepts(self._senses.retention(agent)) or self._desk.open_tickets >= TICKETS_MAX:
+            if not self._own.accepts(self._senses.retention(agent)) or self._desk.open_tickets >= _OPEN_MAX:
                 self._shed(agent, window)
             elif window.outputs is not None:
                 self._inferred(agent, window, window.outputs, now)

@@ -57,6 +57,11 @@ class Senses:
         return bool(self._streams)
 
     @property
+    def widest(self) -> int:
+        """How many windows one reading may complete: the most agents that one source has, at least 1."""
+        return max((len(stream.agents) for stream in self._streams.values()), default=1) or 1
+
+    @property
     def names(self) -> tuple[str, ...]:
         return tuple(self._agents)
 

@@ -132,11 +132,12 @@ class Inbox:
             self._rouse()
             return True
 
-    def take(self, count_max: int, room: int | None = None) -> Turn:
+    def take(self, count_max: int, room: int | None = None, readings_max: int | None = None) -> Turn:
         """Up to `count_max` of each kind; backlog and large bodies only as far as live traffic leaves room.
 
         `room`: how many vertices the node can see to now, if fewer. What waits longer waits here, in its turn.
-        Without any room a result must come before they do, and wakes the loop.
+        Without any room a result must come before they do, and wakes the loop. `readings_max`: how many readings, if
+        fewer.
         """
         live_max = count_max if room is None else min(count_max, room)
         with self._lock:
@@ -152,7 +153,7 @@ class Inbox:
             self._backlog_bytes -= sum(len(payload) for _, payload in backlog)
             blobs = _take(self._blobs, max(1, count_max - len(frames) - len(hints) - len(backlog)))
             self._blob_bytes -= sum(len(payload) for _, payload in blobs)
-            readings = _take(self._readings, count_max)
+            readings = _take(self._readings, count_max if readings_max is None else min(count_max, readings_max))
             chores = _take(self._chores, 1)
             waits = self._hints or self._blobs or self._readings or self._chores
             if waits or (self._has_room and (self._vertices or self._backlog)):

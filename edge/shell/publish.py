@@ -139,9 +139,11 @@ class People:
             self._discover()
         for topic, text in list(self._unsaid.items()) if self._is_linked else ():
             self._say(topic, text)
-        for agent in list(self._waiting):
+        for agent in list(self._waiting) if self._is_linked and self._bucket.has(now) else ():
             lane = self._lanes[agent]
             if lane.waiting is not None and not self._may_show(lane, now):
+                if not self._bucket.has(now):
+                    break  # however many wait, it is nobody's turn
                 continue
             del self._waiting[agent]
             if lane.waiting is not None:

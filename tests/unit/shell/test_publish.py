@@ -145,6 +145,22 @@ def test_what_a_full_outbox_refused_is_said_again() -> None:
     assert view.deadline(at(200)) is None
 
 
+def test_many_that_wait_are_shown_in_turn_and_not_all_asked_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    broker = Broker()
+    cards = [AgentCard(f"a{i}", "argmax") for i in range(1000)]
+    view = people(broker, *cards)
+    asked: list[None] = []
+    may_show = People._may_show
+    monkeypatch.setattr(People, "_may_show", lambda *args: asked.append(None) or may_show(*args))
+    for card in cards:
+        view.recorded(KEY, [worn(agent=card.name)], at(0))
+    asked.clear()
+    for now_ms in range(0, 7_000, 10):
+        view.tick(at(now_ms))
+    assert len(asked) < 3 * len(cards), "seven hundred turns cost no look at everyone who waits"
+    assert len([topic for topic in broker.retained if "/agent/" in topic]) == len(cards)
+
+
 def test_agents_max_bounds_agents_without_a_card() -> None:
     broker = Broker()
     view = people(broker)
