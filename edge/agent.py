@@ -166,13 +166,14 @@ class Agent:
         if not wanted:
             return {}
         from edge.nn.errors import EngineError, InferenceError, ModelError
-        from edge.shell.engines import choose_model
+        from edge.shell.engines.crowd import Crowds
 
+        crowds = Crowds()
         models: dict[str, Model] = {}
         for agent in wanted:
             assert agent.model is not None
             try:
-                choice = choose_model(agent.model)
+                choice = crowds.choose(agent.model)
                 length = choice.model.input_bytes // 4
                 outputs = choice.model.run(bytes(choice.model.input_bytes))
                 choice.model.reset()

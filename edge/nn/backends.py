@@ -4,9 +4,14 @@ Engines live in `edge/shell/engines`. A model belongs to one stream: it may hold
 between runs, which `reset` clears.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
+from edge.nn.errors import EngineError, InferenceError
 from edge.nn.tensor import TensorSpec
+
+Answer = tuple[float, ...] | InferenceError | EngineError
+"""What one run gave: finite floats, or why it gave none."""
 
 
 class ModelFile(NamedTuple):
@@ -21,6 +26,8 @@ class ModelFile(NamedTuple):
 class Model(Protocol):
     """A loaded model with one input and one output tensor. One caller at a time gets in; others wait."""
 
+    __slots__ = ()
+
     engine: str
     """Name of the back-end that runs it."""
     path: str
@@ -29,6 +36,11 @@ class Model(Protocol):
     """SHA-256 of the file's bytes."""
     input: TensorSpec
     output: TensorSpec
+
+    @property
+    def crowd(self) -> "Crowd | None":
+        """Those that it can run together with, in one call."""
+        return None
 
     @property
     def input_shape(self) -> tuple[int, ...]:
@@ -62,6 +74,39 @@ class Model(Protocol):
 
     def close(self) -> None:
         """Give everything back; the model cannot run again. Idempotent."""
+
+
+class Crowd(Protocol):
+    """Models that run with one call."""
+
+    def run(self, due: "Sequence[Due]") -> list[Answer]:
+        """Each of these members once on its tensor; an answer for each, in their order."""
+
+
+Due = tuple[Model, bytes]
+"""A model, and the packed float32 tensor that it is to run on."""
+
+
+def run_all(due: Sequence[Due]) -> list[Answer]:
+    """Each model once; an answer for each, in their order. Those of one crowd run with one call, others alone."""
+    answers: list[Answer] = [()] * len(due)
+    crowds: dict[Crowd, list[int]] = {}
+    for place, (model, tensor) in enumerate(due):
+        if model.crowd is None:
+            answers[place] = _run(model, tensor)
+        else:
+            crowds.setdefault(model.crowd, []).append(place)
+    for crowd, places in crowds.items():
+        for place, answer in zip(places, crowd.run([due[place] for place in places]), strict=True):
+            answers[place] = answer
+    return answers
+
+
+def _run(model: Model, tensor: bytes) -> Answer:
+    try:
+        return model.run(tensor)
+    except (InferenceError, EngineError) as error:
+        return error
 
 
 class Backend(Protocol):

@@ -243,7 +243,7 @@ class Slab:
 
     def judge(self, handle: int, fitness: float) -> bool:
         """Keep what a network is worth."""
-        if _lib.syn_slot_of(self._slab, handle) == _ffi.NULL:
+        if not self.has(handle):
             return False
         self._slab.table[handle & SLOTS_MAX].fitness = fitness
         return True
@@ -252,6 +252,9 @@ class Slab:
         """A network's bytes: its constants, then what it remembers."""
         at = _lib.syn_slot_of(self._slab, handle)
         return None if at == _ffi.NULL else memoryview(_ffi.buffer(at, self.slot_bytes))
+
+    def has(self, handle: int) -> bool:
+        return bool(_lib.syn_slot_of(self._slab, handle) != _ffi.NULL)
 
     def mutate(self, handle: int, seed: int, spread: float) -> bool:
         """Noise on all constants, which are floats."""

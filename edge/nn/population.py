@@ -33,14 +33,16 @@ class Population:
     def __init__(self, lowered: Lowered, memory: memoryview, path: str = ""):
         """Over `memory`: a new one if it begins with zeros, else what was there. Raises ModelError when that is of
         other networks or damaged."""
-        _require_floats(lowered, path)
+        why = fault(lowered)
+        if why is not None:
+            raise ModelError(f"population {path}: {why}")
         self._state = lowered.state
         self._pattern = _pattern(lowered)
         self._constants_bytes = self._pattern.size - len(lowered.state)
         self.evicted = 0
         """Networks that had to make room."""
         capacity = _capacity(lowered, len(memory), path)
-        _open(memory, capacity, self._pattern.size, _shape(lowered), path)
+        _open(memory, capacity, self._pattern.size, shape(lowered), path)
         table = memory[_PAGE : _PAGE + capacity * kernels.SLOT_ENTRY_BYTES]
         slots = memory[_slots_at(capacity) : _slots_at(capacity) + capacity * self._pattern.size]
         self._slab = kernels.Slab(lowered.plan, table, slots, len(lowered.state))
@@ -91,7 +93,8 @@ class Population:
     def batch(self, handles: Sequence[int]) -> kernels.Batch:
         """Inputs, outputs and one call for all of these. Raises StaleHandleError for the first that is gone."""
         for handle in handles:
-            self._bytes(handle)
+            if not self._slab.has(handle):
+                raise StaleHandleError(f"network {handle}: gone")
         return self._slab.batch(handles)
 
     def run(self, handles: Sequence[int], inputs: bytes) -> bytes:
@@ -146,21 +149,21 @@ def _pattern(lowered: Lowered) -> kernels.Memory:
     return pattern
 
 
-def _require_floats(lowered: Lowered, path: str) -> None:
+def fault(lowered: Lowered) -> str | None:
+    """Why networks of this kind cannot be a population, None when they can."""
     others = [step for step in lowered.plan.steps if not step.startswith(_FLOAT_KINDS)]
-    if others:
-        raise ModelError(f"population {path}: the model computes {others[0]} (allowed: float32 alone)")
+    return f"the model computes {others[0]} (allowed: float32 alone)" if others else None
 
 
-def _shape(lowered: Lowered) -> bytes:
+def shape(lowered: Lowered) -> bytes:
     """A digest of all that networks of one population share."""
     said = repr((lowered.plan.digest, len(lowered.state), lowered.input, lowered.output))
     return hashlib.sha256(said.encode()).digest()
 
 
-def _open(memory: memoryview, capacity: int, slot_bytes: int, shape: bytes, path: str) -> None:
+def _open(memory: memoryview, capacity: int, slot_bytes: int, shaped: bytes, path: str) -> None:
     """New memory gets its header; of any other, header and table are checked."""
-    wanted = (MAGIC, capacity, slot_bytes, kernels.SLOT_ENTRY_BYTES, shape)
+    wanted = (MAGIC, capacity, slot_bytes, kernels.SLOT_ENTRY_BYTES, shaped)
     if not any(memory[: _HEADER.size]):
         _HEADER.pack_into(memory, 0, *wanted)
         return

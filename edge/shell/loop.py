@@ -38,8 +38,8 @@ from edge.effects import (
 from edge.errors import SynedgeError
 from edge.ids import Instant, VertexKey
 from edge.limits import QUEUE_EVENTS_MAX, TRACE_MAX
-from edge.nn.backends import Model
-from edge.nn.errors import EngineError, InferenceError, NonFiniteError
+from edge.nn.backends import Model, run_all
+from edge.nn.errors import NonFiniteError
 from edge.node import Node
 from edge.node.trim import Segments
 from edge.shell.inbox import Inbox
@@ -119,6 +119,8 @@ class Loop:
         self._archives: deque[Archive] = deque()
         self._later: list[Callable[[], None]] = []
         self._durable_ns = 0
+        self._readings_max = max(1, QUEUE_EVENTS_MAX // 2 // node.senses.widest)
+        """In a turn: what they may become finds room before the next one looks at how full the queue is."""
         self._second_ms = 0.0
         self._is_running = True
         node.on_accepted = self._note_accepted
@@ -194,7 +196,7 @@ class Loop:
         for key, _ in ready:
             if key.data is not None:
                 key.data()
-        due = self.inbox.take(BATCH_MAX, self.node.room)
+        due = self.inbox.take(BATCH_MAX, self.node.room, self._readings_max)
         for task in due.tasks:
             task()
         for channel, payload in due.frames:
@@ -220,18 +222,19 @@ class Loop:
         self.turn_ms_max = max(self.turn_ms_max, now().mono_ms - begun.mono_ms)
 
     def execute(self, effects: list[Effect]) -> None:
-        """Carry out effects in order; inference answers at once and its effects follow."""
-        queue = deque(effects)
-        while queue:
-            effect = queue.popleft()
-            match effect:
-                case Infer():
-                    queue.extend(self._infer(effect))
-                case Recorded(key, events):
-                    self.recorded_at.append((key, self._durable_ns))
-                    self.world.people.recorded(key, events, now())
-                case _:
-                    self._dispatch(effect)
+        """Carry out effects in order; then models that are due run, all together, and what that causes follows."""
+        while effects:
+            due: list[Infer] = []
+            for effect in effects:
+                match effect:
+                    case Infer():
+                        due.append(effect)
+                    case Recorded(key, events):
+                        self.recorded_at.append((key, self._durable_ns))
+                        self.world.people.recorded(key, events, now())
+                    case _:
+                        self._dispatch(effect)
+            effects = self._infer(due)
 
     def _dispatch(self, effect: Effect) -> None:
         world = self.world
@@ -261,16 +264,22 @@ class Loop:
             case Report(level, event, fields):
                 world.reports.report(level, event, fields, now().mono_ms)
 
-    def _infer(self, effect: Infer) -> list[Effect]:
-        outputs: tuple[float, ...] | None = None
-        try:
-            outputs = self.world.models[effect.agent].run(effect.tensor)
-        except NonFiniteError as error:
-            outputs = error.outputs  # the agent says what is wrong with them
-        except (InferenceError, EngineError) as error:
-            fields = (("agent", effect.agent), ("reason", str(error)))
-            self.world.reports.report("error", "inference", fields, now().mono_ms)
-        return self.node.inferred(effect.ticket, outputs, now())
+    def _infer(self, due: list[Infer]) -> list[Effect]:
+        """Run these, and tell the node in their order."""
+        answers = run_all([(self.world.models[effect.agent], effect.tensor) for effect in due])
+        effects: list[Effect] = []
+        for effect, answer in zip(due, answers, strict=True):
+            outputs: tuple[float, ...] | None = None
+            match answer:
+                case tuple():
+                    outputs = answer
+                case NonFiniteError():
+                    outputs = answer.outputs  # the agent says what is wrong with them
+                case _:
+                    fields = (("agent", effect.agent), ("reason", str(answer)))
+                    self.world.reports.report("error", "inference", fields, now().mono_ms)
+            effects += self.node.inferred(effect.ticket, outputs, now())
+        return effects
 
     def _stored(self, ticket: Ticket, places: tuple[int, ...] | None, durable_ns: int) -> None:
         self._durable_ns = durable_ns

@@ -13,6 +13,7 @@ from edge.nn.errors import BrokenModelError, EngineError, InferenceError, Lackin
 from edge.nn.graph import Graph
 from edge.nn.network import Network
 from edge.nn.plan import lower
+from edge.nn.tensor import TensorSpec
 from edge.nn.tflite import read
 
 NAME = "native"
@@ -45,6 +46,16 @@ def _graph(file: ModelFile) -> Graph:
         raise BrokenModelError(str(error)) from None
 
 
+def unpack(path: str, output: TensorSpec, stored: bytes | memoryview) -> tuple[float, ...]:
+    """What a run of the model left as its output. Raises NonFiniteError, which names the model."""
+    try:
+        return output.unpack(stored)
+    except NonFiniteError as error:
+        raise NonFiniteError(f"model {path}: {NAME}: {error}", error.outputs) from None
+    except InferenceError as error:
+        raise InferenceError(f"model {path}: {NAME}: {error}") from None
+
+
 class NativeModel(Model):
     """One network with an arena of its own."""
 
@@ -53,8 +64,9 @@ class NativeModel(Model):
     def __init__(self, file: ModelFile, graph: Graph):
         self.path, self.digest = file.path, file.digest
         self._lock = threading.Lock()
-        self._network: Network | None = Network(lower(graph, file.path))
-        self.input, self.output = self._network.input, self._network.output
+        self.lowered = lower(graph, file.path)
+        self._network: Network | None = Network(self.lowered)
+        self.input, self.output = self.lowered.input, self.lowered.output
 
     @property
     def steps(self) -> tuple[str, ...]:
@@ -67,13 +79,7 @@ class NativeModel(Model):
         return 0 if self._network is None else self._network.memory_bytes
 
     def run(self, tensor: bytes) -> tuple[float, ...]:
-        stored = self.invoke(self.input.pack(tensor))
-        try:
-            return self.output.unpack(stored)
-        except NonFiniteError as error:
-            raise NonFiniteError(f"model {self.path}: {NAME}: {error}", error.outputs) from None
-        except InferenceError as error:
-            raise InferenceError(f"model {self.path}: {NAME}: {error}") from None
+        return unpack(self.path, self.output, self.invoke(self.input.pack(tensor)))
 
     def invoke(self, stored: bytes) -> bytes:
         """One run in the model's own number formats."""

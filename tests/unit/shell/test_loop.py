@@ -1,11 +1,20 @@
 """The loop around a real node: what is fed in which order. Disk, network and signatures are left out."""
 
+import struct
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
-from edge.effects import Load, Persist, Sign, Verify
+from edge.effects import Effect, Load, Persist, Sign, Verify
+from edge.limits import QUEUE_EVENTS_MAX
+from edge.nn.export import export_float32
+from edge.nn.mlp import Layer
+from edge.sense.options import agent_options
 from edge.sense.reading import Reading
+from edge.sense.senses import Senses
+from edge.shell.engines import open_model
+from edge.shell.engines.crowd import Crowds, PopulationCrowd
 from edge.shell.homeassistant import AgentCard
 from edge.shell.loop import Loop, NoNet, World
 from edge.shell.notify import Notifier, Watchdog
@@ -24,9 +33,8 @@ class Nothing:
     def verify(self, effect: Verify) -> None: ...
 
 
-@pytest.fixture
-def loop() -> Iterator[Loop]:
-    node = builders.World(["a", "b"]).boot("a", link=False).node
+def looped(senses: Senses) -> Iterator[Loop]:
+    node = builders.World(["a", "b"]).boot("a", link=False, senses=senses).node
     loop = Loop(node, 0)
     people = People(lambda topic, text, retain: True, "a", "", "00" * 8, [AgentCard("probe", "value")])
     nothing = Nothing()
@@ -34,6 +42,68 @@ def loop() -> Iterator[Loop]:
     yield loop
     loop.selector.close()
     loop.inbox.close()
+
+
+@pytest.fixture
+def loop() -> Iterator[Loop]:
+    yield from looped(Senses(()))
+
+
+AGENTS = 1000
+
+
+@pytest.fixture
+def crowded(tmp_path: Path) -> Iterator[Loop]:
+    """A thousand agents of one source, each with a factor of its own; that of agent 500 is too large for some."""
+    table = {"source": "s", "model": "", "decide": {"kind": "value"}}
+    senses = Senses([agent_options({**table, "name": f"a{number}"}, ["x"]) for number in range(AGENTS)])
+    crowds, models, path = Crowds(), {}, tmp_path / "one.tflite"
+    for number, name in enumerate(senses.names):
+        path.write_bytes(export_float32([Layer([1e38 if number == 500 else number / 3], [0.5])]))
+        models[name] = crowds.choose(path).model
+        senses.model_loaded(name, models[name].digest, 1, 1)
+    for loop in looped(senses):
+        loop.world.models = models
+        yield loop
+
+
+def test_all_that_are_due_run_with_one_call_and_one_that_breaks_stops_alone(
+    crowded: Loop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[int] = []
+    together = PopulationCrowd.run
+    monkeypatch.setattr(PopulationCrowd, "run", lambda self, due: calls.append(len(due)) or together(self, due))
+    recorded: list[Effect] = []
+    monkeypatch.setattr(crowded, "_dispatch", recorded.append)
+    for value in (1.0, 1000.0, 2.5):
+        crowded.execute(crowded.node.read(Reading("s", 1, (value,)), builders.World(["a"]).now))
+    assert calls == [AGENTS, AGENTS, AGENTS - 1], "a stopped agent asks for nothing"
+    senses = crowded.node.senses
+    faulty = [name for name in senses.names if senses.agent(name).fault]
+    assert faulty == ["a500"] and "is inf, not a finite number" in senses.agent("a500").fault
+    assert senses.tally() == (3 * AGENTS, 3 * AGENTS - 1, 0, 1, 0)
+    path = tmp_path / "alone.tflite"
+    for number in (0, 1, 499, 501, 999):
+        path.write_bytes(export_float32([Layer([number / 3], [0.5])]))
+        last = senses.agent(f"a{number}").last
+        assert last is not None and last.values == open_model(path).run(_float32(2.5))
+
+
+def test_readings_of_many_agents_come_a_few_a_turn(crowded: Loop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All that they become must find room in the queue of events."""
+    for number in range(40):
+        assert crowded.inbox.reading(Reading("s", number, (1.0,)))
+    fed: list[int] = []
+    monkeypatch.setattr(crowded.node, "read", lambda reading, now: fed.append(reading.time_ms) or [])
+    crowded.turn(wait_ms_max=0)
+    assert fed and len(fed) * AGENTS <= QUEUE_EVENTS_MAX // 2
+    for _ in range(40):
+        crowded.turn(wait_ms_max=0)
+    assert fed == list(range(40))
+
+
+def _float32(value: float) -> bytes:
+    return struct.pack("<f", value)
 
 
 @pytest.mark.parametrize("count", [1, 3, 128, 129, 400])
