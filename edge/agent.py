@@ -7,19 +7,18 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edge import __version__
+from edge import __version__, models
 from edge.answers import operations
 from edge.config import Config
 from edge.dag.journal import Journal, JournalOptions
-from edge.errors import ConfigError, DataError, DiskFullError, StorageError, TryLaterError
+from edge.errors import DiskFullError, StorageError, TryLaterError
 from edge.identity import gateways_of, host_rank, identify, site_options
 from edge.node import Node, NodeOptions
 from edge.node.options import keeps_all
-from edge.sense.options import AgentOptions, agent_options
+from edge.sense.options import AgentOptions
 from edge.sense.senses import Senses
 from edge.shell import floor as floors
 from edge.shell import telemetry
@@ -44,7 +43,6 @@ if TYPE_CHECKING:
     from edge.gateway.librarian import Librarian
     from edge.gateway.refill import Refill
     from edge.gateway.store import Store
-    from edge.nn.backends import Model
     from edge.shell.site import SiteLink
     from edge.wire.roster import Roster
 
@@ -69,14 +67,13 @@ class Agent:
         self.journal = Journal(self.disk, JournalOptions(max_bytes=config.log.max_mb * 1024 * 1024))
         self.sources = [open_source(item.name, item.kind, item.options, self._source_said) for item in config.sources]
         fields = {source.name: source.fields for source in self.sources}
-        agents = [agent_options(item.options, fields[item.source]) for item in config.agents]
-        self.senses = Senses(agents, [source.name for source in self.sources])
+        self.senses = Senses(models.options(config, fields), [source.name for source in self.sources])
         self.node = self._make_node()
         self.store: Store | None = None
         self.archiver: Archiver | None = None
         self.librarian: Librarian | None = None
         self._recover()
-        self.models = self._open_models()
+        self.models = models.load(config, self.senses, self._report)
         self.loop = Loop(self.node, self.identity.member.index)
         self.door = Door(self.loop.inbox.frame)
         store = BlobStore(config.node.blobs_dir, self.identity.member.index, config.node.blobs_max_mb, self._report)
@@ -159,34 +156,6 @@ class Agent:
         from edge.gateway.store.sqlite import SqliteStore
 
         return SqliteStore(self.config.node.data_dir / "store.sqlite", read_only=read_only)
-
-    def _open_models(self) -> Mapping[str, Model]:
-        """Every agent's model, loaded and run once by the engine that takes it."""
-        wanted = [agent for agent in self.config.agents if agent.model is not None]
-        if not wanted:
-            return {}
-        from edge.nn.errors import EngineError, InferenceError, ModelError
-        from edge.shell.engines.crowd import Crowds
-
-        crowds = Crowds()
-        models: dict[str, Model] = {}
-        for agent in wanted:
-            assert agent.model is not None
-            try:
-                choice = crowds.choose(agent.model)
-                length = choice.model.input_bytes // 4
-                outputs = choice.model.run(bytes(choice.model.input_bytes))
-                choice.model.reset()
-                self.senses.model_loaded(agent.name, choice.model.digest, length, len(outputs))
-            except (ModelError, EngineError, InferenceError) as error:
-                raise DataError(f"{self.config.origin}: [[agent]] {agent.name}: {error}") from None
-            except ValueError as error:
-                raise ConfigError(f"{self.config.origin}: {error}") from None
-            models[agent.name] = choice.model
-            self._report("info", "model", (("agent", agent.name), ("engine", choice.engine.name)))
-            for other in choice.passed_over:
-                self._report("info", "engine-passed-over", (("engine", other.name), ("reason", other.why)))
-        return models
 
     def _report(self, level: str, event: str, fields: tuple[tuple[str, object], ...]) -> None:
         self.reports.report(level, event, fields, now().mono_ms)

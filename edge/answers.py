@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from edge import __version__
@@ -14,6 +15,10 @@ from edge.shell.loop import now
 
 if TYPE_CHECKING:
     from edge.agent import Agent
+
+
+FAULTS_MAX = 64
+"""Of a status; `agents` has them all."""
 
 
 def operations(agent: Agent) -> dict[str, Operation]:
@@ -54,11 +59,18 @@ def status(agent: Agent) -> dict[str, Any]:
         "engines": sorted({model.engine for model in agent.models.values()}),
         "mqtt": agent.site.status() if agent.site else None,
         "log": _log(agent),
-        "faults": {name: fault for name in agent.senses.names if (fault := agent.senses.agent(name).fault)},
+        "agents": len(agent.senses.names),
+        "agents_failing": sum(1 for _ in _faults(agent)),
+        "faults": dict(islice(_faults(agent), FAULTS_MAX)),
         "sources": {source.name: source.status() for source in agent.sources},
         **_turned_away(agent),
         **agent.node.status(now()),
     }
+
+
+def _faults(agent: Agent) -> Iterator[tuple[str, str]]:
+    """What is wrong with which agent."""
+    return ((name, fault) for name in agent.senses.names if (fault := agent.senses.agent(name).fault))
 
 
 LOST = ("dropped_", "inbox_dropped_", "early_dropped")

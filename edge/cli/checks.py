@@ -172,6 +172,7 @@ def _engines(config: Config | None) -> Iterator[Check]:
 def _models(config: Config) -> Iterator[Check]:
     from edge.shell.engines import choose_model
 
+    works: dict[tuple[str, str], list[str]] = {}
     for agent in config.agents:
         if agent.model is None:
             continue
@@ -183,8 +184,11 @@ def _models(config: Config) -> Iterator[Check]:
         model = choice.model
         shapes = f"{list(model.input_shape)} → {list(model.output_shape)}"
         others = "".join(f"; not by {report.name}: {report.why}" for report in choice.passed_over)
-        yield Check(f"model of {agent.name}", "ok", f"{agent.model.name} {shapes} by {model.engine}{others}")
+        works.setdefault((agent.table, f"{shapes} by {model.engine}{others}"), []).append(agent.model.name)
         model.close()
+    for (table, how), names in works.items():
+        what = names[0] if len(names) == 1 else f"{len(names)} files from {names[0]} to {names[-1]}"
+        yield Check(f"model of {table}", "ok", f"{what} {how}")
 
 
 def _broker(config: Config) -> Iterator[Check]:

@@ -71,8 +71,9 @@ def _warnings(status: Mapping[str, Any]) -> Iterator[tuple[str, object]]:
     faults = status.get("faults") or {}
     for agent, fault in islice(faults.items(), FAULTS_SHOWN):
         yield "agent", f"{agent}: {fault}"
-    if len(faults) > FAULTS_SHOWN:
-        yield "agents", f"{len(faults) - FAULTS_SHOWN} more with a fault; synedge agents list has them"
+    more = max(len(faults), status.get("agents_failing") or 0) - FAULTS_SHOWN
+    if more > 0:
+        yield "agents", f"{more} more with a fault; synedge agents list has them"
     if status.get("disk_full"):
         yield "warning", "the disk or the log is full: nothing more is recorded until there is room"
     if status.get("time_unsure"):

@@ -2,6 +2,7 @@
 
 import time
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -128,7 +129,7 @@ def try_agent(config: Config, chosen: AgentConfig, file: Path) -> Trial:
     """Run one agent over a recording. DataError when recording, model and agent do not fit together."""
     source = next(item for item in config.sources if item.name == chosen.source)
     fields = open_source(source.name, source.kind, source.options).fields
-    options = agent_options(chosen.options, fields)
+    options = replace(agent_options(chosen.options, fields), name=chosen.name)
     recording = _open_recording(file, fields, source.options if source.kind == "file" else {})
     agent = Agent(options)
     model = _load(chosen, agent) if chosen.model else None

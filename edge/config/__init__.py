@@ -50,7 +50,7 @@ def load(file: str | Path, *, environ: Mapping[str, str] | None = None, check_fi
     from edge.config.loader import open_document
 
     document = open_document(file, os.environ if environ is None else environ)
-    return check(document.config(), document, check_files=check_files)
+    return check(document.config(check_files=check_files), document, check_files=check_files)
 
 
 def find(chosen: str | None) -> Path:

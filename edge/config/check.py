@@ -25,18 +25,27 @@ def check(config: Config, document: Document, *, check_files: bool) -> Config:
     Without `check_files` the sources and agents keep what only a look at their files could tell.
     """
     _tables(config, document)
-    _names("source", config.sources, limits.SOURCES_MAX, document)
-    _names("agent", config.agents, limits.AGENTS_MAX, document)
+    _names("source", [(source.name, f"source.{index}") for index, source in enumerate(config.sources)], document)
+    _names("agent", [(agent.name, agent.place) for agent in config.agents], document)
+    for kind, count, count_max in (
+        ("source", len(config.sources), limits.SOURCES_MAX),
+        ("agent", len(config.agents), limits.AGENTS_MAX),
+    ):
+        if count > count_max:
+            raise document.fault(f"{count} {kind}s; allowed: at most {count_max}", kind)
     sources = [source.name for source in config.sources]
-    for index, agent in enumerate(config.agents):
-        _source_of(agent, index, sources, document)
+    for agent in config.agents:
+        _source_of(agent, sources, document)
     if not check_files:
         return config
     for place, where, path in files(config):
         _readable(path, place, where, document)
     fields = {source.name: _source_fields(source, index, document) for index, source in enumerate(config.sources)}
-    agents = [_agent(agent, index, fields, document) for index, agent in enumerate(config.agents)]
-    return replace(config, agents=tuple(agents))
+    options: dict[str, Mapping[str, object]] = {}
+    for agent in config.agents:
+        if agent.place not in options:
+            options[agent.place] = _options(agent, fields, document)
+    return replace(config, agents=tuple(replace(agent, options=options[agent.place]) for agent in config.agents))
 
 
 def files(config: Config) -> Iterator[tuple[str, str, Path]]:
@@ -45,9 +54,10 @@ def files(config: Config) -> Iterator[tuple[str, str, Path]]:
         path = getattr(config.mqtt, key)
         if path is not None:
             yield f"mqtt.{key}", f"[mqtt] {key}", path
-    for index, agent in enumerate(config.agents):
+    for agent in config.agents:
         if agent.model is not None:
-            yield f"agent.{index}.model", f"{entry('agent', agent.name, index)} model", agent.model
+            key = "models" if agent.models else "model"
+            yield f"{agent.place}.{key}", f"{entry('agent', agent.name, 0)} model", agent.model
 
 
 def _tables(config: Config, document: Document) -> None:
@@ -63,24 +73,23 @@ def _tables(config: Config, document: Document) -> None:
         raise document.fault(f"[mqtt] {there} needs {lacking}", f"mqtt.{there}")
 
 
-def _names(kind: str, entries: Sequence[SourceConfig | AgentConfig], count_max: int, document: Document) -> None:
-    if len(entries) > count_max:
-        raise document.fault(f"{len(entries)} [[{kind}]] tables; allowed: at most {count_max}", kind)
-    first: dict[str, int] = {}
-    for index, item in enumerate(entries):
-        if item.name in first:
-            before = document.at(f"{kind}.{first[item.name]}.name")
-            raise document.fault(f"[[{kind}]] name = {item.name!r} is taken by {before}", f"{kind}.{index}.name")
-        first[item.name] = index
+def _names(kind: str, entries: Sequence[tuple[str, str]], document: Document) -> None:
+    """Of (name, place) no name twice."""
+    first: dict[str, str] = {}
+    for name, place in entries:
+        if name in first:
+            before = document.at(f"{first[name]}.name")
+            raise document.fault(f"[[{kind}]] name = {name!r} is taken by {before}", f"{place}.name")
+        first[name] = place
 
 
-def _source_of(agent: AgentConfig, index: int, sources: list[str], document: Document) -> None:
+def _source_of(agent: AgentConfig, sources: list[str], document: Document) -> None:
     if agent.source not in sources:
-        where = entry("agent", agent.name, index)
+        where = entry("agent", agent.table, 0)
         near = suggestion(agent.source, sources)
         allowed = ", ".join(sources[:16]) or "none, for there is no [[source]]"
         said = f"{where} source = {agent.source!r}: no such [[source]]{near}; allowed: {allowed}"
-        raise document.fault(said, f"agent.{index}.source")
+        raise document.fault(said, f"{agent.place}.source")
 
 
 def _readable(path: Path, place: str, where: str, document: Document) -> None:
@@ -99,38 +108,39 @@ def _source_fields(source: SourceConfig, index: int, document: Document) -> tupl
         return open_source(source.name, source.kind, source.options).fields
     except ConfigError as error:
         said = str(error).removeprefix(f"source {source.name}: ")
-        raise _refused(said, "source", source.name, index, document) from None
+        raise _refused(said, "source", source.name, f"source.{index}", document) from None
 
 
-def _agent(agent: AgentConfig, index: int, fields: Mapping[str, Sequence[str]], document: Document) -> AgentConfig:
+def _options(agent: AgentConfig, fields: Mapping[str, Sequence[str]], document: Document) -> Mapping[str, object]:
+    """Of the agent's table, with `scaling` read in."""
     from edge.sense.options import agent_options
 
     options = dict(agent.options)
     if isinstance(options.get("scaling"), str):
-        options["scaling"] = _scaling(agent, index, document)
+        options["scaling"] = _scaling(agent, document)
     try:
         agent_options(options, fields[agent.source])
     except ValueError as error:
-        raise _refused(str(error), "agent", agent.name, index, document) from None
-    return replace(agent, options=MappingProxyType(options))
+        raise _refused(str(error), "agent", agent.table, agent.place, document) from None
+    return MappingProxyType(options)
 
 
-def _refused(said: str, kind: str, name: str, index: int, document: Document) -> ConfigError:
+def _refused(said: str, kind: str, name: str, place: str, document: Document) -> ConfigError:
     """A sentence of a source or an agent in its place; most begin with the key."""
     key = re.match(r"[a-z_]+", said)
-    place = f"{kind}.{index}.{key[0]}" if key else f"{kind}.{index}"
+    place = f"{place}.{key[0]}" if key else place
     unknown = _UNKNOWN_KEY.match(said)
     near = suggestion(unknown[1], unknown[2].split(", ")) if unknown else ""
-    return document.fault(f"{entry(kind, name, index)} {said}{near}", place)
+    return document.fault(f"{entry(kind, name, 0)} {said}{near}", place)
 
 
-def _scaling(agent: AgentConfig, index: int, document: Document) -> dict[str, Any]:
+def _scaling(agent: AgentConfig, document: Document) -> dict[str, Any]:
     """The table { mean, std } of a JSON or TOML file; its other keys are for people."""
     import json
     import tomllib
 
     path = Path(str(agent.options["scaling"]))
-    where, place = f"{entry('agent', agent.name, index)} scaling = {str(path)!r}", f"agent.{index}.scaling"
+    where, place = f"{entry('agent', agent.table, 0)} scaling = {str(path)!r}", f"{agent.place}.scaling"
     try:
         with open(path, "rb") as stream:
             body = stream.read(SCALING_BYTES_MAX).decode()

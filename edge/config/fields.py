@@ -130,6 +130,15 @@ def optional_path(given: Given) -> Path | None:
     return path(given)
 
 
+def optional_pattern(given: Given) -> Path | None:
+    """A path whose last part may have wildcards; a directory may have none."""
+    if not isinstance(given.value, str) or "\x00" in given.value or not Path(given.value).name:
+        raise NotAllowedError("a path with a pattern for the names of files, such as cells/*.tflite")
+    if any(letter in str(Path(given.value).parent) for letter in "*?["):
+        raise NotAllowedError("a pattern in the last part of the path alone, such as cells/*.tflite")
+    return given.base / given.value
+
+
 def strings(count_min: int, count_max: int, each: Reader[str] = long_text) -> Reader[tuple[str, ...]]:
     def read(given: Given) -> tuple[str, ...]:
         value = given.value

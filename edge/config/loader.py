@@ -2,13 +2,16 @@
 
 import os
 import tomllib
-from collections.abc import Iterable, Mapping
-from dataclasses import MISSING, Field, fields
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import MISSING, Field, fields, replace
+from fnmatch import fnmatchcase
+from itertools import islice
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from edge.config.fields import Given, NotAllowedError, written
+from edge import limits
+from edge.config.fields import Given, NotAllowedError, entry_name, written
 from edge.config.lines import key_lines, line_of
 from edge.config.tables import (
     AgentConfig,
@@ -58,7 +61,8 @@ class Document:
         self.origins: dict[str, str] = {}
         self._raw, self._lines, self._environ = raw, lines, environ
 
-    def config(self) -> Config:
+    def config(self, *, check_files: bool) -> Config:
+        """Without `check_files` a pattern that matches nothing is a table without agents."""
         self._refuse_unknown_tables()
         overrides = self._overrides()
         tables = {
@@ -68,7 +72,11 @@ class Document:
         return Config(
             **tables,
             sources=tuple(self._source(index, raw) for index, raw in enumerate(self._raw.get("source", []))),
-            agents=tuple(self._agent(index, raw) for index, raw in enumerate(self._raw.get("agent", []))),
+            agents=tuple(
+                agent
+                for index, raw in enumerate(self._raw.get("agent", []))
+                for agent in self._agents(self._agent(index, raw), check_files)
+            ),
             origin=self.path,
             origins=MappingProxyType(self.origins),
         )
@@ -210,11 +218,41 @@ class Document:
         head = self.read(AgentConfig, raw, place, where, more=raw)
         self._note(place, raw)
         options = dict(raw)
-        if head["model"] is not None:
-            options["model"] = str(head["model"])
+        for key in ("model", "models"):
+            if head[key] is not None:
+                options[key] = str(head[key])
+        if "model" in options and "models" in options:
+            raise self.fault(f"{where} has model and models; allowed: one of them", f"{place}.models")
         if isinstance(raw.get("scaling"), str):
             options["scaling"] = str(self.path.parent / raw["scaling"])
-        return AgentConfig(**head, options=MappingProxyType(options))
+        return AgentConfig(**head, options=MappingProxyType(options), table=head["name"], place=place)
+
+    def _agents(self, table: AgentConfig, check_files: bool) -> Iterator[AgentConfig]:
+        """The agents that a table stands for: itself, or one for each file of `models`."""
+        if table.models is None:
+            yield table
+            return
+        where, place = f"[[agent]] {table.name!r} models = {str(table.models)!r}", f"{table.place}.models"
+        try:
+            with os.scandir(table.models.parent) as entries:
+                fitting = (item.name for item in entries if fnmatchcase(item.name, table.models.name))
+                files = sorted(islice(fitting, limits.AGENTS_MAX + 1))
+        except OSError as error:
+            files = []
+            if check_files:
+                raise self.fault(f"{where}: {table.models.parent}: {error.strerror}", place) from None
+        if check_files and not files:
+            raise self.fault(f"{where} matches no file", place)
+        if len(files) > limits.AGENTS_MAX:
+            said = f"matches more than {limits.AGENTS_MAX} files; allowed: at most {limits.AGENTS_MAX} agents"
+            raise self.fault(f"{where} {said}", place)
+        for file in files:
+            name = f"{table.name}-{Path(file).stem}"
+            try:
+                entry_name(Given(name, table.models.parent))
+            except NotAllowedError as allowed:
+                raise self.fault(f"{where}: {file!r} would be agent {name!r}; allowed: {allowed}", place) from None
+            yield replace(table, name=name, model=table.models.with_name(file))
 
 
 def entry(kind: str, called: object, index: int) -> str:

@@ -37,9 +37,12 @@ def effective(config: Config) -> Effective:
         items, known[source.name], note = _of_source(source)
         rows += _rows(config, f"source.{source.name}", f"source.{index}", items)
         notes += note
-    for index, agent in enumerate(config.agents):
+    tables: dict[str, AgentConfig] = {}
+    for agent in config.agents:
+        tables.setdefault(agent.place, agent)
+    for place, agent in tables.items():
         items, note = _of_agent(agent, known[agent.source])
-        rows += _rows(config, f"agent.{agent.name}", f"agent.{index}", items)
+        rows += _rows(config, f"agent.{agent.table}", place, items)
         notes += note
     return Effective(rows, notes)
 
@@ -60,7 +63,7 @@ def _of_source(source: SourceConfig) -> tuple[dict[str, object], Sequence[str], 
 
 
 def _of_agent(agent: AgentConfig, source_fields: Sequence[str]) -> tuple[dict[str, object], list[str]]:
-    """Its keys in force, and what is wrong with it. A file with `scaling` stays a path."""
+    """The keys of its table in force, and what is wrong with them. A file with `scaling` stays a path."""
     from edge.sense.options import agent_options
 
     scaling = agent.options.get("scaling")
@@ -70,7 +73,7 @@ def _of_agent(agent: AgentConfig, source_fields: Sequence[str]) -> tuple[dict[st
     try:
         agent_options(table, source_fields)
     except ValueError as error:
-        notes.append(f"{entry('agent', agent.name, 0)} {error}")
+        notes.append(f"{entry('agent', agent.table, 0)} {error}")
     items = {**agent.options, **table.in_force(), **file}
     return items | {"fields": items.get("fields") or None}, notes
 

@@ -15,6 +15,7 @@ from edge.config.fields import (
     integer,
     ipv4,
     optional_path,
+    optional_pattern,
     optional_text,
     path,
     required,
@@ -118,13 +119,22 @@ class SourceConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AgentConfig:
-    """Who looks at a source; `options` is the whole table as `agent_options` takes it, with `scaling` read in."""
+    """Who looks at a source; `options` is the whole table as `agent_options` takes it, with `scaling` read in.
+
+    A table with `models` stands for many: they share its options, and each has its own name and model.
+    """
 
     name: str = required(entry_name)
     source: str = required(entry_name)
     model: Path | None = setting(optional_path, None)
     """None: the agent decides on the window itself."""
+    models: Path | None = setting(optional_pattern, None)
+    """An agent for each file whose name fits the pattern, in the order of their names, called NAME-STEM."""
     options: Mapping[str, object]
+    table: str
+    """Its table's name, which for one of many is the beginning of its own."""
+    place: str
+    """Its table's place in the file: `agent.0` is the first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -38,6 +38,12 @@ class Change(NamedTuple):
 class Agent:
     """A machine without clock; `options` rule it, `model_loaded` ties it to a model when it has one."""
 
+    __slots__ = (
+        "_decider", "_errors", "_events", "_fault", "_is_gap_due", "_last", "_model", "_pace", "_quiet", "_readings",
+        "_recorded", "_refused", "_ring", "_said", "_shed", "_since_gap", "_stopped", "_time_ms", "_waiting", "_width",
+        "_windows", "options",
+    )  # fmt: skip
+
     def __init__(self, options: AgentOptions) -> None:
         self.options = options
         self._ring = Ring(options.size, options.step, len(options.fields))

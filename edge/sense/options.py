@@ -52,8 +52,8 @@ class AgentOptions:
 def agent_options(values: Mapping[str, object] | Table, source_fields: Sequence[str]) -> AgentOptions:
     """Options from an `[[agent]]` table as TOML gives it; ValueError names the key and what is allowed.
 
-    `scaling` must be the table { mean, std } itself; reading it from a file is the caller's. Of `model` only its
-    presence matters. A caller that gives a `Table` can ask it afterwards what is in force.
+    `scaling` must be the table { mean, std } itself; reading it from a file is the caller's. Of `model` and `models`
+    only their presence matters. A caller that gives a `Table` can ask it afterwards what is in force.
     """
     table = values if isinstance(values, Table) else Table(values)
     name_rule = "1 to 32 of a-z, 0-9 and '-', not starting with '-'"
@@ -65,7 +65,7 @@ def agent_options(values: Mapping[str, object] | Table, source_fields: Sequence[
     size, step = _window(table, len(fields))
     features = _features(table, len(fields))
     mean, std = _scaling(table, size, len(fields), features)
-    has_model = table.raw("model") is not None
+    has_model = [table.raw(key) for key in ("model", "models")] != [None, None]
     names = None if has_model else feature_names(fields, features, size)
     decide_words = 'a table such as { kind = "argmax", labels = ["ok", "worn"] }'
     decide_table = table.table("decide", decide_words, default={"kind": "value"})
