@@ -19,7 +19,7 @@ from typing import Any
 
 from edge.cli.options import add_example, at_least
 from edge.errors import UnavailableError
-from edge.lab.benches import board, codec
+from edge.lab.benches import board, codec, device_agents
 from edge.lab.benches.log import append
 from edge.lab.benches.nn_c import stored_input
 from edge.lab.benches.nn_nets import WIDTHS, perceptron, wake_words, write_net
@@ -45,7 +45,10 @@ def arguments(parser: ArgumentParser) -> None:
         "--repeat", type=at_least(3), default=200, metavar="N", help="timed bundles of each, of which the median counts"
     )
     parser.add_argument("--dir", metavar="DIR", help="a directory on the disk to measure (the system's temporary)")
-    add_example(parser, "bench device --json", "bench device --dir /var/lib/synedge --repeat 50")
+    parser.add_argument(
+        "--agents", type=at_least(0), default=MANY, metavar="N", help=f"of a device in a mesh ({MANY}); 0 leaves it out"
+    )
+    add_example(parser, "bench device --json", "bench device --agents 1000 --repeat 3")
 
 
 def measure(args: Namespace) -> dict[str, Any]:
@@ -57,9 +60,23 @@ def measure(args: Namespace) -> dict[str, Any]:
         rows = [*networks(root, args.repeat), many(args.repeat), *signatures(args.repeat)]
         log = append(root / "log", LOG_MB, LOG_GROUP)
         process = device(root / "site")
+        crowds = [device_agents.measure(root / f"site-{agents}", agents) for agents in _sizes(args.agents)]
     finally:
         shutil.rmtree(root, ignore_errors=True)
-    return {"board": before, "afterwards": board.state(), "kernels": variants(), **log, "device": process, "rows": rows}
+    return {
+        "board": before,
+        "afterwards": board.state(),
+        "kernels": variants(),
+        **log,
+        "device": process,
+        "in_mesh": crowds,
+        "rows": rows,
+    }
+
+
+def _sizes(agents: int) -> list[int]:
+    """One agent beside the many, for what each of them costs."""
+    return [1, agents] if agents > 1 else [1] * agents
 
 
 def timed(what: str, repeat: int, act: Callable[[], object], units: int = 1) -> dict[str, Any]:

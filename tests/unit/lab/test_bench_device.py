@@ -4,7 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from edge.lab.benches import board, device
+from edge.config import load
+from edge.lab.benches import board, device, device_agents
+from edge.lab.layout import lay_out_site
 
 
 def test_cores_are_named_by_their_parts():
@@ -40,3 +42,11 @@ def test_a_run_of_many_units_is_told_for_each():
 def test_the_variant_in_use_is_one_that_this_machine_runs():
     told = device.variants()
     assert "in use" in told.values() and set(told) == set(device.kernels.variants())
+
+
+def test_a_device_with_many_agents_is_one_that_its_configuration_allows(tmp_path: Path):
+    _, (_, seat) = lay_out_site(tmp_path, 1, late=False)
+    device_agents.give_agents(seat, 12)
+    config = load(seat.config, environ={})
+    assert len(config.agents) == 12 and len({agent.model.read_bytes() for agent in config.agents if agent.model}) == 12
+    assert device._sizes(1000) == [1, 1000] and device._sizes(1) == [1] and device._sizes(0) == []
