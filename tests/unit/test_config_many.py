@@ -1,5 +1,6 @@
 """One [[agent]] table that stands for many: which agents it makes, and what is refused with its place."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from edge.limits import AGENTS_MAX
 from edge.nn.export import export_float32
 from edge.nn.mlp import Layer
 from edge.sense.senses import Senses
+from tests.house.source import ROOT
 
 HEAD = '[node]\nname = "pump-7"\n\n[[source]]\nname = "feed"\nkind = "command"\nargv = ["cat"]\nfields = ["x"]\n'
 TABLE = '\n[[agent]]\nname = "cell"\nsource = "feed"\nmodels = "cells/*.tflite"\n'
@@ -135,3 +137,13 @@ def test_models_of_a_thousand_agents_share_what_is_common(tmp_path: Path):
     loaded = models.load(config, senses, lambda level, event, facts: told.append((event, *facts)))
     assert len({id(model.crowd) for model in loaded.values()}) == 1
     assert told[0] == ("model", ("agent", "cell"), ("engine", "native"), ("models", 20))
+
+
+def test_the_handbook_makes_an_agent_for_each_cell(tmp_path: Path):
+    blocks = re.findall(r"^```toml\n(.*?)^```", (ROOT / "docs/OPERATING.md").read_text(), re.M | re.S)
+    (example,) = [block for block in blocks if "models = " in block]
+    path = write(tmp_path, files=("a17.tflite", "b2.tflite"))
+    path.write_text('[node]\nname = "pump-7"\n' + example)
+    config = read(path)
+    assert [agent.name for agent in config.agents] == ["cell-a17", "cell-b2"]
+    assert [one.tensor_length for one in models.options(config, {"battery": ["volt", "ampere", "celsius"]})] == [24, 24]
