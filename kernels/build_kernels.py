@@ -1,8 +1,8 @@
 """Builds `edge.nn._kernels`: our own C, bound in cffi's API mode. Only `edge.nn.kernels` imports the result
 and, for training, `train`, `cascade` and `recurrent` beside it.
 
-What Python sees are the marked parts of plan.h, population.h, train.h and bptt.h in include/synedge and the few names
-below. Switches as in setup.py.
+What Python sees are the marked parts of plan.h, population.h, idle.h, train.h and bptt.h in include/synedge and the few
+names below. Switches as in setup.py.
 """
 
 import os
@@ -31,7 +31,7 @@ SANITIZERS = ["-fsanitize=address,undefined"] if os.environ.get("SYNEDGE_SANITIZ
 ffi = FFI()
 ffi.set_source(
     "edge.nn._kernels",
-    '#include "synedge/kernels.h"\n#include "synedge/population.h"\n#include "synedge/bptt.h"\n',
+    "".join(f'#include "synedge/{name}.h"\n' for name in ("kernels", "population", "idle", "bptt")),
     sources=SOURCES,
     include_dirs=[str(_HERE.relative_to(_HERE.parent) / "include")],
     depends=sorted(str(path.relative_to(_HERE.parent)) for path in _HERE.rglob("*.h")),
@@ -42,6 +42,7 @@ ffi.set_source(
 ffi.cdef(
     _cdef("plan.h")
     + _cdef("population.h")
+    + _cdef("idle.h")
     + _cdef("train.h")
     + _cdef("bptt.h")
     + """

@@ -152,6 +152,8 @@ class Plan:
         self._input, self._output = input_, output
         self.input_bytes, self.output_bytes = input_.stop - input_.start, output.stop - output.start
         self.steps = tuple(step.kind for step in steps)
+        self.products = _products(steps)
+        """Where packed float weights lie among the constants: (offset, panels, depth), in the order of the offsets."""
         self.digest = sha256(_ffi.buffer(self._ops)).digest()
         """Of all that networks of this plan share, which is everything but their constants."""
         self._plan = _ffi.new("syn_plan *")
@@ -248,6 +250,10 @@ class Slab:
         self._slab.table[handle & SLOTS_MAX].fitness = fitness
         return True
 
+    def fitness(self, handle: int) -> float:
+        """What a network that is there is worth."""
+        return float(self._slab.table[handle & SLOTS_MAX].fitness)
+
     def slot(self, handle: int) -> memoryview | None:
         """A network's bytes: its constants, then what it remembers."""
         at = _lib.syn_slot_of(self._slab, handle)
@@ -284,6 +290,41 @@ class Batch(NamedTuple):
     outputs: memoryview
     run: Callable[[], int]
     owners: tuple[Slab, Any]
+
+
+class Resting:
+    """The way of a network of one plan to fewer bytes and back: idle.h. Weights of matrix products rest as int8."""
+
+    def __init__(self, plan: Plan, slot_bytes: int):
+        rows = _ffi.new("syn_rows[]", list(plan.products))
+        self._what = rows, len(plan.products), slot_bytes
+        self.bytes: int = _lib.syn_idle_bytes(*self._what)
+        """Of one that rests."""
+
+    def rest(self, slot: memoryview) -> bytes:
+        resting = bytearray(self.bytes)
+        _lib.syn_idle_rest(*self._what, _ffi.from_buffer("uint8_t[]", slot), _ffi.from_buffer("uint8_t[]", resting))
+        return bytes(resting)
+
+    def warm(self, resting: bytes, slot: memoryview) -> None:
+        assert len(resting) == self.bytes
+        _lib.syn_idle_warm(*self._what, _ffi.from_buffer("uint8_t[]", resting), _ffi.from_buffer("uint8_t[]", slot))
+
+
+def _products(steps: Sequence[Step]) -> tuple[tuple[int, int, int], ...]:
+    found: dict[int, tuple[int, int, int]] = {}
+    for step in steps:
+        offset, fields = step.inputs[1] if len(step.inputs) > 1 else NONE, step.fields
+        if step.kind not in ("F32_GEMM", "F32_CONV") or offset == NONE or not offset & CONSTANT:
+            continue
+        if step.kind == "F32_GEMM":
+            cols, depth = fields["cols"], fields["depth"]
+        else:
+            window = fields["window"]
+            cols, depth = window["out_c"], window["kernel_h"] * window["kernel_w"] * window["in_c"]
+        offset &= ~CONSTANT
+        found[offset] = (offset, -(-cols // PANEL), depth)
+    return tuple(found[offset] for offset in sorted(found))
 
 
 def _fill(op: Any, step: Step) -> None:

@@ -102,6 +102,11 @@ def test_a_population_does_what_an_obvious_one_does(kernels):
     assert done.returncode == 0, done.stdout + done.stderr[-3000:]
 
 
+def test_networks_that_rest_come_back_within_half_a_scale(kernels):
+    done = run(build("gcc", "rest", kernels, *SANITIZED), "4000", "3")
+    assert (done.returncode, done.stdout) == (0, "4000 networks rested\n"), done.stdout + done.stderr[-3000:]
+
+
 def test_training_touches_its_own_memory_alone_and_learns_the_same_in_every_variant(kernels):
     done = run(build("gcc", "learn", kernels, *SANITIZED), NETWORKS, "7")
     assert (done.returncode, done.stdout) == (0, f"{NETWORKS} networks trained\n"), done.stdout + done.stderr[-3000:]
