@@ -54,6 +54,11 @@ class Population:
     def capacity(self) -> int:
         return self._slab.capacity
 
+    @property
+    def slot_bytes(self) -> int:
+        """Of one network."""
+        return self._pattern.size
+
     def handles(self) -> tuple[int, ...]:
         """Of all networks that are there."""
         return self._slab.handles()
@@ -61,7 +66,7 @@ class Population:
     def spawn(self, parent: int | None = None, *, seed: int = 0, spread: float = 0.0) -> int:
         """A copy of the model, or of a parent, with noise on its weights; its handle."""
         if parent is not None:
-            self._bytes(parent)
+            self.slot(parent)
         if len(self) == self.capacity:
             self._make_room(parent)
         handle = self._slab.spawn(self._pattern) if parent is None else self._slab.spawn_from(parent)
@@ -79,16 +84,22 @@ class Population:
 
     def weights(self, handle: int) -> "memoryview[float]":
         """Its constants, packed as the kernels take them; writable."""
-        return self._bytes(handle)[: self._constants_bytes].cast("f")
+        return self.slot(handle)[: self._constants_bytes].cast("f")
 
     def judge(self, handle: int, fitness: float) -> None:
         """What it is worth, for the day when somebody must go."""
+        require_number(fitness)
         if not self._slab.judge(handle, fitness):
             raise StaleHandleError(f"network {handle}: gone")
 
+    def fitness(self, handle: int) -> float:
+        """What it was judged to be worth; 0 before that."""
+        self.slot(handle)
+        return self._slab.fitness(handle)
+
     def reset(self, handle: int) -> None:
         """Forget every earlier run."""
-        self._bytes(handle)[self._constants_bytes :] = self._state
+        self.slot(handle)[self._constants_bytes :] = self._state
 
     def batch(self, handles: Sequence[int]) -> kernels.Batch:
         """Inputs, outputs and one call for all of these. Raises StaleHandleError for the first that is gone."""
@@ -105,7 +116,8 @@ class Population:
         assert ran == len(handles)
         return bytes(batch.outputs)
 
-    def _bytes(self, handle: int) -> memoryview:
+    def slot(self, handle: int) -> memoryview:
+        """All bytes of a network: its constants, then what it remembers; writable."""
         found = self._slab.slot(handle)
         if found is None:
             raise StaleHandleError(f"network {handle}: gone")
@@ -118,6 +130,12 @@ class Population:
             raise ModelError(f"no room for a child of network {parent}: it would be the next to go itself")
         self.evict(weakest)
         self.evicted += 1
+
+
+def require_number(fitness: float) -> None:
+    """Raises ModelError: what is no number is neither more nor less than another."""
+    if isnan(fitness):
+        raise ModelError(f"fitness {fitness} (allowed: numbers)")
 
 
 def memory_bytes(lowered: Lowered, capacity: int) -> int:
