@@ -11,6 +11,7 @@ from edge.errors import PermissionsError, SynedgeError, UnavailableError
 from edge.shell.control import ask
 
 ROWS = 40
+NAMES_SHOWN = 16
 
 
 def arguments(parser: ArgumentParser) -> None:
@@ -106,7 +107,8 @@ def _test(args: Namespace, out: Output) -> int:
 
         names = [agent.name for agent in config.agents]
         said = f"--agent {args.agent}: no such agent{suggestion(args.agent, names)}" if args.agent else "no [[agent]]"
-        raise UsageError(f"{said}; allowed: {', '.join(names) or f'none, for there is none in {config.origin}'}")
+        shown = ", ".join(names[:NAMES_SHOWN]) + (f" and {more} more" if (more := len(names) - NAMES_SHOWN) > 0 else "")
+        raise UsageError(f"{said}; allowed: {shown or f'none, for there is none in {config.origin}'}")
     trials: list[Trial] = []
     faults: list[dict[str, str]] = []
     for agent in chosen:

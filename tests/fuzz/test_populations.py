@@ -8,6 +8,7 @@ from random import Random
 from edge.nn.errors import ModelError
 from edge.nn.plan import Lowered
 from edge.nn.population import Population, memory_bytes
+from edge.nn.tiers import Tiers
 from tests.fuzz.last import keep
 from tests.fuzz.models import nudge, word
 from tests.fuzz.mutate import cut, flip
@@ -58,6 +59,18 @@ def live(data: bytes, rng: Random) -> int:
     return len(handles)
 
 
+def rest(data: bytes) -> int:
+    """The same file below a population under a budget: all are warmed, some go; how many it had."""
+    memory = memoryview(bytearray(memory_bytes(SMALL, 2)))
+    tiers = Tiers(SMALL, 1 << 16, memory, memoryview(bytearray(data)))
+    names = tiers.names()
+    tiers.run(names, bytes(12 * len(names)))
+    for _ in range(3):
+        tiers.spawn(names[-1] if names else None, seed=1, spread=0.5)
+    tiers.spill()
+    return len(names)
+
+
 def test_spoilt_populations_are_refused_or_live():
     rng = Random(f"{SEED} population")
     pool = [file(rng, SMALL) for _ in range(40)]
@@ -68,7 +81,9 @@ def test_spoilt_populations_are_refused_or_live():
             data = spoil(rng, data) or b"\0"
         keep(data)
         try:
-            networks += live(data, rng)
+            lived = live(data, rng)
+            assert rest(data) == lived
+            networks += lived
         except ModelError:
             refused += 1
         except Exception as error:

@@ -38,6 +38,7 @@ def test_networks_are_measured_beside_whoever_is_here():
         assert by_peer["litert"]["ratio"] is not None and told["bytes_per_network"]["litert"] > 10_000
     memory = told["bytes_per_network"]
     assert memory["parameters_bytes"] == 4 * (16 * 32 + 32 + 32 * 8 + 8) < memory["native"]
+    assert memory["native_at_rest"] < memory["native"] / 2 and told["rest_and_warm_us"]["min"] > 0
     assert told["memory_roof_gb_per_s"] > 0 and told["spawn_and_evict_us"]["c"]["min"] > 0
 
 

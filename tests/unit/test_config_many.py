@@ -122,6 +122,9 @@ def test_check_and_doctor_say_what_is_common_once(tmp_path: Path, capsys: pytest
     assert "30 files from 00.tflite to 29.tflite [1, 1] → [1, 1] by native" in " ".join(out.split())
     main(["agents", "list", "--config", str(path), "--json"])
     assert capsys.readouterr().out.count('"agent": "cell-') == 30
+    recording = ("--input", str(tmp_path / "recording.csv"))
+    assert main(["agents", "test", "--config", str(path), "--agent", "cell-99", *recording]) == 64
+    assert "did you mean 'cell-" in (said := capsys.readouterr().err) and "cell-15 and 14 more" in said
 
 
 def test_models_of_a_thousand_agents_share_what_is_common(tmp_path: Path):

@@ -169,8 +169,9 @@ class Bench:
         roof, nursery = Roof(swarm.weights_bytes), Nursery(swarm.lowered)
         timers: dict[tuple[str, str], Timer] = {("native", "many"): swarm.python, ("roof", ""): roof.read}
         timers |= {("native", "spawn c"): nursery.c, ("native", "spawn python"): nursery.python}
+        timers["native", "rest"] = nursery.rest
         memory: dict[str, Any] = {"parameters_bytes": parameters_bytes("s")}
-        memory["native"] = round(swarm.bytes / count, 1)
+        memory |= {"native": round(swarm.bytes / count, 1), "native_at_rest": nursery.resting.bytes}
         if "litert" in self._peers:
             ways, memory["litert"] = self._peers["litert"].many(paths)
             timers |= {("litert", way): timer for way, timer in ways.items()}
@@ -194,6 +195,7 @@ class Bench:
                 "c": _plain(found["native", "spawn c"]),
                 "python": _plain(found["native", "spawn python"]),
             },
+            "rest_and_warm_us": _plain(found["native", "rest"]),
             "rows": rows,
         }
 

@@ -66,10 +66,19 @@ class Nursery:
         table, slots = bytearray(room * kernels.SLOT_ENTRY_BYTES), bytearray(room * slot_bytes)
         self._slab = kernels.Slab(plan, memoryview(table), memoryview(slots), len(lowered.state))
         self._pattern = kernels.Memory(slot_bytes)
+        self.resting = kernels.Resting(plan, slot_bytes)
 
     def c(self, calls: int) -> int:
         slab, pattern = kernels.address(self._slab.handle), kernels.address(self._pattern.at)
         return born_and_gone(kernels.function("syn_spawn"), kernels.function("syn_evict"), slab, pattern, calls)
+
+    def rest(self, calls: int) -> int:
+        """From float32 to int8 and back, from Python."""
+        slot, resting, numbers = self._population.slot(self._population.spawn()), self.resting, range(calls)
+        begun_ns = perf_counter_ns()
+        for _ in numbers:
+            resting.warm(resting.rest(slot), slot)
+        return perf_counter_ns() - begun_ns
 
     def python(self, calls: int) -> int:
         spawn, evict, numbers = self._population.spawn, self._population.evict, range(calls)

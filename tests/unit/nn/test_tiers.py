@@ -59,7 +59,7 @@ def test_resting_is_as_the_slow_twin_says_and_within_half_a_scale():
         assert resting.rest(slot) == once, "a second rest costs nothing more"
 
 
-def test_a_network_that_rests_takes_little_more_than_a_quarter():
+def test_a_network_that_rests_takes_a_byte_a_weight_and_two_floats_an_output():
     parameters = 16 * 32 + 32 + 32 * 8 + 8
     assert parameters + 4 * 40 * 2 + 128 >= RESTING_BYTES
 
