@@ -122,6 +122,7 @@ QUEUE_READINGS_MAX = 16384
 WINDOW_READINGS_MAX = 65536
 WINDOW_CHANNELS_MAX = 64
 WINDOW_VALUES_MAX = 256 * 1024  # size × channels: 2 MB of doubles per agent
+SMOOTH_VALUES_MAX = 4096  # decide.smooth × outputs: what one agent remembers of earlier windows
 AGENTS_MAX = 1024
 SOURCES_MAX = 256
 SOURCE_MESSAGES_MAX = 1024  # MQTT payloads waiting for the source's own thread

@@ -17,11 +17,15 @@
     every       one event per this many windows; 1 by default
     deadband    in between, also when a value moved at least this far from the one last reported
     unit        as the agent's `unit`
+All three:
+    smooth      decide on the mean of this many windows' outputs, the newest and those judged before it; 1 by default.
+                Until so many were judged nothing is said. It is the outputs that are averaged, so logits before softmax
 """
 
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import exp
+from math import exp, fsum
 from typing import NamedTuple
 
 from edge import limits
@@ -63,6 +67,7 @@ class ArgmaxOptions:
     labels: tuple[str, ...] = ()
     ignore: tuple[str, ...] = ()
     softmax: bool = False
+    smooth: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +80,7 @@ class ThresholdOptions:
     hold: int = 1
     report: str = "change"
     index: int | None = None
+    smooth: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +90,7 @@ class ValueOptions:
     every: int = 1
     deadband: float | None = None
     index: int | None = None
+    smooth: int = 1
 
 
 DecideOptions = ArgmaxOptions | ThresholdOptions | ValueOptions
@@ -194,10 +201,38 @@ class Value:
         return any(abs(value - last) >= deadband for value, last in zip(values, self._last, strict=True))
 
 
-Decider = Argmax | Threshold | Value
+class Smoothed:
+    """Another decision, on the mean of the last windows' outputs. Memory: `smooth` times the outputs."""
+
+    def __init__(self, decider: "Argmax | Threshold | Value", smooth: int) -> None:
+        self._decider = decider
+        self._last: deque[Sequence[float]] = deque(maxlen=smooth)
+        self._smooth = smooth
+
+    def check(self, width: int) -> None:
+        if width * self._smooth > limits.SMOOTH_VALUES_MAX:
+            raise ValueError(
+                f"decide.smooth = {self._smooth}: there are {width} outputs; allowed is a whole number "
+                f"from 1 to {max(1, limits.SMOOTH_VALUES_MAX // width)}"
+            )
+        self._decider.check(width)
+
+    def decide(self, outputs: Sequence[float]) -> Answer:
+        self._last.append(outputs)
+        if len(self._last) < self._smooth:
+            return None
+        return self._decider.decide([fsum(column) / self._smooth for column in zip(*self._last, strict=True)])
+
+
+Decider = Argmax | Threshold | Value | Smoothed
 
 
 def open_decider(options: DecideOptions) -> Decider:
+    decider = _decider(options)
+    return decider if options.smooth == 1 else Smoothed(decider, options.smooth)
+
+
+def _decider(options: DecideOptions) -> Argmax | Threshold | Value:
     match options:
         case ArgmaxOptions():
             return Argmax(options)
@@ -235,9 +270,14 @@ def decide_options(table: Table, names: Sequence[str] | None) -> DecideOptions:
             every=table.whole("every", 1, WINDOWS_MAX, default=1),
             deadband=table.optional_number("deadband", 0.0, ANY),
             index=_index(table, names),
+            smooth=_smooth(table),
         )
     table.done()
     return options
+
+
+def _smooth(table: Table) -> int:
+    return table.whole("smooth", 1, limits.SMOOTH_VALUES_MAX, default=1)
 
 
 def _argmax_options(table: Table) -> ArgmaxOptions:
@@ -254,6 +294,7 @@ def _argmax_options(table: Table) -> ArgmaxOptions:
         labels=labels,
         ignore=ignore,
         softmax=bool(table.flag("softmax", False)),
+        smooth=_smooth(table),
     )
 
 
@@ -274,6 +315,7 @@ def _threshold_options(table: Table, names: Sequence[str] | None) -> ThresholdOp
         hold=table.whole("hold", 1, WINDOWS_MAX, default=1),
         report=table.choice("report", REPORTS, default="change"),
         index=_index(table, names),
+        smooth=_smooth(table),
     )
 
 

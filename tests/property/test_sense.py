@@ -1,12 +1,16 @@
 """Whatever happens to an agent, its windows are the right slices and its account adds up."""
 
+from statistics import fmean
+
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from edge.sense.agent import Agent
+from edge.sense.decide import decide_options, open_decider
 from edge.sense.options import agent_options
 from edge.sense.reading import Reading
+from edge.sense.table import Table
 from edge.sense.window import Push, Ring, Window
 from edge.wire.event import Event
 from tests.reference import window as slow
@@ -22,6 +26,20 @@ def test_a_ring_gives_exactly_the_slices(size: int, step: int, channels: int, co
     windows = [list(ring.rows()) for each in readings if ring.push(each) is Push.COMPLETE]
     assert windows == [[value for row in rows for value in row] for rows in slow.windows(readings, size, step)]
     assert ring.held == slow.fates(count, size, step)[2]
+
+
+@given(st.lists(st.tuples(NUMBERS, NUMBERS), max_size=30), st.integers(1, 8), st.sampled_from(["value", "threshold"]))
+def test_a_smoothed_decision_is_the_decision_on_means(rows: list[tuple[float, float]], smooth: int, kind: str):
+    table = {"kind": kind, "index": 1} | ({"above": 0.0, "report": "every"} if kind == "threshold" else {})
+    plain, smoothed = (
+        open_decider(decide_options(Table(table | extra, "decide."), None)) for extra in ({}, {"smooth": smooth})
+    )
+    means = [
+        tuple(fmean(row[place] for row in rows[at - smooth + 1 : at + 1]) for place in (0, 1))
+        for at in range(smooth - 1, len(rows))
+    ]
+    quiet = min(len(rows), smooth - 1)
+    assert [smoothed.decide(row) for row in rows] == [None] * quiet + [plain.decide(mean) for mean in means]
 
 
 class Account(RuleBasedStateMachine):

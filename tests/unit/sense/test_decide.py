@@ -5,15 +5,16 @@ from typing import Any
 
 import pytest
 
-from edge.sense.decide import Argmax, Fault, Threshold, Value, Verdict, decide_options, open_decider, softmax
+from edge.limits import SMOOTH_VALUES_MAX
+from edge.sense.decide import Decider, Fault, Verdict, decide_options, open_decider, softmax
 from edge.sense.table import Table
 
 
-def decider(**table: Any) -> Argmax | Threshold | Value:
+def decider(**table: Any) -> Decider:
     return open_decider(decide_options(Table(table, "decide."), None))
 
 
-def labels(made: Argmax | Threshold | Value, *sequence: tuple[float, ...]) -> list[str | None]:
+def labels(made: Decider, *sequence: tuple[float, ...]) -> list[str | None]:
     """The label or kind of each answer, None for quiet."""
     answers = [made.decide(outputs) for outputs in sequence]
     assert not any(isinstance(answer, Fault) for answer in answers)
@@ -138,6 +139,36 @@ def test_values_that_moved():
 def test_all_outputs_or_one():
     assert decider(kind="value").decide((1.0, 2.0)) == Verdict("value", (1.0, 2.0))
     assert decider(kind="value", index=1).decide((1.0, 2.0)) == Verdict("value", (2.0,))
+
+
+def test_a_noisy_output_is_averaged_before_it_is_judged():
+    made = decider(kind="threshold", above=0.5, smooth=3)
+    values = (1, 1, 0, 0, 1, 1, 1, 1, 0, 0)  # means from the third on: 2/3 1/3 1/3 2/3 1 1 2/3 1/3
+    assert labels(made, *((float(value),) for value in values)) == [
+        None, None, "alarm", "clear", None, "alarm", None, None, None, "clear",
+    ]  # fmt: skip
+
+
+def test_an_event_tells_the_average():
+    made = decider(kind="threshold", above=0.97, smooth=5)
+    answers = [made.decide((value,)) for value in (0.25, 1.0, 1.0, 1.0, 1.0, 1.0)]
+    assert answers == [None, None, None, None, Verdict("clear", (0.85,)), Verdict("alarm", (1.0,), None, True)]
+
+
+def test_every_output_has_an_average_of_its_own():
+    assert labels(decider(kind="argmax", labels=THREE, smooth=2), WORN, WORN, OK, OK) == [None, "worn", "ok", "ok"]
+    made = decider(kind="value", smooth=2)
+    assert [made.decide(outputs) for outputs in ((1.0, 2.0), (3.0, 4.0))] == [None, Verdict("value", (2.0, 3.0))]
+
+
+def test_an_average_remembers_so_much_and_no_more():
+    half = SMOOTH_VALUES_MAX // 2
+    decider(kind="value", smooth=half).check(2)
+    with pytest.raises(ValueError, match=f"there are 3 outputs; allowed is a whole number from 1 to {2 * half // 3}$"):
+        decider(kind="value", smooth=half).check(3)
+    for value in (0, SMOOTH_VALUES_MAX + 1, 2.5, True, "5"):
+        with pytest.raises(ValueError, match=f"decide.smooth = .*: allowed is .* from 1 to {SMOOTH_VALUES_MAX}"):
+            decider(kind="value", smooth=value)
 
 
 @pytest.mark.parametrize(
