@@ -61,6 +61,8 @@ class Seat(NamedTuple):
     stream: watch.Stream | None
     delay_ms: int = 0
     """How much later than the first its recording begins: people do not move in step."""
+    hears: str = ""
+    """Whose voice it hears, of a device that listens."""
 
     @property
     def config(self) -> Path:
@@ -69,7 +71,6 @@ class Seat(NamedTuple):
 
 def lay_out_site(root: Path, devices: int, *, late: bool) -> tuple[Site, list[Seat]]:
     """A site with one gateway, `devices` devices and perhaps one that comes late; keys and roster, no sensing yet."""
-    site, _ = init_site(root / "site", name="demo", suites=(SUITE_BY_NAME[SUITE].number,), now_ms=_wall_ms())
     streams = watch.streams()
     names = [f"device-{number + 1}" for number in range(devices)] + ([LATE] if late else [])
     seats = [Seat(GATEWAY, "gateway", root / GATEWAY, None)]
@@ -77,26 +78,26 @@ def lay_out_site(root: Path, devices: int, *, late: bool) -> tuple[Site, list[Se
         Seat(name, "device", root / name, streams[number % len(streams)], DELAY_MS * number)
         for number, name in enumerate(names)
     ]
+    return found_site(root, seats), seats
+
+
+def found_site(root: Path, seats: list[Seat]) -> Site:
+    """Keys and a roster for the members, each with its own directory; no sensing yet."""
+    site, _ = init_site(root / "site", name="demo", suites=(SUITE_BY_NAME[SUITE].number,), now_ms=_wall_ms())
     for seat in seats:
         place = lay_out(seat.directory, NodeSettings(seat.name, role=seat.role, suite=SUITE))
         site.add(seat.name, place.suite, place.public_key, roles=(seat.role,), label=label(seat), now_ms=_wall_ms())
     for seat in seats:
         shutil.copy(site.authority_file, seat.directory)
         shutil.copy(site.roster_file, seat.directory)
-    return site, seats
+    return site
 
 
 def give_senses(
     seat: Seat, *, speed: float, start_at_ms: int, window_ms: int = COMMIT_WINDOW_MS, log_mb: int = LOG_MB
 ) -> None:
     """Write the node's configuration; a device gets its recording and the network, never the labels."""
-    text = CONFIG.format(
-        name=json.dumps(seat.name),
-        label=json.dumps(label(seat)),
-        role=json.dumps(seat.role),
-        window=window_ms,
-        max_mb=log_mb,
-    )
+    text = node_settings(seat, window_ms=window_ms, log_mb=log_mb)
     if seat.stream is not None:
         told = watch.about()
         shutil.copy(seat.stream.recording, seat.directory / "recording.csv.gz")
@@ -112,8 +113,21 @@ def give_senses(
     seat.config.write_text(text)
 
 
+def node_settings(seat: Seat, *, window_ms: int = COMMIT_WINDOW_MS, log_mb: int = LOG_MB) -> str:
+    """The beginning of every configuration: who it is, and no address."""
+    return CONFIG.format(
+        name=json.dumps(seat.name),
+        label=json.dumps(label(seat)),
+        role=json.dumps(seat.role),
+        window=window_ms,
+        max_mb=log_mb,
+    )
+
+
 def label(seat: Seat) -> str:
     """What people call the node."""
+    if seat.hears:
+        return f"hears {seat.hears}"
     return f"person {seat.stream.person}, {seat.stream.arm} arm" if seat.stream else "keeps everything"
 
 

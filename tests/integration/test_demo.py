@@ -23,10 +23,10 @@ FIELDS = {
 }
 WITHOUT_MDNS = """
 import sys
-from edge.lab import demo, layout
+from edge.lab import demo, layout, stage
 layout.CONFIG = layout.CONFIG.replace("[mqtt]", '[broker]\\nhost = "auto"\\n\\n[mqtt]\\ndiscover = false')
 assert "discover = false" in layout.CONFIG
-demo.START_S = demo.DRAIN_S_MAX = 3.0
+demo.START_S = stage.DRAIN_S_MAX = 3.0
 from edge.cli.main import main
 sys.exit(main(sys.argv[1:]))
 """

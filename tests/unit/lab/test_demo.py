@@ -1,6 +1,7 @@
 """When the recordings of the demo begin."""
 
-from edge.lab.demo import CALM_LOAD, START_S, START_S_MAX, start_s
+from edge.lab.demo import CALM_LOAD, START_S, start_s
+from edge.lab.stage import START_S_MAX
 
 
 def test_a_machine_with_nothing_else_to_do_begins_soon():
