@@ -18,8 +18,8 @@ export DESTDIR ?=
 help: ## this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/make \1	\2/p' $(MAKEFILE_LIST) | expand -t 18
 
-demo: ## eight devices and a gateway on this machine, on real recordings (DEMO="--nodes 8 ...")
-	@deploy/bootstrap.sh
+demo: ## eight devices and a gateway on this machine, on real recordings (DEMO="--nodes 8 ...", DEMO=--voice)
+	@deploy/bootstrap.sh $(if $(findstring --voice,$(DEMO)),--voice)
 	@$(BIN)/synedge demo $(DEMO)
 
 test: ## all checks and tests (TESTS="tests/unit -k name" for some); SYNEDGE_SLOW=1 adds the slow ones

@@ -4,6 +4,7 @@
 #
 #   deploy/bootstrap.sh            what `make demo` needs
 #   deploy/bootstrap.sh --test     and what `make test` needs
+#   deploy/bootstrap.sh --voice    and what `synedge demo --voice` speaks and hears with
 #   deploy/bootstrap.sh --bench    and the peers of `synedge bench nn`
 #   deploy/bootstrap.sh --boot     and what `make test-boot` needs (a real systemd in a container)
 #   deploy/bootstrap.sh --arm      and what `make test-arm` needs (cross compilers, qemu-user)
@@ -18,12 +19,14 @@ profile=run
 case "${1-}" in
   "") ;;
   --test) profile="test" ;;
+  --voice) profile=voice ;;
   --bench) profile=bench ;;
   --arm) profile=arm ;;
   --boot) profile=boot ;;
-  *) echo "usage: deploy/bootstrap.sh [--test | --bench | --arm | --boot]" >&2 && exit 64 ;;
+  *) echo "usage: deploy/bootstrap.sh [--test | --voice | --bench | --arm | --boot]" >&2 && exit 64 ;;
 esac
 
+is_for_tests() { case "$profile" in test | arm | boot) ;; *) return 1 ;; esac }
 say() { echo "bootstrap: $*"; }
 fail() { echo "bootstrap: $2" >&2 && exit "$1"; }
 
@@ -65,9 +68,9 @@ system_packages() {
     missing+=(python3 python3-venv python3-dev)
     say "missing: python3 python3-venv python3-dev (no Python of 3.11 or newer with venv and headers)"
   fi
-  if [ "$profile" = bench ]; then
-    need libfann2 "a peer of bench nn" fann_library
-  elif [ "$profile" != run ]; then
+  if [ "$profile" = bench ]; then need libfann2 "a peer of bench nn" fann_library; fi
+  if [ "$profile" = voice ] || is_for_tests; then need espeak-ng "speaks the words of demo --voice" have espeak-ng; fi
+  if is_for_tests; then
     need mosquitto-clients "tests read people's topics as a person would" have mosquitto_sub
     need libfann2 "a second FANN, which reads and runs what ours writes" fann_library
     need libfann-doc "its training sets, which ours is judged by" fann_sets
@@ -77,7 +80,7 @@ system_packages() {
     need faketime "tests start a device whose clock stands in 1970" have faketime
     need systemd "checks the unit (systemd-analyze)" have systemd-analyze
   fi
-  if [ "$profile" = arm ] || { [ "$profile" != run ] && [ "${CI-}" = true ]; }; then
+  if [ "$profile" = arm ] || { is_for_tests && [ "${CI-}" = true ]; }; then
     need gcc-aarch64-linux-gnu "builds the kernels for boards of 64 bits" have aarch64-linux-gnu-gcc
     need libc6-dev-arm64-cross "their C library" test -d /usr/aarch64-linux-gnu/include
     need gcc-arm-linux-gnueabihf "builds them for boards of 32 bits" have arm-linux-gnueabihf-gcc
@@ -139,7 +142,12 @@ dependencies() {
     pip --python .venv-bench/bin/python install --root-user-action=ignore --no-deps -r "$pins/bench.txt"
     digest "$pins/bench.txt" >.venv-bench/stamp
   fi
-  if [ "$profile" != run ] && [ "$profile" != bench ] && ! is_current .venv/stamp-test "$test"; then
+  if { [ "$profile" = voice ] || is_for_tests; } && ! is_current .venv/stamp-voice "$(digest "$pins/voice.txt")"; then
+    say "installing Python packages: $pins/voice.txt"
+    pip install --root-user-action=ignore --no-deps -r "$pins/voice.txt"
+    digest "$pins/voice.txt" >.venv/stamp-voice
+  fi
+  if is_for_tests && ! is_current .venv/stamp-test "$test"; then
     say "installing Python packages: $pins/test.txt"
     pip install --root-user-action=ignore --no-deps -r "$pins/test.txt"
     worker_environment

@@ -148,12 +148,16 @@ class Stage:
             "signatures_verified": sum(item.verdict.signatures for item in held.values()),
             "signatures_bad": sum(len(item.verdict.faults) for item in held.values())
             + sum(count["signatures_bad"] for count in self.last_counts.values()),
-            "frontier_equal": len({item.verdict.frontier for item in held.values()}) == 1,
+            "frontier_equal": self._is_equal(held),
             "discovery": self._discovery(),
             "broker": report.tally(d.status["mqtt"]["engine"] for d in self._expected() if d.status["mqtt"]["hosting"]),
             "backend": sorted({name for d in self._expected() for name in d.status.get("engines", [])}),
             "drain_s": round(self.drain_s, 2),
         }
+
+    def _is_equal(self, held: dict[str, verdict.Held]) -> bool:
+        """Whether all logs end alike."""
+        return len({item.verdict.frontier for item in held.values()}) == 1
 
     def _site_failures(
         self, answer: dict[str, Any], held: dict[str, verdict.Held], stored: verdict.Stored
