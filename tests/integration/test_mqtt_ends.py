@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -61,6 +62,36 @@ def test_a_broker_that_never_answers_the_subscription_is_given_up(monkeypatch):
             connection.sendall(b"\x20\x02\x00\x00")
             assert one.why_down() == "no answer"
     assert not one.link.refused
+
+
+RESET = """
+import logging, queue, socket, struct, sys
+from edge.shell import lean
+lean.put_off()
+from edge.shell.mqtt import Ears, Link, MqttOptions
+logging.basicConfig(stream=sys.stderr)
+said = queue.Queue()
+with socket.create_server(("127.0.0.1", 0)) as rude:
+    port = rude.getsockname()[1]
+    who = dict(client_id="a", site="0" * 16, index=0, node="a", keep_all=True)
+    options = MqttOptions(host="127.0.0.1", port=port, keepalive_s=1, **who)
+    link = Link(options, Ears(lambda _: None), on_state=lambda up, reason: said.put(reason))
+    link.start()
+    connection, _ = rude.accept()
+    connection.recv(1000)
+    connection.sendall(bytes.fromhex("20020000"))
+    while not connection.recv(1000).endswith(bytes.fromhex("c000")):
+        pass  # with its PINGREQ it has said all that it has to say, and only reads
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    connection.close()
+print(said.get(timeout=10))
+"""
+
+
+def test_a_reset_is_a_lost_connection_where_tls_was_put_off():
+    """As in a device: there the names of TLS that readers catch are not classes yet."""
+    done = subprocess.run([sys.executable, "-c", RESET], capture_output=True, text=True, check=True, timeout=60)
+    assert (done.stdout, done.stderr) == ("the connection was lost\n", "")
 
 
 def test_nobody_there_is_a_reason():
