@@ -145,6 +145,14 @@ MODEL_MEMORY_BYTES_MAX = 256 * 1024 * 1024  # what loading and one run may add t
 TRAINING_BYTES_MAX = 256 * 1024 * 1024  # a training set in columns, or a network with all that its training keeps
 ENGINE_MESSAGE_BYTES_MAX = 2048  # of what a foreign engine says about its failure
 
+# Detectors of streams
+DETECTOR_INPUTS_MAX = 256  # numbers that half-space trees look at
+DETECTOR_TREES_MAX = 256
+DETECTOR_HEIGHT_MAX = 15  # the paper's
+DETECTOR_NODES_MAX = 1024 * 1024  # of all trees: some 16 MB
+DETECTOR_VALUES_MAX = 1_000_000  # in a window of theirs, between two checks, before the first
+DETECTOR_BUCKETS_MAX = 16  # of each size in ADWIN's window
+
 # People
 TRACE_MAX = 1024  # newest vertices whose times are kept, for measuring latency from outside
 CONTROL_LINE_BYTES_MAX = 64 * 1024  # one request

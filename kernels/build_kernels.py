@@ -1,8 +1,8 @@
 """Builds `edge.nn._kernels`: our own C, bound in cffi's API mode. Only `edge.nn.kernels` imports the result
-and, for training, `train`, `cascade` and `recurrent` beside it.
+and, for training, `train`, `cascade` and `recurrent` beside it, and `streams`.
 
-What Python sees are the marked parts of plan.h, population.h, idle.h, train.h and bptt.h in include/synedge and the few
-names below. Switches as in setup.py.
+What Python sees are the marked parts of plan.h, population.h, idle.h, train.h, bptt.h and streams.h in
+include/synedge and the few names below. Switches as in setup.py.
 """
 
 import os
@@ -31,7 +31,7 @@ SANITIZERS = ["-fsanitize=address,undefined"] if os.environ.get("SYNEDGE_SANITIZ
 ffi = FFI()
 ffi.set_source(
     "edge.nn._kernels",
-    "".join(f'#include "synedge/{name}.h"\n' for name in ("kernels", "population", "idle", "bptt")),
+    "".join(f'#include "synedge/{name}.h"\n' for name in ("kernels", "population", "idle", "bptt", "streams")),
     sources=SOURCES,
     include_dirs=[str(_HERE.relative_to(_HERE.parent) / "include")],
     depends=sorted(str(path.relative_to(_HERE.parent)) for path in _HERE.rglob("*.h")),
@@ -45,6 +45,7 @@ ffi.cdef(
     + _cdef("idle.h")
     + _cdef("train.h")
     + _cdef("bptt.h")
+    + _cdef("streams.h")
     + """
     enum { SYN_OK = 0, SYN_UNKNOWN = 1, SYN_NOT_BUILT = 2, SYN_CPU_LACKS = 3 };
     int syn_select(const char *variant);

@@ -1,4 +1,4 @@
-"""What cffi makes of kernels/build_kernels.py; edge.nn.kernels, train, cascade and recurrent import it."""
+"""What cffi makes of kernels/build_kernels.py; edge.nn.kernels, train, cascade, recurrent and streams import it."""
 
 from typing import Any
 

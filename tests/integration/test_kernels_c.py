@@ -16,6 +16,7 @@ STRICT = ["-std=c11", "-Wall", "-Wextra", "-Wconversion", "-Werror", "-ffp-contr
 SANITIZED = ["-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
 PLANS = "40000"
 NETWORKS = "600"
+DETECTORS = "1500"
 BOARDS = {
     "aarch64": ("aarch64-linux-gnu-gcc", "qemu-aarch64-static", ("cortex-a53", "cortex-a72", "cortex-a76")),
     "armhf": ("arm-linux-gnueabihf-gcc", "qemu-arm-static", ("cortex-a7", "cortex-a9", "cortex-a15")),
@@ -112,19 +113,35 @@ def test_training_touches_its_own_memory_alone_and_learns_the_same_in_every_vari
     assert (done.returncode, done.stdout) == (0, f"{NETWORKS} networks trained\n"), done.stdout + done.stderr[-3000:]
 
 
+@pytest.fixture(scope="module")
+def judged(kernels):
+    """What the detectors answered to streams at random, as a digest."""
+    done = run(build("gcc", "streams", kernels, *SANITIZED), DETECTORS, "7")
+    assert done.returncode == 0, done.stdout + done.stderr[-3000:]
+    return done
+
+
+def test_states_of_detectors_are_taken_back_and_spoilt_ones_are_refused_or_harmless(judged):
+    refused, lived = map(int, re.findall(r"\d+", judged.stderr))
+    assert refused > lived > 100, "spoilt options alone leave a state that can live"
+
+
 @pytest.mark.parametrize("architecture", BOARDS)
-def test_boards_give_the_same_bits_and_refuse_what_they_lack(architecture, here, tmp_path):
+def test_boards_give_the_same_bits_and_refuse_what_they_lack(architecture, here, judged, tmp_path):
     compiler, emulator, cpus = BOARDS[architecture]
     missing = [tool for tool in (compiler, emulator) if shutil.which(tool) is None]
     if missing:
         pytest.skip(f"not installed: {', '.join(missing)}")
     kernels = compiled(compiler, tmp_path / "kernels.o", "-O2")
-    program, learn = (build(compiler, name, kernels, "-O2", "-static") for name in ("agree", "learn"))
+    program, learn, streams = (
+        build(compiler, name, kernels, "-O2", "-static") for name in ("agree", "learn", "streams")
+    )
     wanted = {name.partition("__")[0]: digest for name, digest in digests(here).items()}
     for cpu in cpus:
         done = run(emulator, "-cpu", cpu, program)
         assert done.returncode == 0, f"{cpu}: {done.stdout}{done.stderr}"
         assert run(emulator, "-cpu", cpu, learn, "40", "7").stdout == "40 networks trained\n"
+        assert run(emulator, "-cpu", cpu, streams, DETECTORS, "7").stdout == judged.stdout
         found = digests(done.stdout)
         variants = {name.partition("__")[2] for name in found}
         assert variants == BUILT_FOR[architecture] - LACKING.get(cpu, set())
