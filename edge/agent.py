@@ -349,8 +349,7 @@ class Agent:
 
 
 def _card(options: AgentOptions) -> AgentCard:
-    kind = type(options.decide).__name__.removesuffix("Options").lower()
-    return AgentCard(options.name, kind, getattr(options.decide, "labels", ()), options.unit)
+    return AgentCard(options.name, options.decide.kind, getattr(options.decide, "labels", ()), options.unit)
 
 
 def run(config: Config) -> int:

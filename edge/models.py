@@ -26,32 +26,31 @@ def options(config: Config, fields: Mapping[str, Sequence[str]]) -> list[AgentOp
 
 
 def load(config: Config, senses: Senses, report: Report) -> "Mapping[str, Model]":
-    """Every agent's model, loaded and run once by the engine that takes it. Raises DataError when none does, and
-    ConfigError when model and agent do not fit together."""
-    wanted = [agent for agent in config.agents if agent.model is not None]
+    """Every agent's model or detector, loaded and run once by the engine that takes it. Raises DataError when none
+    does, and ConfigError when model and agent do not fit together."""
+    told = {agent.name: senses.agent(agent.name).options for agent in config.agents}
+    wanted = [agent for agent in config.agents if told[agent.name].has_model]
     if not wanted:
         return {}
     from edge.nn.errors import EngineError, InferenceError, ModelError
     from edge.shell.engines.crowd import Crowds
+    from edge.shell.engines.opening import open_for
 
     crowds = Crowds()
     models: dict[str, Model] = {}
     said: Counter[tuple[str, tuple[tuple[str, object], ...]]] = Counter()
     for agent in wanted:
-        assert agent.model is not None
         try:
-            choice = crowds.choose(agent.model)
-            model = choice.model
-            outputs = model.run(bytes(model.input_bytes))
-            model.reset()
-            senses.model_loaded(agent.name, model.digest, model.input_bytes // 4, len(outputs))
+            opened = open_for(told[agent.name], agent.model, crowds.choose)
+            model = opened.model
+            senses.model_loaded(agent.name, model.digest, model.input_bytes // 4, opened.outputs)
         except (ModelError, EngineError, InferenceError) as error:
             raise DataError(f"{config.origin}: [[agent]] {agent.name}: {error}") from None
         except ValueError as error:
             raise ConfigError(f"{config.origin}: {error}") from None
         models[agent.name] = model
-        said["model", (("agent", agent.table), ("engine", choice.engine.name))] += 1
-        for other in choice.passed_over:
+        said["model", (("agent", agent.table), ("engine", model.engine))] += 1
+        for other in opened.passed_over:
             said["engine-passed-over", (("engine", other.name), ("reason", other.why))] += 1
     for (event, facts), count in said.items():
         report("info", event, facts if count == 1 else (*facts, ("models", count)))

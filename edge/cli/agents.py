@@ -8,6 +8,7 @@ from edge.cli.options import add_command, add_config, add_json, at_least, load_c
 from edge.cli.output import Output
 from edge.config import Config
 from edge.errors import PermissionsError, SynedgeError, UnavailableError
+from edge.nn.detectors import DRIFT_KINDS
 from edge.shell.control import ask
 
 ROWS = 40
@@ -78,7 +79,7 @@ def live_agents(config: Config) -> tuple[dict[str, Any] | None, str]:
 
 def _row(config: Config, index: int, live: dict[str, Any] | None) -> dict[str, Any]:
     agent = config.agents[index]
-    window, decide = agent.options.get("window"), agent.options.get("decide")
+    window, decide, detector = (agent.options.get(key) for key in ("window", "decide", "detector"))
     size = window.get("size") if isinstance(window, dict) else 1
     step = window.get("step", size) if isinstance(window, dict) else 1
     now = (live or {}).get(agent.name, {})
@@ -87,13 +88,20 @@ def _row(config: Config, index: int, live: dict[str, Any] | None) -> dict[str, A
         "source": agent.source,
         "window": f"{size}/{step}",
         "model": str(agent.model) if agent.model else None,
-        "model_name": agent.model.name if agent.model else None,
-        "decide": decide.get("kind") if isinstance(decide, dict) else "value",
+        "model_name": agent.model.name if agent.model else kind_of(detector),
+        "detector": kind_of(detector),
+        "decide": kind_of(decide) or ("drift" if kind_of(detector) in DRIFT_KINDS else "value"),
         "engine": now.get("engine"),
         "events": now.get("events"),
         "fault": now.get("fault"),
         "live": now or None,
     }
+
+
+def kind_of(value: object) -> str | None:
+    """Of a table with a kind, or of a name alone."""
+    found = value.get("kind") if isinstance(value, dict) else value
+    return found if isinstance(found, str) else None
 
 
 def _test(args: Namespace, out: Output) -> int:

@@ -14,7 +14,7 @@ from edge.nn.errors import EngineError, InferenceError, ModelError
 from edge.sense.agent import Agent
 from edge.sense.options import AgentOptions, agent_options
 from edge.sense.reading import Reading
-from edge.shell.engines import choose_model
+from edge.shell.engines.opening import open_for
 from edge.shell.sources import open_source
 from edge.shell.sources.recording import BadRow, Recording
 from edge.wire.event import Event, event_json
@@ -132,7 +132,7 @@ def try_agent(config: Config, chosen: AgentConfig, file: Path) -> Trial:
     options = replace(agent_options(chosen.options, fields), name=chosen.name)
     recording = _open_recording(file, fields, source.options if source.kind == "file" else {})
     agent = Agent(options)
-    model = _load(chosen, agent) if chosen.model else None
+    model = _load(chosen, agent) if options.has_model else None
     try:
         rows, bad, looks = _run(agent, model, recording, source.name)
     finally:
@@ -141,7 +141,7 @@ def try_agent(config: Config, chosen: AgentConfig, file: Path) -> Trial:
     return Trial(
         agent=chosen.name,
         engine=model.engine if model else None,
-        model=str(chosen.model) if chosen.model else None,
+        model=model.path if model else None,
         sha256=model.digest.hex() if model else None,
         labels=_labels(options),
         rows=rows,
@@ -186,15 +186,12 @@ def _open_recording(file: Path, fields: tuple[str, ...], options: Any) -> Record
 
 
 def _load(chosen: AgentConfig, agent: Agent) -> Model:
-    assert chosen.model is not None
     try:
-        model = choose_model(chosen.model).model
-        probe = model.run(bytes(model.input_bytes))
-        model.reset()
-        agent.model_loaded(model.digest, model.input_bytes // 4, len(probe))
+        opened = open_for(agent.options, chosen.model)
+        agent.model_loaded(opened.model.digest, opened.model.input_bytes // 4, opened.outputs)
     except (ModelError, EngineError, InferenceError, ValueError) as error:
         raise DataError(f"agent {chosen.name}: {error}") from None
-    return model
+    return opened.model
 
 
 def _labels(options: AgentOptions) -> tuple[str, ...]:

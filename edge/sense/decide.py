@@ -1,4 +1,4 @@
-"""From a model's outputs to an event, or to nothing: three kinds of decision, each a small machine with hysteresis.
+"""From a model's outputs to an event, or to nothing: four kinds of decision, each a small machine with hysteresis.
 
 `argmax`: the likeliest class. Event kind `class`, values (label,), confidence = its probability.
     threshold   below it a window is unsure: nothing is reported, and the run of equal windows starts again
@@ -17,21 +17,24 @@
     every       one event per this many windows; 1 by default
     deadband    in between, also when a value moved at least this far from the one last reported
     unit        as the agent's `unit`
-All three:
+These three:
     smooth      decide on the mean of this many windows' outputs, the newest and those judged before it; 1 by default.
                 Until so many were judged nothing is said. It is the outputs that are averaged, so logits before softmax
+`drift`: what a detector of drift says (outputs: drift, before, after). Event kind `alarm` (urgent) with values (after,
+before): the means since the change and before it; or `clear` with values (mean,).
+    clear_after     windows without another drift after which the alarm ends; 1000 by default
 """
 
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import exp, fsum
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 from edge import limits
 from edge.sense.table import ANY, Table, in_words
 
-KINDS = ("argmax", "threshold", "value")
+KINDS = ("argmax", "threshold", "value", "drift")
 REPORTS = ("every", "change")
 WINDOWS_MAX = 1_000_000
 PROBABILITY_SLACK = 1e-3
@@ -68,6 +71,7 @@ class ArgmaxOptions:
     ignore: tuple[str, ...] = ()
     softmax: bool = False
     smooth: int = 1
+    kind: ClassVar[str] = "argmax"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +85,7 @@ class ThresholdOptions:
     report: str = "change"
     index: int | None = None
     smooth: int = 1
+    kind: ClassVar[str] = "threshold"
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,9 +96,18 @@ class ValueOptions:
     deadband: float | None = None
     index: int | None = None
     smooth: int = 1
+    kind: ClassVar[str] = "value"
 
 
-DecideOptions = ArgmaxOptions | ThresholdOptions | ValueOptions
+@dataclass(frozen=True, slots=True)
+class DriftOptions:
+    """An alarm for each change of the mean."""
+
+    clear_after: int = 1000
+    kind: ClassVar[str] = "drift"
+
+
+DecideOptions = ArgmaxOptions | ThresholdOptions | ValueOptions | DriftOptions
 
 
 class Run:
@@ -224,15 +238,38 @@ class Smoothed:
         return self._decider.decide([fsum(column) / self._smooth for column in zip(*self._last, strict=True)])
 
 
-Decider = Argmax | Threshold | Value | Smoothed
+class Drift:
+    def __init__(self, options: DriftOptions) -> None:
+        self._options = options
+        self._left = 0
+        """Windows until the alarm ends; 0 without one."""
+
+    def check(self, width: int) -> None:
+        if width != 3:
+            raise ValueError(f'decide.kind = "drift": there are {width} outputs; allowed are the three of a detector')
+
+    def decide(self, outputs: Sequence[float]) -> Answer:
+        drift, before, after = outputs
+        if drift:
+            self._left = self._options.clear_after
+            return Verdict("alarm", (after, before), None, True)
+        if not self._left:
+            return None
+        self._left -= 1
+        return None if self._left else Verdict("clear", (after,))
+
+
+Decider = Argmax | Threshold | Value | Drift | Smoothed
 
 
 def open_decider(options: DecideOptions) -> Decider:
+    if isinstance(options, DriftOptions):
+        return Drift(options)
     decider = _decider(options)
     return decider if options.smooth == 1 else Smoothed(decider, options.smooth)
 
 
-def _decider(options: DecideOptions) -> Argmax | Threshold | Value:
+def _decider(options: ArgmaxOptions | ThresholdOptions | ValueOptions) -> Argmax | Threshold | Value:
     match options:
         case ArgmaxOptions():
             return Argmax(options)
@@ -265,6 +302,8 @@ def decide_options(table: Table, names: Sequence[str] | None) -> DecideOptions:
         options = _argmax_options(table)
     elif kind == "threshold":
         options = _threshold_options(table, names)
+    elif kind == "drift":
+        options = DriftOptions(table.whole("clear_after", 1, WINDOWS_MAX, default=DriftOptions().clear_after))
     else:
         options = ValueOptions(
             every=table.whole("every", 1, WINDOWS_MAX, default=1),

@@ -5,7 +5,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from edge import limits
+from edge.nn.detectors import DRIFT_KINDS, DetectorOptions, outputs
 from edge.sense.decide import DecideOptions, ValueOptions, decide_options, open_decider
+from edge.sense.detect import detector_options
 from edge.sense.features import CORRELATION, NAMES, feature_names, tensor_length
 from edge.sense.table import Table, in_words, shown
 
@@ -34,6 +36,8 @@ class AgentOptions:
     std: tuple[float, ...] = ()
     """Scaling, (value - mean) / std: per channel of a raw window, else per element; empty for none."""
     has_model: bool = False
+    """Whether something is run on the tensor: a model, or the detector."""
+    detector: DetectorOptions | None = None
     decide: DecideOptions = field(default_factory=ValueOptions)
     unit: str | None = None
     urgent: bool | None = None
@@ -66,13 +70,11 @@ def agent_options(values: Mapping[str, object] | Table, source_fields: Sequence[
     features = _features(table, len(fields))
     mean, std = _scaling(table, size, len(fields), features)
     has_model = [table.raw(key) for key in ("model", "models")] != [None, None]
-    names = None if has_model else feature_names(fields, features, size)
-    decide_words = 'a table such as { kind = "argmax", labels = ["ok", "worn"] }'
-    decide_table = table.table("decide", decide_words, default={"kind": "value"})
-    unit = _unit(table, decide_table)
-    decide = decide_options(decide_table, names)
-    if not has_model:
-        open_decider(decide).check(tensor_length(size, len(fields), features))
+    inputs = feature_names(fields, features, size)
+    detector = detector_options(table, inputs)
+    if has_model and detector is not None:
+        raise table.refusal("detector", detector.kind, "one of model and detector")
+    unit, decide = _decide(table, None if has_model else inputs, detector)
     options = AgentOptions(
         name=name,
         source=source,
@@ -84,7 +86,8 @@ def agent_options(values: Mapping[str, object] | Table, source_fields: Sequence[
         features=features,
         mean=mean,
         std=std,
-        has_model=has_model,
+        has_model=has_model or detector is not None,
+        detector=detector,
         unit=unit,
         decide=decide,
         urgent=table.flag("urgent", None),
@@ -92,6 +95,28 @@ def agent_options(values: Mapping[str, object] | Table, source_fields: Sequence[
     )
     table.done()
     return options
+
+
+def _decide(
+    table: Table, inputs: Sequence[str] | None, detector: DetectorOptions | None
+) -> tuple[str | None, DecideOptions]:
+    """The unit and the decision; where it is known what comes out, they fit each other."""
+    finds_drift = detector is not None and detector.kind in DRIFT_KINDS
+    decide_words = 'a table such as { kind = "argmax", labels = ["ok", "worn"] }'
+    decide_table = table.table("decide", decide_words, default={"kind": "drift" if finds_drift else "value"})
+    unit = _unit(table, decide_table)
+    decide = decide_options(decide_table, None if detector is not None else inputs)
+    allowed = ("drift", "value") if finds_drift else ("value", "threshold")
+    if (detector is None and decide.kind == "drift") or (detector is not None and decide.kind not in allowed):
+        of = (
+            f"{in_words(allowed)} for detector {detector.kind}"
+            if detector
+            else f"drift for {in_words(DRIFT_KINDS)} alone"
+        )
+        raise decide_table.refusal("kind", decide.kind, of)
+    if inputs is not None:
+        open_decider(decide).check(len(inputs) if detector is None else outputs(detector))
+    return unit, decide
 
 
 def _fields(table: Table, source: str, source_fields: Sequence[str]) -> tuple[str, ...]:

@@ -139,10 +139,13 @@ class Table:
             self._asked[key] = table = Table(default, f"{self._where}{key}.")
         return table
 
-    def optional_table(self, key: str, allowed: str) -> "Table | None":
+    def optional_table(self, key: str, allowed: str, *, word: str = "") -> "Table | None":
+        """The table, None when the key is absent; with `word` a text stands for a table of that key alone."""
         value = self._take(key)
         if value is None:
             return None
+        if word and isinstance(value, str):
+            value = {word: value}
         if not isinstance(value, Mapping):
             raise self.refusal(key, value, allowed)
         self._asked[key] = table = Table(value, f"{self._where}{key}.")

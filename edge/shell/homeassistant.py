@@ -27,7 +27,7 @@ class AgentCard(NamedTuple):
 
     name: str
     decide: str
-    """`argmax`, `threshold` or `value`."""
+    """`argmax`, `threshold`, `value` or `drift`."""
     labels: tuple[str, ...] = ()
     unit: str | None = None
     label: str = ""
@@ -52,7 +52,7 @@ def resend_delay_ms(node: NodeCard) -> int:
 
 
 def platform_of(agent: AgentCard) -> str:
-    return "binary_sensor" if agent.decide == "threshold" else "sensor"
+    return "binary_sensor" if agent.decide in ("threshold", "drift") else "sensor"
 
 
 def removal(node: NodeCard, gone: Mapping[str, str]) -> str:
@@ -172,7 +172,7 @@ def _of_agent(node: NodeCard, agent: AgentCard) -> Component:
         options = list(dict.fromkeys(agent.labels))
         if options and _size(options) <= OPTIONS_BYTES_MAX:
             component |= {"device_class": "enum", "options": options}
-    elif agent.decide == "threshold":
+    elif agent.decide in ("threshold", "drift"):
         component |= {
             "device_class": "problem",
             "value_template": "{{ None if value_json.alarm is not defined else 'ON' if value_json.alarm else 'OFF' }}",

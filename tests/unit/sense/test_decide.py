@@ -1,4 +1,4 @@
-"""The three kinds of decision, on sequences of outputs."""
+"""The four kinds of decision, on sequences of outputs."""
 
 from math import log
 from typing import Any
@@ -185,3 +185,12 @@ def test_a_decision_must_fit_the_outputs(table: dict[str, Any], width: int, word
     with pytest.raises(ValueError, match=r"allowed|use") as refused:
         decider(**table).check(width)
     assert words in str(refused.value)
+
+
+def test_a_drift_is_an_alarm_that_ends_by_itself():
+    made = decider(kind="drift", clear_after=3)
+    calm, drift = (0.0, 5.0, 5.0), (1.0, 5.0, 9.0)
+    assert made.decide(drift) == Verdict("alarm", (9.0, 5.0), None, True)
+    assert labels(made, calm, calm, drift, calm, calm) == [None, None, "alarm", None, None]
+    assert made.decide((0.0, 9.0, 9.5)) == Verdict("clear", (9.5,))
+    assert labels(made, calm, calm, calm, calm) == [None] * 4

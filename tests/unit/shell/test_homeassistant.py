@@ -18,6 +18,7 @@ AGENTS = [
     AgentCard("heat", "threshold", unit="°C", label="Überhitzung"),
     AgentCard("speed", "value", unit="1/min", rhythm_ms=60_000),
     AgentCard("odd", "value"),
+    AgentCard("drift", "drift", unit="°C"),
 ]
 
 
@@ -44,6 +45,8 @@ def test_discovery_keeps_home_assistants_rules() -> None:
     }
     assert "options" not in components["agent_plain"]
     assert (components["agent_heat"]["platform"], components["agent_heat"]["name"]) == ("binary_sensor", "Überhitzung")
+    drift = components["agent_drift"]
+    assert (drift["platform"], drift["device_class"]) == ("binary_sensor", "problem")
     assert components["agent_speed"]["unit_of_measurement"] == "1/min"
     assert components["agent_speed"]["expire_after"] == 180
     assert "expire_after" not in components["agent_odd"]
