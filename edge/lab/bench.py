@@ -18,6 +18,7 @@ BENCHES = {
     "admit": "cost of an admitted vertex while the graph grows",
     "codec": "events and headers encoded and checked",
     "train": "an epoch of training beside libfann, and what training reaches",
+    "streams": "detectors of anomalies and drift beside river's, on the same streams",
     "device": "this board: networks, signatures, log and memory of one device; for the table of boards",
     "log": "group commits, recovery of a full log, making room in it, bytes written in a day",
     "failover": "the host of a broker is killed: how soon everyone hears everyone again",

@@ -1,7 +1,7 @@
 """What detectors of streams are told: options by the names and with the defaults of river.
 
-A detector judges each row of its stream, then learns it; there is no file of it. `edge.nn.streams` runs them, and is not
-imported here: this is part of reading a configuration.
+A detector judges each row of its stream, then learns it; there is no file of it. `edge.nn.streams` runs them, and is
+not imported here: this is part of reading a configuration.
 """
 
 from dataclasses import dataclass

@@ -14,16 +14,12 @@ enum { INPUTS = 3, ROWS = 300 };
 
 typedef struct {
     const char *name;
+    size_t (*made)(uint8_t *);
     const char *(*fault)(const void *, size_t);
     uint32_t (*run)(void *, const double *, uint32_t, double *);
     uint32_t inputs, answers;
 } kind;
 
-static const kind KINDS[] = {
-    {"forest", syn_forest_fault, syn_forest_run, INPUTS, 1},
-    {"adwin", syn_adwin_fault, syn_adwin_run, 1, SYN_DRIFT_ANSWERS},
-    {"page_hinkley", syn_page_hinkley_fault, syn_page_hinkley_run, 1, SYN_DRIFT_ANSWERS},
-};
 
 static uint64_t chance_state;
 static uint32_t chance(uint32_t below) {
@@ -49,22 +45,33 @@ static void stream(double *values, uint32_t count) {
     }
 }
 
-static size_t made(const kind *what, uint8_t *state) {
+/* Draws stand on lines of their own: compilers take the arguments of a call in any order. */
+static size_t made_forest(uint8_t *state) {
     const double range[2 * INPUTS] = {-100, 100, -1, 1, 0, 50};
-    if (what == &KINDS[0]) {
-        const uint32_t trees = 1 + chance(5), height = 1 + chance(5);
-        const size_t bytes = syn_forest_bytes(trees, height, INPUTS);
-        syn_forest_open(state, trees, height, INPUTS, 1 + chance(40), chance(2) ? range : NULL, chance(1000));
-        return bytes;
-    }
-    if (what == &KINDS[1]) {
-        const uint32_t buckets = 2 + chance(5);
-        syn_adwin_open(state, 0.001 + chance(300) / 1000.0, 1 + chance(8), buckets, 1 + chance(6), chance(12));
-        return syn_adwin_bytes(buckets);
-    }
-    syn_page_hinkley_open(state, 1 + chance(40), chance(100) / 1000.0, 1 + chance(60), 1 - chance(3) / 1000.0, chance(3));
+    const uint32_t trees = 1 + chance(5), height = 1 + chance(5), window = 1 + chance(40);
+    const double *given = chance(2) ? range : NULL;
+    syn_forest_open(state, trees, height, INPUTS, window, given, chance(1000));
+    return syn_forest_bytes(trees, height, INPUTS);
+}
+
+static size_t made_adwin(uint8_t *state) {
+    const uint32_t buckets = 2 + chance(5), clock = 1 + chance(8), shortest = 1 + chance(6), grace = chance(12);
+    syn_adwin_open(state, 0.001 + chance(300) / 1000.0, clock, buckets, shortest, grace);
+    return syn_adwin_bytes(buckets);
+}
+
+static size_t made_page_hinkley(uint8_t *state) {
+    const uint32_t instances = 1 + chance(40), mode = chance(3);
+    const double delta = chance(100) / 1000.0, threshold = 1 + chance(60);
+    syn_page_hinkley_open(state, instances, delta, threshold, 1 - chance(3) / 1000.0, mode);
     return sizeof(syn_page_hinkley);
 }
+
+static const kind KINDS[] = {
+    {"forest", made_forest, syn_forest_fault, syn_forest_run, INPUTS, 1},
+    {"adwin", made_adwin, syn_adwin_fault, syn_adwin_run, 1, SYN_DRIFT_ANSWERS},
+    {"page_hinkley", made_page_hinkley, syn_page_hinkley_fault, syn_page_hinkley_run, 1, SYN_DRIFT_ANSWERS},
+};
 
 /* A byte, a word or a number is another one. */
 static void spoil(uint8_t *state, size_t bytes) {
@@ -96,7 +103,7 @@ int main(int argc, char **argv) {
     for (long i = 0; i < count; i++) {
         const kind *what = &KINDS[i % 3];
         uint8_t *scratch = calloc(1, 1 << 20);
-        const size_t bytes = made(what, scratch);
+        const size_t bytes = what->made(scratch);
         uint8_t *state = malloc(bytes), *copy = malloc(bytes); /* to the byte, so that nothing beyond is touched unseen */
         require(scratch && state && copy, what->name, "no memory");
         memcpy(state, scratch, bytes);

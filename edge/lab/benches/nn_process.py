@@ -31,7 +31,7 @@ class Peer:
         """Raises UnavailableError saying how to install it. `probe` is a network that it must be able to run."""
         self.name, self.version = name, ""
         self._loaded = 0
-        for python in _interpreters():
+        for python in interpreters():
             self._process = subprocess.Popen(
                 [python, "-I", str(_CHILD), name],
                 stdin=subprocess.PIPE,
@@ -90,7 +90,7 @@ class Peer:
         self._process.wait()
 
 
-def _interpreters() -> list[str]:
+def interpreters() -> list[str]:
     """The one that is named, else those that bootstrap makes beside this process's own, and that one itself."""
     named = os.environ.get("SYNEDGE_PEERS_PYTHON")
     if named:
