@@ -218,15 +218,6 @@ class Agent:
         self._shed += window.retires
         self._is_gap_due = True
 
-    def drop(self, event: Event) -> None:
-        """An event of this agent was not recorded after all (queue or log full): its readings are shed."""
-        assert event.agent == self.options.name
-        retires = self._ring.retires
-        assert self._recorded >= retires, "more events dropped than were made"
-        self._recorded -= retires
-        self._shed += retires
-        self._is_gap_due = True
-
     def _give_up(self, retires: int, text: str) -> None:
         self._settle(retires)
         self._shed += retires

@@ -17,7 +17,7 @@
     every       one event per this many windows; 1 by default
     deadband    in between, also when a value moved at least this far from the one last reported
     unit        as the agent's `unit`
-These three:
+All of these:
     smooth      decide on the mean of this many windows' outputs, the newest and those judged before it; 1 by default.
                 Until so many were judged nothing is said. It is the outputs that are averaged, so logits before softmax
 `drift`: what a detector of drift says (outputs: drift, before, after). Event kind `alarm` (urgent) with values (after,

@@ -1,8 +1,8 @@
 """All agents of a node, by source: a reading goes to each agent of its source, and a source's silence is noticed.
 
 For the node: `read` gives the windows that a reading completed. A window whose `outputs` is None goes to the model, any
-other straight on; either way `outputs` is called once per window, or `shed`. Before the event is submitted ask
-`is_urgent` and `retention`; if it is refused later, tell `drop`.
+other straight on; either way `outputs` is called once per window, or `shed`. Whether there is room for an event
+is asked before `outputs`: what it gives is recorded.
 """
 
 from collections.abc import Sequence
@@ -100,10 +100,6 @@ class Senses:
 
     def shed(self, name: str, window: Window) -> None:
         self._touch(name).shed(window)
-
-    def drop(self, event: Event) -> None:
-        """An event that `outputs` gave was not recorded."""
-        self._touch(event.agent).drop(event)
 
     def is_urgent(self, event: Event) -> bool:
         return self._agents[event.agent].is_urgent(event)

@@ -12,7 +12,6 @@ from edge.sense.options import agent_options
 from edge.sense.reading import Reading
 from edge.sense.table import Table
 from edge.sense.window import Push, Ring, Window
-from edge.wire.event import Event
 from tests.reference import window as slow
 
 SIZES = st.integers(1, 40)
@@ -48,7 +47,6 @@ class Account(RuleBasedStateMachine):
     agent: Agent
     offered: int
     waiting: list[Window]
-    events: list[Event]
 
     @initialize(size=st.integers(1, 6), step=st.integers(1, 8), has_model=st.booleans())
     def begin(self, size: int, step: int, has_model: bool) -> None:
@@ -62,7 +60,7 @@ class Account(RuleBasedStateMachine):
         self.width = 4 if has_model else 2
         self.offered = self.refused = self.lost = 0
         self.time_ms = 1000
-        self.waiting, self.events = [], []
+        self.waiting = []
 
     @rule(value=NUMBERS, lost=st.sampled_from([0, 0, 0, 5]), gap=st.booleans(), later=st.integers(-500, 100_000))
     def read(self, value: float, lost: int, gap: bool, later: int) -> None:
@@ -85,7 +83,6 @@ class Account(RuleBasedStateMachine):
         event = self.agent.decide(self.take(data), tuple(outputs))
         if event is not None:
             assert len(outputs) == self.width
-            self.events.append(event)
 
     @precondition(lambda self: self.waiting)
     @rule(data=st.data(), fails=st.booleans())
@@ -95,11 +92,6 @@ class Account(RuleBasedStateMachine):
             self.agent.fail(window, "failed")
         else:
             self.agent.shed(window)
-
-    @precondition(lambda self: self.events)
-    @rule()
-    def drop(self) -> None:
-        self.agent.drop(self.events.pop())
 
     def take(self, data: st.DataObject) -> Window:
         return self.waiting.pop(data.draw(st.integers(0, len(self.waiting) - 1)))

@@ -100,17 +100,6 @@ def test_what_the_source_lost_is_shed():
     assert made.tally() == (9, 0, 0, 7, 2)
 
 
-def test_an_event_that_was_not_recorded_is_shed():
-    made = agent(decide={"kind": "value"})
-    (window,) = feed(made, 1)
-    event = made.decide(window, (1.0,))
-    assert event is not None and made.tally().recorded == 1
-    made.drop(event)
-    assert made.tally() == (1, 0, 0, 1, 0)
-    later = made.decide(feed(made, 2, start_ms=5)[0], (2.0,))
-    assert later is not None and later.flags == GAP_BEFORE
-
-
 @pytest.mark.parametrize(
     ("values", "at", "words"),
     [
@@ -216,8 +205,6 @@ def test_a_model_that_answers_with_no_number_is_stopped_and_says_so_once(number:
     assert change is not None and not change.is_ok and change.text.startswith("stopped until the next start: output 1")
     assert made.change() is None
     assert made.fault == change.text
-    made.drop(event)
-    assert made.tally() == (8, 0, 0, 8, 0), "whether or not the log had room for the event"
 
 
 def test_a_model_that_fails_is_an_error_and_shed():

@@ -46,15 +46,6 @@ def test_the_tally_is_the_sum():
     ]  # fmt: skip
 
 
-def test_a_dropped_event_leaves_the_sum_right():
-    made = senses()
-    ((name, window),) = made.read(reading(1), 0)
-    event = made.outputs(name, window, window.outputs)
-    assert event is not None and made.tally().recorded == 1
-    made.drop(event)
-    assert made.tally() == (2, 0, 0, 1, 1)
-
-
 def test_the_counts_are_sums():
     made = senses()
     for value in (1.0, float("nan"), 2.0):
