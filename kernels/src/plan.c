@@ -55,9 +55,10 @@ static void step(const syn_op *op, syn_memory memory) {
     }
 }
 
-void syn_plan_steps(const syn_plan *plan, const uint8_t *constants, uint8_t *arena) {
+void syn_plan_steps(const syn_plan *plan, const uint8_t *constants, uint8_t *arena, const uint8_t *ahead, uint32_t ahead_lines) {
     const syn_memory memory = {constants, arena};
     for (const syn_op *op = plan->ops, *end = op + plan->ops_count; op < end; op++) {
+        for (uint32_t line = 0; line < ahead_lines; line++, ahead += SYN_LINE) __builtin_prefetch(ahead);
         if (op->kind == SYN_OP_F32_GEMM) { /* of the smallest networks all there is: the switch would be a tenth of the time */
             f32_gemm(op, memory);
         } else {
@@ -69,7 +70,7 @@ void syn_plan_steps(const syn_plan *plan, const uint8_t *constants, uint8_t *are
 void syn_plan_run(const syn_plan *plan, const uint8_t *constants, uint8_t *arena, const void *input, void *output) {
     const syn_float_mode before = syn_flush_subnormals();
     if (input) syn_copy(arena + plan->input, input, plan->input_bytes);
-    syn_plan_steps(plan, constants, arena);
+    syn_plan_steps(plan, constants, arena, NULL, 0);
     if (output) syn_copy(output, arena + plan->output, plan->output_bytes);
     syn_restore_subnormals(before);
 }

@@ -100,32 +100,36 @@ uint32_t syn_weakest(const syn_population *population) {
     return weakest;
 }
 
-/* The next network is on its way while this one computes: each begins on another page, across which no processor fetches ahead
- * by itself. As far as a page; of what is longer, the processor does the rest once it reads there. */
-static void expect(const syn_population *population, uint32_t handle) {
-    enum { LINE = 64, AHEAD_MAX = 4096 };
+/* Whoever's it is now; null where no slot can be. */
+static uint8_t *place(const syn_population *population, uint32_t handle) {
     const uint32_t slot = handle & SYN_SLOTS_MAX;
-    if (slot >= population->capacity) return;
-    const uint8_t *at = population->slots + (size_t)slot * population->slot_bytes;
+    return slot < population->capacity ? population->slots + (size_t)slot * population->slot_bytes : NULL;
+}
+
+/* How much of the next network each step of this one fetches ahead: they begin on pages of their own, across which no
+ * processor fetches ahead by itself. As far as a page; of what is longer, the processor does the rest once it reads there. */
+static uint32_t lines_a_step(const syn_plan *plan, const syn_population *population) {
+    enum { AHEAD_MAX = 4096 };
     const uint32_t bytes = population->slot_bytes < AHEAD_MAX ? population->slot_bytes : AHEAD_MAX;
-    for (uint32_t done = 0; done < bytes; done += LINE) __builtin_prefetch(at + done);
+    const uint32_t lines = (bytes + SYN_LINE - 1) / SYN_LINE;
+    return plan->ops_count ? (lines + plan->ops_count - 1) / plan->ops_count : 0;
 }
 
 uint32_t syn_run_many(const syn_plan *plan, syn_population *population, const uint32_t *handles, uint32_t count,
                       const uint8_t *inputs, uint8_t *outputs, uint8_t *arena) {
     const syn_float_mode before = syn_flush_subnormals();
-    const uint32_t state_bytes = population->state_bytes;
+    const uint32_t state_bytes = population->state_bytes, lines = lines_a_step(plan, population);
     uint32_t done = 0;
     population->clock++;
     for (; done < count; done++) {
         syn_slot *entry = tenant(population, handles[done]);
         if (!entry) break;
-        if (done + 1 < count) expect(population, handles[done + 1]);
-        uint8_t *slot = population->slots + (size_t)(handles[done] & SYN_SLOTS_MAX) * population->slot_bytes;
+        uint8_t *slot = place(population, handles[done]);
+        const uint8_t *next = done + 1 < count ? place(population, handles[done + 1]) : NULL;
         uint8_t *state = slot + population->slot_bytes - state_bytes;
         if (state_bytes) memcpy(arena, state, state_bytes);
         syn_copy(arena + plan->input, inputs + (size_t)done * plan->input_bytes, plan->input_bytes);
-        syn_plan_steps(plan, slot, arena);
+        syn_plan_steps(plan, slot, arena, next, next ? lines : 0);
         syn_copy(outputs + (size_t)done * plan->output_bytes, arena + plan->output, plan->output_bytes);
         if (state_bytes) memcpy(state, arena, state_bytes);
         entry->used_at = population->clock;
