@@ -10,6 +10,7 @@
 
 #include "synedge/kernels.h"
 #include "synedge/plan.h"
+#include "chance.h"
 
 enum { SHAPES = 300, ROWS = 3, COLS = 70, DEPTH = 90, GUARD = 64 };
 
@@ -17,14 +18,6 @@ enum { SHAPES = 300, ROWS = 3, COLS = 70, DEPTH = 90, GUARD = 64 };
 SYN_VARIANTS(X)
 #undef X
 
-/* xorshift: the same numbers on every machine. */
-static uint32_t chance_state;
-static uint32_t chance(uint32_t below) {
-    chance_state ^= chance_state << 13;
-    chance_state ^= chance_state >> 17;
-    chance_state ^= chance_state << 5;
-    return chance_state % below;
-}
 static float real(void) { return (float)chance(20001) / 10000.0f - 1.0f; }
 
 static void fill_s8(int8_t *x, size_t count) {

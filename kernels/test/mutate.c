@@ -9,16 +9,9 @@
 
 #include "synedge/kernels.h"
 #include "synedge/plan.h"
+#include "chance.h"
 
 enum { CONSTANTS = 4096, ARENA = 4096, OPS = SYN_OP_END };
-
-static uint32_t chance_state;
-static uint32_t chance(uint32_t below) {
-    chance_state ^= chance_state << 13;
-    chance_state ^= chance_state >> 17;
-    chance_state ^= chance_state << 5;
-    return chance_state % below;
-}
 
 /* An operation that is right: small sizes, operands spread over both regions, every field set to something usable. */
 static syn_op right(uint32_t kind) {

@@ -10,16 +10,9 @@
 
 #include "synedge/idle.h"
 #include "synedge/kernels.h"
+#include "chance.h"
 
 enum { ROWS_MAX = 4 };
-
-static uint32_t chance_state;
-static uint32_t chance(uint32_t below) {
-    chance_state ^= chance_state << 13;
-    chance_state ^= chance_state >> 17;
-    chance_state ^= chance_state << 5;
-    return chance_state % below;
-}
 
 static void require(int condition, const char *what) {
     if (condition) return;

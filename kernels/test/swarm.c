@@ -9,17 +9,10 @@
 
 #include "synedge/kernels.h"
 #include "synedge/population.h"
+#include "chance.h"
 
 enum { CAPACITY = 13, DEPTH = 5, COLS = 3, STATE = 64 };
 enum { WEIGHTS = DEPTH * 8 * 4, BIAS = 256, SLOT = 320 + STATE, ARENA = 64 + 64 + 64 };
-
-static uint32_t chance_state;
-static uint32_t chance(uint32_t below) {
-    chance_state ^= chance_state << 13;
-    chance_state ^= chance_state >> 17;
-    chance_state ^= chance_state << 5;
-    return chance_state % below;
-}
 
 typedef struct {
     uint32_t handle;
