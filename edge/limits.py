@@ -19,6 +19,7 @@ COUNTER_MAX = 2**53 - 1  # sequence numbers, times, tallies: exact in JSON, SQLi
 
 # A site
 MEMBERS_MAX = 4096
+COMMITTEE_MAX = 31  # members who vote; a header has room for so many parents
 BRANCHES_PER_AUTHOR_MAX = 4  # lines of one author that a frontier says, the newest
 LINES_PER_AUTHOR_MAX = 64  # lines of one author that a node holds: each log that it lost has begun one
 ROSTER_BYTES_MAX = 4 * 1024 * 1024 - 4096  # signed; what a broker passes on: some 2,000 members of ML-DSA-65
@@ -170,7 +171,7 @@ assert LOG_TRIMMED_SHARE < LOG_TRIM_SHARE < LOG_WARN_SHARE < LOG_PEERS_SHARE < L
 assert BODY_BYTES_MAX >= BATCH_BYTES + EVENT_BYTES_MAX - 1024
 assert HEADER_BYTES_MAX + SIGNATURE_BYTES_MAX + BODY_BYTES_MAX + 16 <= FRAME_BYTES_MAX
 assert CHUNK_BYTES + SIGNATURE_BYTES_MAX // 4 < FRAME_BYTES_MAX
-assert PARENTS_DEVICE_MAX <= PARENTS_MAX
+assert PARENTS_DEVICE_MAX <= PARENTS_MAX and COMMITTEE_MAX <= PARENTS_MAX
 assert CHUNK_BYTES <= REPAIR_FLIGHT_BYTES
 assert EARLY_FRAMES_MAX <= STRANGER_FRAMES_BURST
 assert 2 * REPAIR_REQUESTS_MAX * REPAIR_FLIGHT_BYTES <= INBOX_BACKLOG_BYTES_MAX

@@ -1,0 +1,106 @@
+"""`synedge committee`: how many should vote on a site, and what that is worth. Needs no site and no node."""
+
+from argparse import ArgumentParser, ArgumentTypeError, Namespace
+from typing import Any
+
+from edge.cli.options import add_command, add_json, at_least
+from edge.cli.output import Output
+from edge.consensus.committee import Committee, usual
+from edge.errors import UsageError
+from edge.limits import COMMITTEE_MAX
+from edge.wire.suite import SUITE_BY_NAME
+
+OFFERED = ((1, 0), (3, 0), (4, 1), (6, 1), (7, 2), (8, 1), (10, 3), (13, 2), (13, 4))
+DEVICES = 10
+
+
+def arguments(parser: ArgumentParser) -> None:
+    commands = parser.add_subparsers(dest="what", metavar="WHAT", required=True)
+    plan = add_command(
+        commands,
+        "plan",
+        "compare committees, before anyone is chosen for one",
+        "committee plan --devices 30",
+        "committee plan --devices 30 --sleepy --present 90%",
+        "committee plan --members 9 --liars 2 --json",
+    )
+    plan.add_argument("--devices", type=at_least(1), default=DEVICES, metavar="N", help=f"on the site ({DEVICES})")
+    plan.add_argument("--sleepy", action="store_true", help="members are away often")
+    plan.add_argument("--members", type=int, metavar="N", help=f"this committee alone: 1 to {COMMITTEE_MAX}")
+    plan.add_argument("--liars", type=int, metavar="R", help="of these at most so many lie (a third, rounded down)")
+    plan.add_argument(
+        "--present", type=share, default=0.95, metavar="P%", help="how likely a member is there (95%%), by itself"
+    )
+    plan.add_argument("--lying", type=share, default=0.01, metavar="P%", help="how likely one lies (1%%), by itself")
+    plan.add_argument("--suite", choices=sorted(SUITE_BY_NAME), default="ml-dsa-65", help="of votes (ml-dsa-65)")
+    add_json(plan)
+
+
+def share(text: str) -> float:
+    """`95%` or `0.95`."""
+    try:
+        value = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
+        if 0 <= value <= 1:
+            return value
+    except ValueError:
+        pass
+    raise ArgumentTypeError(f"{text!r} is not allowed; allowed: 0% to 100%, or 0 to 1")
+
+
+def run(args: Namespace, out: Output) -> int:
+    rows = [_row(committee, is_usual, args) for committee, is_usual in _committees(args)]
+    if out.as_json:
+        out.document({"committees": rows, "present": args.present, "lying": args.lying, "suite": args.suite})
+        return 0
+    out.table(
+        ("members", "of them may lie", "decide", "may be away", "decide when asked", "too many lie", "signatures", ""),
+        [
+            (
+                row["members"],
+                row["liars"],
+                row["quorum"],
+                row["absent"],
+                f"{row['availability']:.4%}",
+                f"{row['premise_broken']:.1e}",
+                f"{row['signatures_bytes'] / 1000:.1f} kB",
+                "usual" if row["is_usual"] else "",
+            )
+            for row in rows
+        ],
+        colours={"usual": "green"},
+    )
+    out.line()
+    out.line(f"each member there {args.present:.4g} of the time and lying with probability {args.lying:.4g}, by itself")
+    out.line("choose members that run on mains power, at different outlets, brokers and owners; never by lot")
+    return 0
+
+
+def _committees(args: Namespace) -> list[tuple[Committee, bool]]:
+    """Those to compare, and whether they are what suits the site."""
+    try:
+        if args.members is not None:
+            liars = (args.members - 1) // 3 if args.liars is None else args.liars
+            return [(Committee(args.members, liars), False)]
+        if args.liars is not None:
+            raise UsageError("--liars needs --members")
+        suits = usual(args.devices, are_sleepy=args.sleepy)
+    except ValueError as error:
+        raise UsageError(str(error)) from None
+    offered = [Committee(members, liars) for members, liars in OFFERED if members <= args.devices]
+    if suits not in offered:
+        offered.append(suits)
+    return [(committee, committee == suits) for committee in offered]
+
+
+def _row(committee: Committee, is_usual: bool, args: Namespace) -> dict[str, Any]:
+    return {
+        "members": committee.members,
+        "liars": committee.liars,
+        "quorum": committee.quorum,
+        "absent": committee.absent,
+        "witnesses": committee.witnesses,
+        "availability": committee.availability(args.present),
+        "premise_broken": committee.premise_broken(args.lying),
+        "signatures_bytes": committee.quorum * SUITE_BY_NAME[args.suite].signature_bytes,
+        "is_usual": is_usual,
+    }

@@ -1,0 +1,1 @@
+"""Agreement where it is needed: who may vote, and how many of them decide."""

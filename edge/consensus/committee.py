@@ -1,0 +1,65 @@
+"""How many vote, how many of them may lie or be away, and what that is worth.
+
+Of n members at most r lie. A value is final with q = ceil((n + r + 1) / 2) votes: two of them share 2q - n members,
+at least r + 1, and so an honest one, who votes once in a ballot (dissemination quorums of Malkhi and Reiter, Byzantine
+Quorum Systems, 1998). u = n - q may be away. Who lies may also be silent, hence u >= r, which is n >= 3r + 1.
+"""
+
+from dataclasses import dataclass
+from math import comb
+
+from edge.limits import COMMITTEE_MAX
+
+
+@dataclass(frozen=True, slots=True)
+class Committee:
+    """ValueError for numbers that cannot agree, with what is allowed."""
+
+    members: int
+    """n."""
+    liars: int
+    """r: those who may do anything, with their own keys."""
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.members <= COMMITTEE_MAX:
+            raise ValueError(f"a committee of {self.members} members; allowed: 1 to {COMMITTEE_MAX}")
+        most = (self.members - 1) // 3
+        if not 0 <= self.liars <= most:
+            raise ValueError(f"{self.liars} of {self.members} members who lie; allowed: 0 to {most}")
+
+    @property
+    def quorum(self) -> int:
+        """q: votes that make a value final."""
+        return (self.members + self.liars + 2) // 2
+
+    @property
+    def absent(self) -> int:
+        """u: members who may be away, liars among them, while the rest decides."""
+        return self.members - self.quorum
+
+    @property
+    def witnesses(self) -> int:
+        """r + 2, or all: so many must say that they hold a vertex before it counts as witnessed."""
+        return min(self.liars + 2, self.members)
+
+    def availability(self, member: float) -> float:
+        """How likely a quorum is there, when each member is with this probability, by itself."""
+        return sum(_exactly(count, self.members, member) for count in range(self.quorum, self.members + 1))
+
+    def premise_broken(self, member: float) -> float:
+        """How likely more than r lie, when each member does with this probability, by itself."""
+        return sum(_exactly(count, self.members, member) for count in range(self.liars + 1, self.members + 1))
+
+
+def _exactly(count: int, of: int, probability: float) -> float:
+    return comb(of, count) * probability**count * (1 - probability) ** (of - count)
+
+
+def usual(devices: int, *, are_sleepy: bool = False) -> Committee:
+    """What suits a site of so many devices; sleepy ones are away more often, so more must be spare."""
+    if are_sleepy and devices >= 8:
+        return Committee(8, 1) if devices < 50 else Committee(13, 2)
+    for least, committee in ((10, Committee(7, 2)), (4, Committee(4, 1)), (3, Committee(3, 0))):
+        if devices >= least:
+            return committee
+    return Committee(max(1, devices), 0)

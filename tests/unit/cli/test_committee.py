@@ -1,0 +1,41 @@
+"""`synedge committee plan`: figures for a site that is not there yet."""
+
+import pytest
+
+from edge.errors import UsageError
+from edge.limits import COMMITTEE_MAX
+from tests.unit.cli.conftest import Synedge
+
+
+def test_one_committee_in_full(synedge: Synedge) -> None:
+    answer = synedge("committee", "plan", "--members", "4", "--present", "90%", "--suite", "ml-dsa-44", "--json").json
+    (row,) = answer["committees"]
+    assert (row["liars"], row["quorum"], row["absent"], row["witnesses"]) == (1, 3, 1, 3)
+    assert row["availability"] == pytest.approx(4 * 0.9**3 * 0.1 + 0.9**4)
+    assert row["premise_broken"] == pytest.approx(1 - 0.99**4 - 4 * 0.01 * 0.99**3)
+    assert row["signatures_bytes"] == 3 * 2420
+
+
+def test_the_usual_one_is_marked_and_none_is_larger_than_the_site(synedge: Synedge) -> None:
+    answer = synedge("committee", "plan", "--devices", "9", "--json").json
+    rows = answer["committees"]
+    assert [row["members"] for row in rows if row["is_usual"]] == [4]
+    assert max(row["members"] for row in rows) <= 9
+    shown = synedge("committee", "plan", "--devices", "60", "--sleepy")
+    (line,) = (line for line in shown.out.splitlines() if line.endswith("usual"))
+    assert line.split()[:4] == ["13", "2", "8", "5"]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--members", "6", "--liars", "2"), "2 of 6 members who lie; allowed: 0 to 1"),
+        (("--members", str(COMMITTEE_MAX + 1)), f"allowed: 1 to {COMMITTEE_MAX}"),
+        (("--liars", "1"), "--liars needs --members"),
+        (("--present", "150%"), "'150%' is not allowed; allowed: 0% to 100%"),
+        (("--lying", "often"), "'often' is not allowed"),
+    ],
+)
+def test_what_cannot_be_is_refused(synedge: Synedge, words: tuple[str, ...], said: str) -> None:
+    ended = synedge("committee", "plan", *words)
+    assert ended.code == UsageError.code and said in ended.err
