@@ -207,10 +207,10 @@ def _indices(table: Table, number: int, field: str, tensors: int, lowest: int = 
 
 
 def _options(table: Table, name: str) -> MappingProxyType[str, Option]:
+    union = table.scalar(3, "builtin_options_type", "B", 0)
     known = OPTIONS.get(name)
     if known is None:
         return _NO_OPTIONS
-    union = table.scalar(3, "builtin_options_type", "B", 0)
     if union not in (0, known.union):
         raise table.fault("builtin_options_type", f"is {union} (allowed for {name}: {known.union})")
     given = table.table(4, "builtin_options") if union else None

@@ -118,6 +118,17 @@ def test_both_readers_agree_on_spoilt_models():
     assert CASES < 1000 or min(counts["refused"], counts["accepted"], counts["ran"]) > CASES / 10
 
 
+def test_both_readers_agree_whatever_stands_in_one_place():
+    """Two bytes at a time: every slot of every vtable, among others, leads out of its table once. The operator has
+    options, and a name whose options nobody reads."""
+    data = draw("EXPAND_DIMS", "float32", 0).data.replace(b"\x46\0\0\0", b"\x56\0\0\0")
+    answer = check(data)
+    assert isinstance(answer, Graph) and answer.subgraphs[0].operators[0].name == "LOGICAL_AND"
+    for at in range(0, len(data) - 1, 2):
+        for value in (0, 4, 276, 0xFFFF):
+            check(data[:at] + value.to_bytes(2, "little") + data[at + 2 :])
+
+
 def test_a_planted_flaw_is_found(monkeypatch: pytest.MonkeyPatch):
     """The harness has teeth: a reader that takes any zero point is found out."""
     monkeypatch.setattr(tflite, "DTYPES", tuple(one._replace(low=-(2**63), high=2**63) for one in tflite.DTYPES))
