@@ -74,7 +74,7 @@ typedef void syn_f32_gemm_nt_fn(size_t m, size_t n, size_t k, const float *a, si
 /* Every variant there is: X(kernel, variant). The one list that declares, dispatches, tests and benches them; of two
  * variants that a CPU can run the later one is the default. */
 #define SYN_VARIANTS(X)                                                                                              \
-    X(f32_gemm, scalar) X(f32_gemm, neon) X(f32_gemm, avx2)                                                          \
+    X(f32_gemm, scalar) X(f32_gemm, neon) X(f32_gemm, avx2) X(f32_gemm, avx512vnni)                                  \
     X(s8_gemm, scalar) X(s8_gemm, neon) X(s8_gemm, neondot) X(s8_gemm, avx2) X(s8_gemm, avx512vnni)                  \
     X(f32_dwconv, scalar) X(f32_dwconv, neon) X(f32_dwconv, avx2)                                                    \
     X(s8_dwconv, scalar) X(s8_dwconv, neon) X(s8_dwconv, avx2)                                                       \

@@ -52,6 +52,25 @@ def test_answers_are_those_of_every_machine(variant: str):
     assert {operator: digest(operator) for operator in wanted} == wanted
 
 
+def answers(operator: str) -> list[bytes]:
+    """Of a few random models of floats."""
+    cases = [draw(operator, "float32", seed) for seed in range(40)]
+    networks = [Network(lower(read(case.data))) for case in cases]
+    return [network.invoke(x) for case, network in zip(cases, networks, strict=True) for x in case.inputs()]
+
+
+@pytest.mark.parametrize("operator", ["FULLY_CONNECTED", "CONV_2D"])
+def test_floats_have_the_same_bits_wherever_additions_are_fused(operator: str):
+    """The contract's one order of additions; the scalar variant rounds between product and sum."""
+    said = {}
+    for variant in kernels.variants():
+        if variant != "scalar" and kernels.can(variant) is None:
+            kernels.select(variant)
+            if kernels.selected("f32_gemm") == variant:
+                said[variant] = answers(operator)
+    assert all(one == other for one in said.values() for other in said.values()), list(said)
+
+
 if __name__ == "__main__":
     kernels.select("scalar")
     print(json.dumps({name: digest(name) for name in QUANTISED if name not in FLOAT_INSIDE}, indent=2))

@@ -1,0 +1,96 @@
+/* Two inputs at once: their rows of a panel lie side by side and are one register, so that its halves are the contract's two
+ * chains. Eight panels share each input where there are so many, which is as many additions in flight as two fused units of
+ * four cycles take. The name is that of the processor: of VNNI nothing is needed here. */
+#include "synedge/kernels.h"
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#include <string.h>
+
+#define TARGET __attribute__((target("avx2,fma,avx512f,avx512vl")))
+enum { BOTH = 2 * SYN_PANEL, FIRST = 0x00ff };
+
+/* x[0] eight times, then x[1] eight times. */
+TARGET static inline __m512 two(const float *x) {
+    const __m512i halves = _mm512_set_epi32(1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0);
+    return _mm512_permutexvar_ps(halves, _mm512_castps128_ps512(_mm_castsi128_ps(_mm_loadl_epi64((const void *)x))));
+}
+
+/* Of the last input alone: the other chain stays as it is. */
+TARGET static inline __m512 add_last(float x, const float *w, __m512 sum) {
+    return _mm512_mask3_fmadd_ps(_mm512_set1_ps(x), _mm512_maskz_loadu_ps(FIRST, w), sum, FIRST);
+}
+
+TARGET static inline __m512 begun(const float *bias) { return _mm512_zextps256_ps512(_mm256_loadu_ps(bias)); }
+
+TARGET static inline __m256 ended(__m512 sum) {
+    const __m256 second = _mm256_castpd_ps(_mm512_extractf64x4_pd(_mm512_castps_pd(sum), 1));
+    return _mm256_add_ps(_mm512_castps512_ps256(sum), second);
+}
+
+TARGET static inline __m256 clamp(__m256 sum, __m256 low, __m256 high) {
+    return _mm256_min_ps(high, _mm256_max_ps(low, sum)); /* of a NaN and a bound these give their second, the NaN */
+}
+
+/* `count` panels, a constant where it is called, of outputs that lie in whole blocks. */
+__attribute__((always_inline)) TARGET static inline void panels(size_t count, size_t depth, const float *x, const float *w,
+                                                                const float *bias, __m256 low, __m256 high, float *y) {
+    const size_t panel = depth * SYN_PANEL;
+    __m512 sums[8];
+    for (size_t p = 0; p < count; p++) sums[p] = begun(bias + p * SYN_PANEL);
+    size_t d = 0;
+    for (; d + 2 <= depth; d += 2, w += BOTH) {
+        const __m512 inputs = two(x + d);
+        for (size_t p = 0; p < count; p++) sums[p] = _mm512_fmadd_ps(inputs, _mm512_loadu_ps(w + p * panel), sums[p]);
+    }
+    if (d < depth) {
+        for (size_t p = 0; p < count; p++) sums[p] = add_last(x[d], w + p * panel, sums[p]);
+    }
+    for (size_t p = 0; p < count; p++) _mm256_storeu_ps(y + p * SYN_PANEL, clamp(ended(sums[p]), low, high));
+}
+
+/* A panel that is left over: four chains, two registers. */
+TARGET static inline __m256 rest(size_t depth, const float *x, const float *w, const float *bias) {
+    __m512 first = begun(bias), second = _mm512_setzero_ps();
+    size_t d = 0;
+    for (; d + 4 <= depth; d += 4, w += 2 * BOTH) {
+        first = _mm512_fmadd_ps(two(x + d), _mm512_loadu_ps(w), first);
+        second = _mm512_fmadd_ps(two(x + d + 2), _mm512_loadu_ps(w + BOTH), second);
+    }
+    if (d + 2 <= depth) {
+        first = _mm512_fmadd_ps(two(x + d), _mm512_loadu_ps(w), first);
+        if (d + 2 < depth) second = add_last(x[d + 2], w + BOTH, second);
+    } else if (d < depth) {
+        first = add_last(x[d], w, first);
+    }
+    return _mm256_add_ps(ended(first), ended(second));
+}
+
+TARGET static inline void store(float *y, size_t count, __m256 value) {
+    if (count >= SYN_PANEL) {
+        _mm256_storeu_ps(y, value);
+    } else {
+        _mm256_mask_storeu_ps(y, (__mmask8)((1u << count) - 1), value);
+    }
+}
+
+TARGET void syn_f32_gemm__avx512vnni(size_t rows, size_t cols, size_t depth, const float *x, size_t x_stride, const float *w,
+                                     const float *bias, float low, float high, float *y, size_t y_stride) {
+    const __m256 lowest = _mm256_set1_ps(low), highest = _mm256_set1_ps(high);
+    for (size_t r = 0; r < rows; r++, x += x_stride, y += y_stride) {
+        const float *packed = w;
+        size_t c = 0;
+        for (; c + 2 * SYN_BLOCK <= cols; c += 2 * SYN_BLOCK, packed += depth * 2 * SYN_BLOCK) {
+            panels(8, depth, x, packed, bias + c, lowest, highest, y + c);
+        }
+        for (; c + SYN_BLOCK <= cols; c += SYN_BLOCK, packed += depth * SYN_BLOCK) {
+            panels(4, depth, x, packed, bias + c, lowest, highest, y + c);
+        }
+        for (; c < cols; c += SYN_PANEL, packed += depth * SYN_PANEL) {
+            store(y + c, cols - c, clamp(rest(depth, x, packed, bias + c), lowest, highest));
+        }
+    }
+}
+#else
+typedef int syn_nothing_here;
+#endif
