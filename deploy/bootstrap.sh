@@ -76,6 +76,7 @@ system_packages() {
     need libfann-doc "its training sets, which ours is judged by" fann_sets
     need iproute2 "tests build networks of their own" have ip
     need shellcheck "checks our scripts" have shellcheck
+    need spin "searches every state of the model of agreement" have spin
     need strace "tests watch the order of writes and syncs" have strace
     need faketime "tests start a device whose clock stands in 1970" have faketime
     need systemd "checks the unit (systemd-analyze)" have systemd-analyze
