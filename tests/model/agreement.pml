@@ -9,8 +9,8 @@
  * and say nil, whenever it likes: timeouts strike at any time or never. No view is kept. Everything the rule asks of a view
  * but the plurality is that certain votes are in it, so what a member learned and has not used may as well arrive when it
  * uses it; and the plurality is asked for the first vote of all, before which a view may be anything. A crash that spares
- * what is durable therefore changes no state: it is covered at every moment. With VIEWS views are kept nevertheless, and
- * only grow; the same properties hold, and the same mistakes are found.
+ * what is durable therefore changes no state: it is covered at every moment. With VIEWS views are kept nevertheless, each a
+ * prefix of every other member's chain, and only grow: more states by far, the same properties.
  *
  * Members are interchangeable and so are values: the members' first votes come in the order of their indices, and the first
  * value that an honest member votes for is A. Every other run is one of these with other names.
@@ -123,9 +123,15 @@ inline count(slot, value) { n = cast[AT(slot, value)] }
 
 /* -- the rule ------------------------------------------------------------------------------------------------------ */
 
+#ifdef BUG_UNPROPOSED
+#define VALID true
+#else
+#define VALID (proposed & v)
+#endif
+
 /* Ballot 0: of the values that are proposed, the one with most prevotes in view. A liar is in view with one vote or none. */
 inline plurality() {
-    may = (proposed & v) != 0;
+    may = VALID != 0;
 #ifdef VIEWS
     count(0, v); x = n;
     count(0, A + B - v);
@@ -136,17 +142,17 @@ inline plurality() {
 
 /* A later prevote: nothing is locked, or this value, or q prevotes for it in view, of a ballot from the lock's on. */
 inline against_lock() {
-    may = (proposed & v) && (lock[i] == 0 || locked[i] == v);
+    may = VALID && (lock[i] == 0 || locked[i] == v);
     for (y : 0 .. s / 2 - 1) {
         count(2 * y, v);
         if
 #ifdef BUG_LOCK
-        :: proposed & v -> may = 1
+        :: VALID -> may = 1
 #endif
 #ifdef BUG_UNLOCK_BELOW
-        :: (proposed & v) && n + R >= Q -> may = 1
+        :: VALID && n + R >= Q -> may = 1
 #endif
-        :: (proposed & v) && y + 1 >= lock[i] && n + R >= Q -> may = 1
+        :: VALID && y + 1 >= lock[i] && n + R >= Q -> may = 1
         :: else
         fi
     }

@@ -16,7 +16,7 @@ MODEL = Path(__file__).with_name("agreement.pml")
 STEPS_MAX = 100_000
 """Search depth in atomic steps; the deepest search here needs some hundreds."""
 MEMORY_MB_MAX = 8_000
-LIMIT_S = 900
+LIMIT_S = 1_800
 
 needs_spin = pytest.mark.skipif(
     shutil.which("spin") is None or shutil.which("gcc") is None, reason="no spin or gcc here to check the model with"
@@ -25,6 +25,7 @@ pytestmark = needs_spin
 
 SINGLE = r"x==1\)\|\|\(x==2"
 AGREEMENT = r"final!=\(2\+4\)"
+VALIDITY = r"final&~\(proposed\)"
 PROGRESS = "may\\|\\|\\(x<"
 STUCK = "y\\|\\|\\(x<"
 
@@ -84,6 +85,10 @@ def test_the_rule_holds(tmp_path, switches, states):
     holds(tmp_path, ["ANONYMOUS", *switches], states)
 
 
+def test_the_rule_holds_where_views_are_kept_and_only_grow(tmp_path):
+    holds(tmp_path, ["VIEWS", "BALLOTS=1", "LOSS"], 90_455)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("switches", "states"), LARGE, ids=lambda value: " ".join(value) if type(value) is list else ""
@@ -101,6 +106,7 @@ def test_the_rule_holds_where_it_is_kept_who_said_what(tmp_path, switches, state
 
 MISTAKES = {
     "the lock is dropped": (["ANONYMOUS", "BUG_LOCK"], AGREEMENT),
+    "what nobody proposed is voted for": (["ANONYMOUS", "BUG_UNPROPOSED"], VALIDITY),
     "a quorum is too small by one": (["ANONYMOUS", "BUG_QUORUM"], AGREEMENT),
     "a lock gives way to an older quorum": (["ANONYMOUS", "BALLOTS=3", "BUG_UNLOCK_BELOW"], AGREEMENT),
     "precommits come without their prevotes": (["ANONYMOUS", "BUG_UNJUSTIFIED"], PROGRESS),
