@@ -1,4 +1,4 @@
-/* The rule of agreement on one conflict set, as docs/decisions/0030-the-rule-of-agreement.md states it.
+/* The rule of agreement on one conflict set, as docs/decisions/0029-the-rule-of-agreement.md states it.
  *
  * N members, R of them liars, BALLOTS ballots of two phases, two values. Only honest members have a state. Liars may show
  * any votes to anyone at any time, different ones to different members: R votes are added wherever that makes a quorum and

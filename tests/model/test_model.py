@@ -1,6 +1,6 @@
 """Spin looks at every state of the model of agreement: the rule holds, and each mistake planted in it is found.
 
-`agreement.pml` says what is modelled, docs/decisions/0030-the-rule-of-agreement.md the rule, docs/SOUNDNESS.md how much
+`agreement.pml` says what is modelled, docs/decisions/0029-the-rule-of-agreement.md the rule, docs/SOUNDNESS.md how much
 is searched. A search counts only if it was exhaustive; whatever ended it early fails the test.
 """
 
