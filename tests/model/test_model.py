@@ -52,7 +52,7 @@ def search(folder: Path, *switches: str, optimise: str = "-O0") -> Search:
     numbers = [re.search(pattern, text) for pattern in (r"(\d+) states, stored", r"errors: (\d+)")]
     states, errors = (int(number[1]) if number else -1 for number in numbers)
     violated = re.search(r"assertion violated (.+) \(at depth", text)
-    return Search(states, errors, violated[1] if violated else "", text)
+    return Search(states, errors, violated[1].replace(" ", "") if violated else "", text)
 
 
 def run(folder: Path, *command: str) -> str:
