@@ -1,9 +1,9 @@
 """`synedge committee`: how many should vote on a site, and what that is worth. Needs no site and no node."""
 
-from argparse import ArgumentParser, ArgumentTypeError, Namespace
+from argparse import ArgumentParser, Namespace
 from typing import Any
 
-from edge.cli.options import add_command, add_json, at_least
+from edge.cli.options import add_command, add_json, at_least, share
 from edge.cli.output import Output
 from edge.consensus.committee import Committee, usual
 from edge.errors import UsageError
@@ -29,22 +29,11 @@ def arguments(parser: ArgumentParser) -> None:
     plan.add_argument("--members", type=int, metavar="N", help=f"this committee alone: 1 to {COMMITTEE_MAX}")
     plan.add_argument("--liars", type=int, metavar="R", help="of these at most so many lie (a third, rounded down)")
     plan.add_argument(
-        "--present", type=share, default=0.95, metavar="P%", help="how likely a member is there (95%%), by itself"
+        "--present", type=share(), default=0.95, metavar="P%", help="how likely a member is there (95%%), by itself"
     )
-    plan.add_argument("--lying", type=share, default=0.01, metavar="P%", help="how likely one lies (1%%), by itself")
+    plan.add_argument("--lying", type=share(), default=0.01, metavar="P%", help="how likely one lies (1%%), by itself")
     plan.add_argument("--suite", choices=sorted(SUITE_BY_NAME), default="ml-dsa-65", help="of votes (ml-dsa-65)")
     add_json(plan)
-
-
-def share(text: str) -> float:
-    """`95%` or `0.95`."""
-    try:
-        value = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
-        if 0 <= value <= 1:
-            return value
-    except ValueError:
-        pass
-    raise ArgumentTypeError(f"{text!r} is not allowed; allowed: 0% to 100%, or 0 to 1")
 
 
 def run(args: Namespace, out: Output) -> int:

@@ -61,6 +61,21 @@ def at_least(low: float, *, whole: bool = True) -> Callable[[str], float]:
     return read
 
 
+def share(*, whole: bool = True) -> Callable[[str], float]:
+    """An argparse type: a part as `10%` or `0.1`, also all of it unless `whole` says no."""
+
+    def read(text: str) -> float:
+        try:
+            value = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
+            if 0 <= value < 1 or (whole and value == 1):
+                return value
+        except ValueError:
+            pass
+        raise ArgumentTypeError(f"{text!r} is not allowed; allowed: 0% {'to' if whole else 'up to below'} 100%")
+
+    return read
+
+
 def load_config(args: Namespace, *, check_files: bool = False) -> "Config":
     """The configuration the command line names. Only commands that open models and recordings check those files."""
     from edge.config import find, load

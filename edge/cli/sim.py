@@ -2,7 +2,7 @@
 
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
 
-from edge.cli.options import add_example, add_json, at_least
+from edge.cli.options import add_example, add_json, at_least, share
 from edge.cli.output import Output
 
 
@@ -25,8 +25,8 @@ def arguments(parser: ArgumentParser) -> None:
         "--stop-minutes", type=at_least(0.0, whole=False), metavar="M", help="heal then: as a replay says"
     )
     price = parser.add_argument_group("to see what a site costs")
-    price.add_argument("--asleep", type=_share, metavar="P%", help="of each device's time")
-    price.add_argument("--loss", type=_share, metavar="P%", help="of frames, each way")
+    price.add_argument("--asleep", type=share(whole=False), metavar="P%", help="of each device's time")
+    price.add_argument("--loss", type=share(whole=False), metavar="P%", help="of frames, each way")
     price.add_argument("--gateway-away", type=_minutes, metavar="T", help="from minute 1 on: 90m, 8h, 1d")
     price.add_argument(
         "--rate", type=at_least(0.001, whole=False), default=1.0, metavar="R", help="vertices a minute (1)"
@@ -64,16 +64,6 @@ def _numbers(text: str) -> tuple[int, ...]:
         return () if text == "none" else tuple(map(int, text.split(",")))
     except ValueError:
         raise ArgumentTypeError(f"{text!r} is not allowed; allowed: numbers joined by commas, or none") from None
-
-
-def _share(text: str) -> float:
-    try:
-        value = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
-        if 0 <= value < 1:
-            return value
-    except ValueError:
-        pass
-    raise ArgumentTypeError(f"{text!r} is not allowed; allowed: 0% up to below 100%")
 
 
 def _minutes(text: str) -> float:

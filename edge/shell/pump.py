@@ -44,7 +44,7 @@ _BUSY_S = 0.0003
 _BUSY_READS = 8
 _GATHER_S = 0.0005
 """When more came at once after each of the last reads, a read waits a moment for more, as network cards do with their
-interrupts: a read for every packet costs ten times what the packet does, and a flood would take a core by that."""
+interrupts: a read for every packet costs far more than the packet does, and a flood would take a core by that."""
 _READABLE = select.POLLIN | select.POLLHUP | select.POLLERR
 
 

@@ -39,6 +39,7 @@ int main(void) {
         const size_t cols = 1 + (size_t)rand() % COLS, depth = 1 + (size_t)rand() % DEPTH;
         for (size_t j = 0; j < sizeof x; j++) x[j] = (int8_t)(rand() % 256 - 128);
         for (size_t j = 0; j < sizeof w; j++) w[j] = (int8_t)(rand() % 256 - 128);
+        for (size_t j = 0; i % 2 && j < sizeof w; j++) w[j] = w[j] == -128 ? -127 : w[j]; /* every other one is narrow */
         for (size_t j = 0; j < COLS + 8; j++) {
             bias[j] = rand() % 20000 - 10000;
             multiplier[j] = (1 << 30) + rand() % (1 << 30);
