@@ -12,6 +12,10 @@ PARENTS_MAX = 31
 PARENTS_DEVICE_MAX = 2
 ITEMS_MAX = 64
 EVENT_VALUES_MAX = 64
+VALUE_BYTES_MAX = 1024  # of a register, as its proposal carries it; larger things are named by their digest
+REGISTER_KEY_BYTES_MAX = 64
+BALLOT_MAX = 255
+VOTES_PER_VERTEX_MAX = 24  # beside the parents that a member names, they fit a header
 TEXT_BYTES_MAX = 64
 NAME_BYTES_MAX = 32
 INDEX_MAX = 2**32 - 1  # epochs, members, incarnations
@@ -69,6 +73,12 @@ LINK_EVENTS_MAX = 256
 WATCHES_MAX = 512  # topic filters of sources and of people's commands
 TEXTS_RETAINED_MAX = 4096  # people's retained topics, said again to every new broker
 TEXTS_WAITING_MAX = 256  # people's other messages while no broker is there
+
+# Agreement
+OPEN_SETS_MAX = 256  # conflict sets that somebody has named and nobody has decided
+OPEN_SETS_PER_AUTHOR_MAX = 4  # of these, named first by one author
+REGISTERS_MAX = 1024  # keys that have a final value
+VOTE_CHAIN_MAX = 64  # headers from a vote up to the signature that covers it, in a certificate
 
 # Repair
 REPAIR_FLIGHT_BYTES = 256 * 1024
@@ -172,6 +182,8 @@ assert BODY_BYTES_MAX >= BATCH_BYTES + EVENT_BYTES_MAX - 1024
 assert HEADER_BYTES_MAX + SIGNATURE_BYTES_MAX + BODY_BYTES_MAX + 16 <= FRAME_BYTES_MAX
 assert CHUNK_BYTES + SIGNATURE_BYTES_MAX // 4 < FRAME_BYTES_MAX
 assert PARENTS_DEVICE_MAX <= PARENTS_MAX and COMMITTEE_MAX <= PARENTS_MAX
+assert COMMITTEE_MAX * 45 + VOTES_PER_VERTEX_MAX * 76 + 256 <= HEADER_BYTES_MAX
+assert VALUE_BYTES_MAX + REGISTER_KEY_BYTES_MAX + COMMITTEE_MAX * 45 + 512 <= HEADER_BYTES_MAX
 assert CHUNK_BYTES <= REPAIR_FLIGHT_BYTES
 assert EARLY_FRAMES_MAX <= STRANGER_FRAMES_BURST
 assert 2 * REPAIR_REQUESTS_MAX * REPAIR_FLIGHT_BYTES <= INBOX_BACKLOG_BYTES_MAX

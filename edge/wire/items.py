@@ -1,10 +1,15 @@
-"""The items a header carries besides its body. Votes, witnesses and evidence have a number and nothing more yet."""
+"""The items a header carries besides its body. Witnesses and evidence have a number and nothing more yet."""
 
+import re
 from typing import Any, NamedTuple
 
 from edge.ids import VertexId
-from edge.limits import COUNTER_MAX, INDEX_MAX
+from edge.limits import BALLOT_MAX, COUNTER_MAX, INDEX_MAX, REGISTER_KEY_BYTES_MAX, VALUE_BYTES_MAX
 from edge.wire.refusal import Refusal
+
+REGISTER_KEY = re.compile(r"[a-z0-9][a-z0-9.-]*(/[a-z0-9][a-z0-9.-]*)*", re.ASCII)
+SCOPE = re.compile(r"[a-z0-9][a-z0-9-]{0,31}", re.ASCII)
+PREVOTE, PRECOMMIT = 0, 1
 
 
 class Ack(NamedTuple):
@@ -33,10 +38,42 @@ class Shed(NamedTuple):
     events: int
 
 
-Item = Ack | Tally | Shed
+class Vote(NamedTuple):
+    """A committee member's word on a conflict set, in one phase of one ballot (docs/decisions/0029)."""
 
-TYPES: dict[type[Item], int] = {Ack: 1, Tally: 5, Shed: 6}
-RESERVED = {2: "vote", 3: "witness", 4: "evidence"}
+    conflict: bytes
+    """The digest of `Question.conflict`."""
+    ballot: int
+    phase: int
+    """`PREVOTE` or `PRECOMMIT`."""
+    value: bytes | None
+    """The digest of a proposed value; None: for none of them."""
+
+
+class Question(NamedTuple):
+    """What is decided: the next value of a register, given the one before; proposals of one question are in conflict."""
+
+    scope: str
+    epoch: int
+    """The roster version at which the committee of the scope last changed."""
+    key: str
+    version: int
+    """Counts the values of a register from 1."""
+    predecessor: bytes | None
+    """What `final_id` says of the version before; None of the first."""
+
+
+class Proposal(NamedTuple):
+    """An answer to a question, by whoever may give one."""
+
+    question: Question
+    value: bytes
+
+
+Item = Ack | Tally | Shed | Vote | Proposal
+
+TYPES: dict[type[Item], int] = {Ack: 1, Vote: 2, Tally: 5, Shed: 6, Proposal: 7}
+RESERVED = {3: "witness", 4: "evidence"}
 
 
 def is_index(value: object) -> bool:
@@ -49,7 +86,31 @@ def is_number(value: object) -> bool:
 
 def item_fields(item: Item) -> tuple[object, ...]:
     """The array that stands for an item: its type, then its fields."""
+    if isinstance(item, Proposal):
+        return (TYPES[Proposal], *item.question, item.value)
     return (TYPES[type(item)], *item)
+
+
+def is_register_key(value: object) -> bool:
+    """The rule for keys of registers: parts as in names, joined by slashes."""
+    return type(value) is str and len(value) <= REGISTER_KEY_BYTES_MAX and REGISTER_KEY.fullmatch(value) is not None
+
+
+def is_scope(value: object) -> bool:
+    """The rule for scopes, which is that for names of nodes."""
+    return type(value) is str and SCOPE.fullmatch(value) is not None
+
+
+def is_question(value: Question) -> bool:
+    """Whether each field is in its range, and the first version alone has no predecessor."""
+    scope, epoch, key, version, predecessor = value
+    is_named = is_scope(scope) and is_register_key(key)
+    is_numbered = is_index(epoch) and epoch >= 1 and is_number(version) and version >= 1
+    return is_named and is_numbered and (predecessor is None if version == 1 else _is_digest(predecessor))
+
+
+def _is_digest(value: object) -> bool:
+    return type(value) is bytes and len(value) == 32
 
 
 def item_of(value: Any) -> Item | Refusal:
@@ -60,6 +121,14 @@ def item_of(value: Any) -> Item | Refusal:
         case [1, author, incarnation, seq, bytes() as id_]:
             if is_index(author) and is_index(incarnation) and incarnation and is_number(seq) and seq and len(id_) == 32:
                 return Ack(author, incarnation, seq, id_)
+        case [2, conflict, ballot, phase, chosen]:
+            is_vote = _is_digest(conflict) and is_index(ballot) and ballot <= BALLOT_MAX and type(phase) is int
+            if is_vote and phase in (PREVOTE, PRECOMMIT) and (chosen is None or _is_digest(chosen)):
+                return Vote(conflict, ballot, phase, chosen)
+        case [7, scope, epoch, key, version, predecessor, bytes() as content]:
+            question = Question(scope, epoch, key, version, predecessor)
+            if is_question(question) and len(content) <= VALUE_BYTES_MAX:
+                return Proposal(question, content)
         case [5, readings, recorded, quiet, shed, open_]:
             if all(map(is_number, value)):
                 if readings != recorded + quiet + shed + open_:

@@ -22,6 +22,7 @@ from edge.wire.frame import (
     encode_request,
     encode_vertex,
 )
+from edge.wire.items import Proposal, Question, Vote
 from edge.wire.roster import Member, Roster, encode_roster, node_id, site_id
 from edge.wire.suite import (
     PURPOSE_BLOB,
@@ -112,7 +113,26 @@ def headers() -> dict[str, Header]:
         checkpoint=seed("checkpoint")[:16],
         items=(Ack(3, 2, 1, other.id), Tally(1000, 400, 500, 36, 64), Shed(0, 12)),
     )
-    return {"genesis": genesis, "another author": other, "every field": full}
+    first = Question("site", 1, "model/wake-word", 1, None)
+    agreement = encode_header(
+        suite=2,
+        site=SITE,
+        epoch=1,
+        author=0,
+        incarnation=2,
+        seq=3,
+        prev=full.id,
+        parents=(),
+        hlc=hlc.pack(WALL_MS, 6),
+        body=None,
+        items=(
+            Proposal(first, b"one"),
+            Proposal(Question("cell-a", 7, "lease/door-1", 2, seed("before")), b""),
+            Vote(seed("conflict"), 0, 0, seed("value")),
+            Vote(seed("conflict"), 255, 1, None),
+        ),
+    )
+    return {"genesis": genesis, "another author": other, "every field": full, "proposals and votes": agreement}
 
 
 def header_file() -> Vectors:
@@ -132,8 +152,17 @@ def header_file() -> Vectors:
         "65 events": (edited(every, 9, [seed("root"), 9, 65, 0]), "body-count"),
         "class 3": (edited(every, 9, [seed("root"), 9, 1, 3]), "body-class"),
         "class with bit 4": (edited(every, 9, [seed("root"), 9, 1, 16]), "body-class"),
-        "a vote": (edited(every, 11, [[2]]), "item-reserved"),
-        "an unknown item": (edited(every, 11, [[7, 1]]), "item-unknown"),
+        "a witness": (edited(every, 11, [[3, 1, 2]]), "item-reserved"),
+        "an unknown item": (edited(every, 11, [[9, 1]]), "item-unknown"),
+        "a vote in ballot 256": (edited(every, 11, [[2, seed("conflict"), 256, 0, None]]), "item-shape"),
+        "a vote in a third phase": (edited(every, 11, [[2, seed("conflict"), 0, 2, None]]), "item-shape"),
+        "a first version with a predecessor": (
+            edited(every, 11, [[7, "site", 1, "model", 1, seed("before"), b""]]),
+            "item-shape",
+        ),
+        "a second version without": (edited(every, 11, [[7, "site", 1, "model", 2, None, b""]]), "item-shape"),
+        "a key with an empty part": (edited(every, 11, [[7, "site", 1, "model//a", 1, None, b""]]), "item-shape"),
+        "a value of 1025 bytes": (edited(every, 11, [[7, "site", 1, "model", 1, None, bytes(1025)]]), "item-shape"),
         "true for an item type": (edited(every, 11, [[True, 3, 2, 1, seed("parent")]]), "item-shape"),
         "a tally that does not add up": (edited(every, 11, [[5, 10, 4, 3, 2, 2]]), "tally-sum"),
         "eleven fields": (slow.encode(slow.decode(every, 8)[:11]), "header-shape"),

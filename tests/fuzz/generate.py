@@ -70,7 +70,23 @@ def body(rng: Random) -> Tree:
 
 
 def item(rng: Random) -> Tree:
-    kind = rng.choice((1, 5, 6))
+    kind = rng.choice((1, 2, 5, 6, 7))
+    if kind == 2:
+        value = maybe(rng, lambda: rng.randbytes(32))
+        return [2, rng.randbytes(32), rng.randint(0, 255), rng.randint(0, 1), value]
+    if kind == 7:
+        version = rng.choice((1, number(rng, 1)))
+        key = rng.choice(("model", "lease/door-1", "a.b/c", "x" * 64))
+        before = None if version == 1 else rng.randbytes(32)
+        return [
+            7,
+            rng.choice(("site", "cell-a")),
+            index(rng, 1),
+            key,
+            version,
+            before,
+            rng.randbytes(rng.choice((0, 9, 1024))),
+        ]
     if kind == 1:
         return [1, index(rng), index(rng, 1), number(rng, 1), rng.randbytes(32)]
     if kind == 5:

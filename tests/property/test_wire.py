@@ -20,6 +20,7 @@ from edge.wire.frame import (
     encode_request,
     encode_vertex,
 )
+from edge.wire.items import Proposal, Question, Vote
 from edge.wire.refusal import REASONS, Refusal
 from edge.wire.speaker import claimed_speaker
 from edge.wire.vertex import (
@@ -73,6 +74,12 @@ events = st.builds(
 acks = st.builds(Ack, indices, st.integers(1, INDEX_MAX), positives, digests)
 sheds = st.builds(Shed, st.integers(0, 2), st.integers(0, COUNTER_MAX))
 tallies = st.lists(st.integers(0, 2**50), min_size=4, max_size=4).map(lambda parts: Tally(sum(parts), *parts))
+votes = st.builds(Vote, digests, st.integers(0, 255), st.integers(0, 1), st.none() | digests)
+keys = st.from_regex(r"[a-z0-9][a-z0-9.-]{0,9}(/[a-z0-9][a-z0-9.-]{0,9}){0,3}", fullmatch=True)
+questions = st.builds(
+    Question, st.sampled_from(["site", "cell-a"]), st.integers(1, INDEX_MAX), keys, positives, digests
+).map(lambda question: question._replace(predecessor=None) if question.version == 1 else question)
+proposals = st.builds(Proposal, questions, st.binary(max_size=1024))
 
 
 @st.composite
@@ -96,7 +103,7 @@ def headers(draw: st.DrawFn) -> dict[str, object]:
         "hlc": draw(st.integers(0, hlc.HLC_MAX)),
         "body": draw(st.none() | body),
         "checkpoint": draw(st.none() | st.binary(min_size=16, max_size=16)),
-        "items": tuple(draw(st.lists(acks | sheds | tallies, max_size=8))),
+        "items": (*draw(st.lists(acks | sheds | tallies | votes, max_size=8)), *draw(st.lists(proposals, max_size=1))),
     }
 
 

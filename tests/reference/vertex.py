@@ -46,9 +46,26 @@ def decode_reference(value: Any, what: str) -> tuple[int, int, int, bytes]:
 
 
 def decode_item(value: Any) -> tuple[Any, ...]:
-    require(is_array(value, 1, 6) and type(value[0]) is int, "item")
+    require(is_array(value, 1, 7) and type(value[0]) is int, "item")
     if value[0] == 1:
         return ("ack", *decode_reference(value[1:], "ack"))
+    if value[0] == 2:
+        require(len(value) == 5 and is_bytes(value[1], 32) and is_int(value[2], 0, 255), "vote")
+        require(is_int(value[3], 0, 1) and (value[4] is None or is_bytes(value[4], 32)), "vote")
+        return ("vote", *value[1:])
+    if value[0] == 7:
+        require(len(value) == 7, "proposal")
+        scope, epoch, key, version, predecessor, content = value[1:]
+        letters = "abcdefghijklmnopqrstuvwxyz0123456789"
+        require(type(scope) is str and 1 <= len(scope) <= 32 and scope[0] in letters, "scope")
+        require(all(letter in letters + "-" for letter in scope), "scope")
+        require(type(key) is str and len(key) <= 64, "key")
+        for part in key.split("/"):
+            require(part != "" and part[0] in letters and all(letter in letters + ".-" for letter in part), "key")
+        require(is_int(epoch, 1, INDEX_MAX) and is_int(version, 1, NUMBER_MAX), "proposal")
+        require(predecessor is None if version == 1 else is_bytes(predecessor, 32), "predecessor")
+        require(type(content) is bytes and len(content) <= 1024, "value")
+        return ("proposal", tuple(value[1:6]), content)
     if value[0] == 5:
         require(len(value) == 6 and all(is_int(part, 0, NUMBER_MAX) for part in value), "tally")
         require(value[1] == sum(value[2:]), "the tally does not add up")

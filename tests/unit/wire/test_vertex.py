@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from edge.ids import Parent, VertexKey
-from edge.limits import COUNTER_MAX, HEADER_BYTES_MAX, INDEX_MAX, ITEMS_MAX, PARENTS_MAX
+from edge.limits import COUNTER_MAX, HEADER_BYTES_MAX, INDEX_MAX, ITEMS_MAX, PARENTS_MAX, VALUE_BYTES_MAX
 from edge.wire.cbor import decode, encode
 from edge.wire.refusal import Refusal
 from edge.wire.vertex import Ack, BodyRef, Header, Shed, Tally, decode_header, encode_header
@@ -111,9 +111,22 @@ def test_the_smallest_header() -> None:
         (11, None, "header-shape"),
         (11, [[6, 0, 1]] * (ITEMS_MAX + 1), "too-many-items"),
         (11, [[0]], "item-unknown"),
-        (11, [[7]], "item-unknown"),
+        (11, [[9]], "item-unknown"),
         (11, [[-1]], "item-unknown"),
-        (11, [[2]], "item-reserved"),
+        (11, [[2]], "item-shape"),
+        (11, [[2, ID, 256, 0, ID]], "item-shape"),
+        (11, [[2, ID, 0, 2, ID]], "item-shape"),
+        (11, [[2, ID, 0, True, ID]], "item-shape"),
+        (11, [[2, ID, 0, 1, b""]], "item-shape"),
+        (11, [[7, "site", 0, "model", 1, None, b""]], "item-shape"),
+        (11, [[7, "Site", 1, "model", 1, None, b""]], "item-shape"),
+        (11, [[7, "site", 1, "model/", 1, None, b""]], "item-shape"),
+        (11, [[7, "site", 1, "m" * 65, 1, None, b""]], "item-shape"),
+        (11, [[7, "site", 1, "model", 0, None, b""]], "item-shape"),
+        (11, [[7, "site", 1, "model", 1, ID, b""]], "item-shape"),
+        (11, [[7, "site", 1, "model", 2, None, b""]], "item-shape"),
+        (11, [[7, "site", 1, "model", 1, None, bytes(VALUE_BYTES_MAX + 1)]], "item-shape"),
+        (11, [[7, "site", 1, "model", 1, None, "text"]], "item-shape"),
         (11, [[3, 1, 2]], "item-reserved"),
         (11, [[4, b""]], "item-reserved"),
         (11, [[]], "item-shape"),
