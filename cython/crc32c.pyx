@@ -13,7 +13,8 @@ from libc.string cimport memcpy
 cdef enum:
     HEADER = 9
     TYPE_MAX = 31
-    ROSTER = 5  # the one type whose payload may be larger than the others'
+    ROSTER = 5  # types whose payload may be larger than the others'
+    CERTIFICATE = 8
 
 # Slice-by-8: table[k][b] is the CRC of byte b followed by k zero bytes.
 cdef uint32_t[8][256] table
@@ -83,7 +84,7 @@ cdef enum Look:
 cdef inline bint may_be_head(const uint8_t* at, uint32_t payload_max, uint32_t roster_max) noexcept nogil:
     if at[4] == 0 or at[4] > TYPE_MAX:
         return False
-    return load32(at) <= (roster_max if at[4] == ROSTER else payload_max)
+    return load32(at) <= (roster_max if at[4] in (ROSTER, CERTIFICATE) else payload_max)
 
 
 cdef inline Look look(
@@ -125,7 +126,7 @@ def seal(uint64_t place, uint8_t type, bytes payload not None):
 def walk(const uint8_t[::1] window not None, uint64_t place, uint32_t payload_max, uint32_t roster_max=0):
     """Consecutive records from the start of `window`, which stands at `place`.
 
-    `roster_max` bounds the payload of a roster, `payload_max` all others. Answers (records as (offset in the window, type,
+    `roster_max` bounds the payload of a roster or certificate, `payload_max` all others. Answers (records as (offset in the window, type,
     payload), bytes they take, whether the rest may be the beginning of
     one more that the window cuts off).
     """

@@ -6,6 +6,7 @@ from edge.dag.records import Record
 from edge.ids import VertexKey
 from edge.wire.event import Event
 from edge.wire.frame import Channel
+from edge.wire.items import Question
 
 Ticket = int
 
@@ -170,6 +171,14 @@ class Recorded(NamedTuple):
     events: tuple[Event, ...]
 
 
+class Decided(NamedTuple):
+    """A value is final, and its certificate durable."""
+
+    question: Question
+    value: bytes
+    ballot: int
+
+
 class Hush(NamedTuple):
     """An author has said more than is taken unasked: until then its vertices need not come in, repair brings them."""
 
@@ -200,6 +209,7 @@ Effect = (
     | Send
     | Announce
     | Recorded
+    | Decided
     | Hush
     | Report
 )

@@ -77,7 +77,9 @@ TEXTS_WAITING_MAX = 256  # people's other messages while no broker is there
 # Agreement
 OPEN_SETS_MAX = 256  # conflict sets that somebody has named and nobody has decided
 OPEN_SETS_PER_AUTHOR_MAX = 4  # of these, named first by one author
+PROPOSALS_PER_AUTHOR_MAX = 8  # values of one author in one conflict set
 REGISTERS_MAX = 1024  # keys that have a final value
+CERTIFICATE_BYTES_MAX = 256 * 1024
 VOTE_CHAIN_MAX = 64  # headers from a vote up to the signature that covers it, in a certificate
 
 # Repair

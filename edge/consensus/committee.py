@@ -7,8 +7,10 @@ Quorum Systems, 1998). u = n - q may be away. Who lies may also be silent, hence
 
 from dataclasses import dataclass
 from math import comb
+from typing import NamedTuple
 
 from edge.limits import COMMITTEE_MAX
+from edge.wire.roster import Roster
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,3 +65,21 @@ def usual(devices: int, *, are_sleepy: bool = False) -> Committee:
         if devices >= least:
             return committee
     return Committee(max(1, devices), 0)
+
+
+class Seats(NamedTuple):
+    """Who decides in a scope, since the roster version that is its epoch."""
+
+    scope: str
+    epoch: int
+    members: tuple[int, ...]
+    """Indices in the roster, ascending; a member's place among them numbers it."""
+    committee: Committee
+
+
+def seats_of(roster: Roster) -> tuple[Seats, ...]:
+    """The committees that a roster names."""
+    return tuple(
+        Seats(voters.scope, voters.since, voters.indices, Committee(len(voters.indices), voters.liars))
+        for voters in roster.committees
+    )

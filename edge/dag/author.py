@@ -144,12 +144,13 @@ class Author:
         now: Instant,
         final: Tally | None = None,
         again: Again | None = None,
+        items: tuple[Item, ...] = (),
     ) -> Draft:
         """Make the next vertex from the oldest batch and queued items; the chain moves on at once.
 
-        `again`: a body that was recorded before, and nothing of what is queued.
+        `again`: a body that was recorded before, and nothing of what is queued; likewise with `items` of its own.
         """
-        batch = self._take_batch() if again is None else []
+        batch = self._take_batch() if again is None and not items else []
         events = tuple(queued.event for queued in batch)
         body, ref = again or (None, None)
         if events:
@@ -168,7 +169,8 @@ class Author:
             hlc=self.clock,
             body=ref,
             checkpoint=None,
-            items=self._take_items(final or next((queued.tally for queued in reversed(batch) if queued.tally), None)),
+            items=items
+            or self._take_items(final or next((queued.tally for queued in reversed(batch) if queued.tally), None)),
         )
         self.seq, self.prev = header.seq, header.id
         return Draft(header, body, events)

@@ -29,6 +29,8 @@ GAP = 6
 """CBOR [segment, start, end]: what recovery quarantined, so that it is reported once."""
 EVIDENCE = 7
 """Two signed vertices under one name (edge/dag/evidence.py)."""
+CERTIFICATE = 8
+"""The certificate of a register's newest value (edge/consensus/certificate.py)."""
 
 TYPE_MAX = 31
 """Room for later types: an older agent carries their records along instead of calling them damage."""
@@ -108,8 +110,8 @@ class Disk(Protocol):
 
 
 def payload_max(type: int) -> int:
-    """Bytes that a record of this type holds at most: a roster is as large as its site."""
-    return ROSTER_BYTES_MAX if type == ROSTER else RECORD_BYTES_MAX
+    """Bytes that a record of this type holds at most: a roster is as large as its site, a certificate as a quorum."""
+    return ROSTER_BYTES_MAX if type in (ROSTER, CERTIFICATE) else RECORD_BYTES_MAX
 
 
 def place_of(segment: int, offset: int) -> Place:

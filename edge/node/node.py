@@ -31,6 +31,7 @@ from edge.node.recovery import Recovery
 from edge.node.rescue import Rescue
 from edge.node.sensing import Sensing
 from edge.node.trim import Segments, Trimmer
+from edge.node.voting import Voting
 from edge.sense.reading import Reading
 from edge.sense.senses import Senses
 from edge.wire.event import Event
@@ -66,6 +67,7 @@ class Node:
         mine = (self._desk, options.index)
         self._author = Author(AuthorOptions(options.suite, roster.site, options.index, options.commit_window_ms), salts)
         self._own = OwnLine(self._desk, self._author, self.graph, self._gossip, self._sent)
+        self.voting = Voting(*mine, self.graph, self._own, roster)
         self._sensing = Sensing(self._desk, senses, self._author, self._own)
         self._readback = Readback(self._desk, self.graph, options.index, self._own.sign_again)
         self.custody = Custody(*mine, self.graph, self._readback, self._author, options.is_gateway)
@@ -80,9 +82,10 @@ class Node:
         roster_says = (roster_bytes, self._own.keep, 0.0 if options.is_gateway else 0.2 + 0.8 * jitter)
         self.membership = Membership(self._desk, options.authority, self._admission, *roster_says)
         self.blobs = Blobs(*mine, self.membership, self.reach.may_answer, salts, self._intake.refuse)
-        self.recovery = Recovery(options.index, self._admission, self._author, self.custody, self._forks)
+        self.recovery = Recovery(options.index, self._admission, self._author, self.custody, self._forks, self.voting)
         self._own.places = self.recovery.places
-        self._trimmer = Trimmer(self._desk, self._admission, self._author, self.custody, self.recovery, self._forks)
+        trims = (self._admission, self._author, self.custody, self.recovery, self._forks, self.voting)
+        self._trimmer = Trimmer(self._desk, *trims)
         self._rescue = Rescue(*mine, self._admission, self._own, self.custody, self.peers, self._exchange.repair)
         self._trimmer.pinned_segment = lambda: self._rescue.pinned_segment
         self.on_accepted: Callable[[VertexKey], None] = lambda key: None
@@ -108,6 +111,7 @@ class Node:
         own = self.recovery.finish(incarnation_floor, self.roster.issued_ms, now)
         self._own.begin(own.head, now)
         self._rescue.begin(self.recovery.orphans.values())
+        self.voting.begin(now)
         for header in own.unsigned:
             self._own.sign_again(header)
         self._own.persist((self._own.boot_record(now),), self._booted, sync=True)
@@ -234,6 +238,7 @@ class Node:
             version = self.roster.version
             refusal = self.membership.receive(payload, now)
             if self.roster.version != version:
+                self.voting.seat(self.roster)
                 self._intake.roster_changed(now)
         if refusal is not None:
             self._intake.refuse(refusal)
@@ -289,7 +294,7 @@ class Node:
         if self._is_closing:
             return float("inf")
         own = self._own.deadline()
-        dues = [self.custody.deadline(), float("inf") if own is None else own]
+        dues = [self.custody.deadline(), self.voting.deadline(), float("inf") if own is None else own]
         if self.senses.has_streams or self._forks.has_open:
             dues.append(self._tick_ms)
         # Without a link nothing is announced or asked, however long it has been due.
@@ -319,6 +324,7 @@ class Node:
             **self._exchange.counts(),
             **self.custody.counts(),
             **self._trimmer.counts(),
+            **self.voting.agreement.counts(),
             **self.blobs.counts(),
         }
 
@@ -367,6 +373,7 @@ class Node:
         self._mending.look()
         self._own.retry(now)
         self._rescue.turn(self.roster.version, now)
+        self.voting.turn(self.roster.version, now)
         self._own.flush(self.roster.version, now)
         if self._owes_tally and not self._author.queued_events:
             self._owes_tally = False
@@ -382,6 +389,7 @@ class Node:
         for candidate in candidates:
             header = candidate.header
             self.on_accepted(header.key)
+            self.voting.accepted(candidate, now.mono_ms)
             if header.author == self.options.index and candidate.place and not candidate.signed:
                 self._own.sign_again(header)  # what it hung above was missing until now
             elif header.author != self.options.index:
@@ -397,4 +405,5 @@ class Node:
         self.peers.accepted(header.author, header.hlc >> 16, now)
 
     def _sent(self, draft: Draft, signature: bytes, now: Instant) -> None:
+        self.voting.agreement.signed(draft.header, signature)
         self.custody.archive(draft.header, signature, draft.body)

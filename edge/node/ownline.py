@@ -21,7 +21,9 @@ from edge.wire.cbor import encode
 from edge.wire.event import Event
 from edge.wire.frame import encode_vertex
 from edge.wire.refusal import Refusal
-from edge.wire.vertex import Ack, Header, Tally
+from edge.wire.vertex import Ack, Header, Item, Tally
+
+Parents = tuple[tuple[Parent, ...], tuple[int, ...]]
 
 RETRY_MS = 1_000
 """A full disk is asked again this often."""
@@ -59,6 +61,10 @@ class OwnLine:
         self._graph = graph
         self._gossip = gossip
         self._sent = sent
+        self.choose_parents: Callable[[bool], Parents] = lambda has_votes: gossip.take_parents()
+        """Which parents the next vertex names, and their clocks; told whether votes ride in it."""
+        self.on_draft: Callable[[Header, VertexKey | None, Instant], None] = lambda header, prev, now: None
+        """Told of each vertex of ours as it is made, and of the one below it."""
         self._flights: deque[_Flight] = deque()
         self._refused: deque[_Waiting] = deque()
         self._retry_ms = 0.0
@@ -154,17 +160,30 @@ class OwnLine:
 
     def flush(self, epoch: int, now: Instant) -> None:
         """Draft every batch that is due."""
-        while not self._refused and not self.is_held and len(self._flights) < OWN_FLIGHT_MAX:
+        while self.has_room:
             due = self._author.deadline()
             if due is None or due > now.mono_ms:
                 return
             self.draft(epoch, now)
 
-    def draft(self, epoch: int, now: Instant, final: Tally | None = None, again: Again | None = None) -> Draft:
-        """Make one vertex and start it on its way."""
-        parents, clocks = self._gossip.take_parents()
+    @property
+    def has_room(self) -> bool:
+        """Whether a vertex may be drafted now, and would soon be durable."""
+        return not self._refused and not self.is_held and len(self._flights) < OWN_FLIGHT_MAX
+
+    def draft(
+        self,
+        epoch: int,
+        now: Instant,
+        final: Tally | None = None,
+        again: Again | None = None,
+        items: tuple[Item, ...] = (),
+    ) -> Draft:
+        """Make one vertex and start it on its way; with `items`, just these are in it and nothing that is queued."""
+        parents, clocks = self.choose_parents(bool(items))
         prev = self.head
-        draft = self._author.draft(epoch, parents, clocks, now, final, again)
+        draft = self._author.draft(epoch, parents, clocks, now, final, again, items)
+        self.on_draft(draft.header, prev, now)
         self.head = draft.header.key
         flight = _Flight(draft, prev)
         self._flights.append(flight)

@@ -9,11 +9,12 @@ from edge.dag.author import Author, next_life
 from edge.dag.floor import Floor
 from edge.dag.graph import ID_BYTES
 from edge.dag.pending import Candidate
-from edge.dag.records import BOOT, EVIDENCE, ROSTER, SIGNATURE, VERTEX, Record, segment_of
+from edge.dag.records import BOOT, CERTIFICATE, EVIDENCE, ROSTER, SIGNATURE, VERTEX, Record, segment_of
 from edge.ids import Instant, Parent, VertexId, VertexKey
 from edge.limits import ORPHANS_MAX
 from edge.node.custody import Custody
 from edge.node.forks import Forks
+from edge.node.voting import Voting
 from edge.wire.cbor import Malformed, decode
 from edge.wire.frame import VertexFrame, decode_vertex
 from edge.wire.refusal import Refusal
@@ -40,10 +41,13 @@ class Orphan(NamedTuple):
 class Recovery:
     """Takes every record of the log in order, then `finish`."""
 
-    def __init__(self, index: int, admission: Admission, author: Author, custody: Custody, forks: Forks) -> None:
+    def __init__(
+        self, index: int, admission: Admission, author: Author, custody: Custody, forks: Forks, voting: Voting
+    ) -> None:
         self._index = index
         self._graph = admission.graph
         self._forks = forks
+        self._voting = voting
         self._admission = admission
         self._author = author
         self._custody = custody
@@ -81,12 +85,16 @@ class Recovery:
             return self._vertex(place, record.payload)
         if record.type == SIGNATURE:
             header = self._unsigned.pop(record.payload[:ID_BYTES], None)
+            if header is not None:
+                self._voting.agreement.signed(header, record.payload[ID_BYTES:])
             if header is None:
                 self._signatures[record.payload[:ID_BYTES]] = place
             elif self._graph.holds(header.key, header.id):
                 self._graph.set_signed(header.key, place)
         elif record.type == EVIDENCE:
             self._forks.recovered(place, record)
+        elif record.type == CERTIFICATE:
+            self._voting.recovered(place, record)
         elif record.type == BOOT:
             self._boot(record.payload)
         return None
@@ -140,6 +148,7 @@ class Recovery:
             for accepted in answer.candidates:
                 self._own_end(Parent(*accepted.header.key, accepted.header.id))
                 self._custody.recovered(accepted.header)
+                self._voting.accepted(accepted, 0.0)
                 if accepted.header.author == self._index:
                     self._hangs_together(accepted.header)
         is_orphan = self._is_orphan(header, place, answer)

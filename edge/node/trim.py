@@ -22,6 +22,7 @@ from edge.node.custody import Custody
 from edge.node.desk import Desk
 from edge.node.forks import Forks
 from edge.node.recovery import Recovery
+from edge.node.voting import Voting
 from edge.wire.cbor import encode
 from edge.wire.roster import Roster
 
@@ -87,12 +88,14 @@ class Trimmer:
     """Asks for room when the log's share says so, one trim at a time."""
 
     def __init__(
-        self, desk: Desk, admission: Admission, author: Author, custody: Custody, recovery: Recovery, forks: Forks
-    ) -> None:
+        self, desk: Desk, admission: Admission, author: Author, custody: Custody, recovery: Recovery, forks: Forks,
+        voting: Voting,
+    ) -> None:  # fmt: skip
         self._desk = desk
         self._graph = admission.graph
         self._pending = admission.pending
         self._forks = forks
+        self._voting = voting
         self._author = author
         self._custody = custody
         self._recovery = recovery
@@ -119,8 +122,14 @@ class Trimmer:
             return self._desk.report("error", "log-floor-too-large", bytes=len(floor))
         records = self._outliving(last, roster_bytes, now)
         proofs = self._forks.outliving(last)
-        ticket = self._desk.ticket(partial(self._trimmed, lines, records, tuple(proofs)))
-        records += tuple(proofs.values())
+        certificates = self._voting.outliving(last)
+        moved = (
+            *(partial(self._recovery.places.__setitem__, record.type) for record in records),
+            *(partial(self._forks.moved, author) for author in proofs),
+            *(partial(self._voting.moved, register) for register in certificates),
+        )
+        ticket = self._desk.ticket(partial(self._trimmed, lines, moved))
+        records += (*proofs.values(), *certificates.values())
         self._is_busy = True
         self._desk.do(Trim(ticket, floor, records, last + 1))
 
@@ -128,7 +137,7 @@ class Trimmer:
         """The oldest segment that must stay for what is in it."""
         newest = 0
         needed = [segment_of(place) for place in self._pending.places()]
-        needed += filter(None, (self._recovery.pinned_segment, self.pinned_segment()))
+        needed += filter(None, (self._recovery.pinned_segment, self._voting.pinned_segment, self.pinned_segment()))
         for author in self._graph.authors():
             branches = self._graph.branches(author)
             covered = coverage(branches, lambda branch: self._custody.covered_seq(branch, roster))
@@ -154,8 +163,7 @@ class Trimmer:
     def _trimmed(
         self,
         lines: list[FloorLine],
-        records: tuple[Record, ...],
-        forked: tuple[int, ...],
+        moved: tuple[Callable[[int], None], ...],
         places: tuple[int, ...] | None,
         now: Instant,
     ) -> None:
@@ -165,10 +173,8 @@ class Trimmer:
             return self._desk.report("warning", "log-trim-refused")
         self._not_before_ms = float("-inf")
         self.trims += 1
-        for record, place in zip(records, places, strict=False):
-            self._recovery.places[record.type] = place
-        for author, place in zip(forked, places[len(records) :], strict=True):
-            self._forks.moved(author, place)
+        for move, place in zip(moved, places, strict=True):
+            move(place)
         before = self._graph.vertices
         for line in lines:
             self._graph.forget(line)

@@ -51,7 +51,7 @@ class Vote(NamedTuple):
 
 
 class Question(NamedTuple):
-    """What is decided: the next value of a register, given the one before; proposals of one question are in conflict."""
+    """What is decided: the next value of a register, given the one before. Its proposals are in conflict."""
 
     scope: str
     epoch: int

@@ -49,7 +49,7 @@ def record_at(data: bytes, segment: int, offset: int) -> Record | None:
         return None
     length, kind, crc = int.from_bytes(head[:4], "little"), head[4], int.from_bytes(head[5:], "little")
     payload = data[offset + HEADER_BYTES : offset + HEADER_BYTES + length]
-    if not 1 <= kind <= 31 or length > (ROSTER_MAX if kind == 5 else PAYLOAD_MAX) or len(payload) != length:
+    if not 1 <= kind <= 31 or length > (ROSTER_MAX if kind in (5, 8) else PAYLOAD_MAX) or len(payload) != length:
         return None
     place = segment << 32 | offset
     if crc32c(place.to_bytes(8, "little") + head[:5] + payload) != crc:

@@ -1,0 +1,128 @@
+"""A certificate: q precommits of one ballot for one value, to be checked by whoever has the roster (docs/WIRE.md).
+
+certificate = [1, site, [scope, epoch, key, version, predecessor], value, ballot, votes]; votes = [[headers,
+signature]], by author ascending: the header with the vote, those above it up to the first signed one, and that
+signature.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from edge.consensus.committee import Seats
+from edge.consensus.contest import Contest, Shown
+from edge.consensus.question import conflict_of, value_digest
+from edge.dag.evidence import chained
+from edge.limits import BALLOT_MAX, CERTIFICATE_BYTES_MAX, COMMITTEE_MAX, SIGNATURE_BYTES_MAX, VALUE_BYTES_MAX
+from edge.wire.cbor import Malformed, decode, encode
+from edge.wire.items import PRECOMMIT, Question, Vote, is_question
+from edge.wire.refusal import Refusal
+from edge.wire.roster import Roster
+from edge.wire.suite import PURPOSE_VERTEX, sig_structure, verify
+
+FORMAT = 1
+
+
+class Certificate(NamedTuple):
+    """What the bytes say; `judge` says whether it is true."""
+
+    site: bytes
+    question: Question
+    value: bytes
+    ballot: int
+    votes: tuple[Shown, ...]
+    raw: bytes
+
+
+def certify(site: bytes, contest: Contest) -> bytes | None:
+    """The certificate of a decided set, once its precommits are signed; None before."""
+    votes = contest.certifying()
+    if votes is None or contest.decided is None:
+        return None
+    ballot, digest = contest.decided
+    value = contest.proposed[digest].value
+    shown = [[list(vote.headers), vote.signature] for vote in votes]
+    raw = encode([FORMAT, site, tuple(contest.question), value, ballot, shown])
+    return raw if len(raw) <= CERTIFICATE_BYTES_MAX else None
+
+
+def decode_certificate(raw: bytes) -> Certificate | Refusal:
+    if len(raw) > CERTIFICATE_BYTES_MAX:
+        return Refusal("certificate-too-large", str(len(raw)))
+    try:
+        fields = decode(raw, depth_max=4)
+    except Malformed as fault:
+        return Refusal(fault.reason, "certificate")
+    match fields:
+        case [form, bytes() as site, [_, _, _, _, _] as asked, bytes() as value, ballot, list() as votes]:
+            question = Question(*asked)
+        case _:
+            return Refusal("certificate-shape")
+    is_numbered = type(form) is int and form == FORMAT and type(ballot) is int and 0 <= ballot <= BALLOT_MAX
+    if not (is_numbered and len(site) == 8 and is_question(question) and len(value) <= VALUE_BYTES_MAX):
+        return Refusal("certificate-shape")
+    if not 1 <= len(votes) <= COMMITTEE_MAX:
+        return Refusal("certificate-shape", f"{len(votes)} votes")
+    shown: list[Shown] = []
+    for vote in votes:
+        match vote:
+            case [list() as headers, bytes() as signature] if headers and all(type(raw) is bytes for raw in headers):
+                if not 1 <= len(signature) <= SIGNATURE_BYTES_MAX:
+                    return Refusal("signature-size", str(len(signature)))
+                shown.append(Shown(tuple(headers), signature))
+            case _:
+                return Refusal("certificate-shape", "vote")
+    return Certificate(site, question, value, ballot, tuple(shown), raw)
+
+
+def judge(certificate: Certificate, roster: Roster, seats: Seats) -> Refusal | None:
+    """None if a quorum of these seats, whose keys the roster gives, has signed precommits for just this."""
+    question = certificate.question
+    if certificate.site != roster.site:
+        return Refusal("site-other", certificate.site.hex())
+    if (question.scope, question.epoch) != (seats.scope, seats.epoch):
+        return Refusal("epoch-unknown", f"{question.scope}/{question.epoch}")
+    if len(certificate.votes) < seats.committee.quorum:
+        return Refusal("certificate-short", f"{len(certificate.votes)} of {seats.committee.quorum} votes")
+    conflict = conflict_of(certificate.site, question)
+    wanted = Vote(conflict, certificate.ballot, PRECOMMIT, value_digest(certificate.value))
+    last = -1
+    for shown in certificate.votes:
+        author = _voter(shown, wanted, roster)
+        if isinstance(author, Refusal):
+            return author
+        if author not in seats.members:
+            return Refusal("vote-stranger", str(author))
+        if author <= last:
+            return Refusal("certificate-order", str(author))
+        last = author
+    return None
+
+
+def _voter(shown: Shown, wanted: Vote, roster: Roster) -> int | Refusal:
+    """Who says so, by a valid signature."""
+    headers = chained(shown.headers)
+    if isinstance(headers, Refusal):
+        return headers
+    first, top = headers[0], headers[-1]
+    member = roster.member(first.author)
+    if member is None:
+        return Refusal("author-unknown", str(first.author))
+    if any(header.site != roster.site for header in headers):
+        return Refusal("site-other", str(tuple(first.key)))
+    if wanted not in first.items:
+        return Refusal("vote-other", str(tuple(first.key)))
+    if top.suite != member.suite or top.suite not in roster.suites_allowed:
+        return Refusal("suite-not-allowed", str(top.suite))
+    message = sig_structure(top.suite, PURPOSE_VERTEX, top.raw)
+    assert shown.signature is not None
+    if not verify(top.suite, member.public_key, message, shown.signature):
+        return Refusal("signature-bad", str(tuple(top.key)))
+    return first.author
+
+
+def voters(votes: Sequence[Shown]) -> list[int]:
+    """The authors of these votes."""
+    found = (chained(shown.headers[:1]) for shown in votes)
+    return [headers[0].author for headers in found if not isinstance(headers, Refusal)]

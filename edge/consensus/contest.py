@@ -1,0 +1,140 @@
+"""One conflict set as a node sees it: what was proposed, which votes count, what is decided (docs/decisions/0029)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from edge.consensus.committee import Seats
+from edge.consensus.past import NOTHING, Ballots, Lock, Mark, Past, Statement
+from edge.consensus.question import conflict_of, value_digest
+from edge.ids import VertexId, VertexKey
+from edge.limits import PROPOSALS_PER_AUTHOR_MAX
+from edge.wire.items import PRECOMMIT, PREVOTE, Question, Vote
+
+Name = VertexKey | VertexId
+"""Of a vertex that the graph holds its key; of one on a side, beside a line that is held, its id."""
+
+
+class Proposed(NamedTuple):
+    """A value that somebody proposed who may."""
+
+    value: bytes
+    proposer: int
+    since_ms: float
+
+
+class Shown(NamedTuple):
+    """The headers from a precommit up to the first signed one above it, oldest first; None: not signed yet."""
+
+    headers: tuple[bytes, ...]
+    signature: bytes | None
+
+
+class Contest:
+    """Proposals and votes of one set."""
+
+    def __init__(self, site: bytes, question: Question, seats: Seats) -> None:
+        self.question = question
+        self.conflict = conflict_of(site, question)
+        self.seats = seats
+        self.ballots = Ballots(seats.committee.members, seats.committee.quorum)
+        self.past = Past()
+        self.proposed: dict[bytes, Proposed] = {}
+        """By digest, in the order they came."""
+        self.proposals: dict[Name, int] = {}
+        """Vertices with a proposal, and the bits of these."""
+        self.known = 0
+        """All that was counted, a bit each."""
+        self.decided: tuple[int, bytes] | None = None
+        """(ballot, digest of the value), once q precommits were counted."""
+        self.shown: dict[Statement, Shown] = {}
+        """Where each precommit for a value stands: what a certificate is made of."""
+
+    def propose(self, vertex: Name, value: bytes, proposer: int, now_ms: float) -> str:
+        """Take a proposal that stands in this vertex; or why not. Tell of it before the votes of its vertex."""
+        digest = value_digest(value)
+        if digest not in self.proposed:
+            theirs = sum(proposed.proposer == proposer for proposed in self.proposed.values())
+            if theirs >= PROPOSALS_PER_AUTHOR_MAX:
+                return "proposals-many"
+            self.proposed[digest] = Proposed(value, proposer, now_ms)
+        self.proposals[vertex] = self.proposals.get(vertex, 0) | self.ballots.propose(digest)
+        return ""
+
+    def heard(
+        self,
+        key: VertexKey,
+        prev: Name | None,
+        parents: Iterable[Name],
+        votes: Iterable[Vote],
+        side: VertexId | None = None,
+    ) -> list[tuple[Statement | None, str]]:
+        """A member's vertex, on a side if its id is given: what it says, with the reason where that does not count."""
+        before = self._mark(prev) if prev is not None else NOTHING
+        seen = before.votes | self.proposals.get(side or key, 0)
+        for parent in parents:
+            seen |= self.view(parent)
+        mark = before._replace(votes=seen) if seen != before.votes else before
+        said: list[tuple[Statement | None, str]] = []
+        for vote in votes:
+            mark, one = self._count(mark, self.seats.members.index(key.author), vote)
+            said.append(one)
+        if side is not None:
+            self.past.put_side(side, mark)
+        else:
+            self.past.put(key, mark)
+        return said
+
+    def view(self, vertex: Name) -> int:
+        """What a vertex that names this one sees by it."""
+        return self._mark(vertex).votes | self.proposals.get(vertex, 0)
+
+    def _mark(self, vertex: Name) -> Mark:
+        if isinstance(vertex, VertexKey):
+            return self.past.mark(vertex)
+        return self.past.side(vertex) or NOTHING
+
+    def _count(self, mark: Mark, member: int, vote: Vote) -> tuple[Mark, tuple[Statement | None, str]]:
+        """The mark with this vote, and whether it counts: 0029, *What others accept*."""
+        statement = Statement(member, vote.ballot, vote.phase, vote.value)
+        if statement[1:3] <= mark.last:
+            return mark, (None, "vote-order")
+        if not self.ballots.is_proposed(mark.votes, None):
+            # It is as if it were not there: who hears of the set only later does not know that it is.
+            return mark, (None, "vote-unproposed")
+        mark = mark._replace(last=statement[1:3])
+        if not self.ballots.is_proposed(mark.votes, vote.value):
+            return mark, (None, "vote-unproposed")
+        lock = mark.lock
+        if vote.value is not None and vote.phase == PREVOTE:
+            if not self.ballots.unlocks(mark.votes, lock, vote.value, vote.ballot):
+                return mark, (None, "vote-against-lock")
+        elif vote.value is not None:
+            if self.ballots.count(mark.votes, vote.ballot, PREVOTE, vote.value) < self.ballots.quorum:
+                return mark, (None, "vote-unjustified")
+            lock = Lock(vote.ballot, vote.value)
+        bit = self.ballots.bit(statement)
+        self.known |= bit
+        if vote.phase == PRECOMMIT and self.decided is None:
+            value = self.ballots.quorum_for(self.known, vote.ballot, PRECOMMIT)
+            self.decided = (vote.ballot, value) if value is not None else None
+        return mark._replace(votes=mark.votes | bit, lock=lock), (statement, "")
+
+    def show(self, statement: Statement, shown: Shown) -> None:
+        """A precommit for a value stands here; the shortest signed place is kept."""
+        held = self.shown.get(statement)
+        if held is None or held.signature is None:
+            self.shown[statement] = shown
+
+    def certifying(self) -> list[Shown] | None:
+        """q signed precommits for what was decided, by member ascending; None while there are not so many."""
+        if self.decided is None:
+            return None
+        ballot, value = self.decided
+        found = [
+            shown
+            for statement, shown in sorted(self.shown.items(), key=lambda entry: entry[0].member)
+            if statement[1:] == (ballot, PRECOMMIT, value) and shown.signature is not None
+        ]
+        return found[: self.ballots.quorum] if len(found) >= self.ballots.quorum else None

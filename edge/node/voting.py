@@ -1,0 +1,149 @@
+"""Agreement on the node: votes leave in vertices of our own line, and what is final lies in the log."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from edge.consensus.agreement import Agreement
+from edge.consensus.certificate import Certificate, decode_certificate
+from edge.consensus.committee import seats_of
+from edge.consensus.registers import Final
+from edge.dag.graph import Graph
+from edge.dag.pending import Candidate
+from edge.dag.records import CERTIFICATE, Record, segment_of
+from edge.effects import Decided
+from edge.ids import Instant, Parent, VertexKey
+from edge.limits import PARENTS_DEVICE_MAX, PARENTS_MAX
+from edge.node.desk import Desk
+from edge.node.ownline import OwnLine
+from edge.wire.items import Proposal, Question
+from edge.wire.refusal import Refusal
+from edge.wire.roster import Roster
+from edge.wire.vertex import Header
+
+Register = tuple[str, str]
+"""Scope and key."""
+
+
+class Voting:
+    """Between the agreement and our own line."""
+
+    def __init__(self, desk: Desk, index: int, graph: Graph, own: OwnLine, roster: Roster) -> None:
+        self._desk = desk
+        self._index = index
+        self._graph = graph
+        self._own = own
+        self.agreement = Agreement(roster.site, index, graph)
+        self._records: dict[Register, Record] = {}
+        self._places: dict[Register, int] = {}
+        """Where the certificate of a register's value lies in the log."""
+        own.on_draft = self._drafted
+        self._gossiped = own.choose_parents
+        own.choose_parents = self._parents
+        self.seat(roster)
+
+    def seat(self, roster: Roster) -> None:
+        """The committees of the newest roster."""
+        gateways = (member.index for member in roster.members if "gateway" in member.roles)
+        self.agreement.seat(seats_of(roster), gateways)
+
+    # ---- what is heard
+
+    def accepted(self, candidate: Candidate, now_ms: float) -> None:
+        """A vertex is in the graph, by somebody else or read from the log."""
+        header = candidate.header
+        self.agreement.heard(header, self._prev(header), candidate.signature, now_ms)
+
+    def _prev(self, header: Header) -> VertexKey | None:
+        branch = self._graph.branch(header.author, header.incarnation)
+        if branch is None or header.seq > branch.first_seq:
+            return header.key._replace(seq=header.seq - 1)
+        return branch.base
+
+    def _drafted(self, header: Header, prev: VertexKey | None, now: Instant) -> None:
+        self.agreement.heard(header, prev, None, now.mono_ms)
+
+    # ---- the log
+
+    def recovered(self, place: int, record: Record) -> None:
+        """A certificate that the log held before this start."""
+        certificate = decode_certificate(record.payload)
+        if isinstance(certificate, Certificate):
+            question = certificate.question
+            self.agreement.registers.take(Final(question, certificate.value, certificate.ballot, record.payload))
+            self._keep(question, record, place)
+
+    def _keep(self, question: Question, record: Record, place: int) -> None:
+        register = (question.scope, question.key)
+        held = self.agreement.registers.get(*register)
+        if held is not None and held.question == question:
+            self._records[register], self._places[register] = record, place
+
+    def begin(self, now: Instant) -> None:
+        """After recovery: write down what the log's votes say and no certificate in it does."""
+        for final in self.agreement.take_finals():
+            register = (final.question.scope, final.question.key)
+            held = self._records.get(register)
+            if held is None or held.payload != final.certificate:
+                self._persist(final)
+
+    def outliving(self, last: int) -> dict[Register, Record]:
+        """Certificates, by register, that lie in segments up to `last`."""
+        return {
+            register: self._records[register] for register, place in self._places.items() if segment_of(place) <= last
+        }
+
+    def moved(self, register: Register, place: int) -> None:
+        """A certificate was written once more."""
+        self._places[register] = place
+
+    @property
+    def pinned_segment(self) -> int:
+        """The oldest segment that an open set needs: that of its first proposal; 0 if there is none."""
+        keys = self.agreement.needed()
+        return min((segment_of(place) for key in keys if (place := self._graph.place(key)[0])), default=0)
+
+    def _persist(self, final: Final) -> None:
+        record = Record(CERTIFICATE, final.certificate)
+        self._own.persist((record,), partial(self._kept, final, record), sync=True)
+
+    def _kept(self, final: Final, record: Record, places: tuple[int, ...], now: Instant) -> None:
+        self._keep(final.question, record, places[0])
+        self._desk.do(Decided(final.question, final.value, final.ballot))
+
+    # ---- what we say
+
+    def propose(self, scope: str, key: str, value: bytes, epoch: int, now: Instant) -> Question | Refusal:
+        """Propose the next value of a register, in a vertex of its own; the question that it answers."""
+        question = self.agreement.question(scope, key)
+        if question is None:
+            return Refusal("scope-unknown", scope)
+        if not self._own.has_room:
+            return Refusal("own-line-full")
+        proposal = Proposal(question, value)
+        fault = self.agreement.fault(proposal, self._index)
+        if fault:
+            return Refusal(fault, f"{scope} {key}")
+        self._own.draft(epoch, now, items=(proposal,))
+        return question
+
+    def turn(self, epoch: int, now: Instant) -> None:
+        """Cast what is due, and put into the log what is final."""
+        agreement = self.agreement
+        while self._own.has_room and (votes := agreement.due(agreement.parents(PARENTS_MAX), now.mono_ms)):
+            self._own.draft(epoch, now, items=tuple(votes))
+        for final in agreement.take_finals():
+            self._persist(final)
+
+    def deadline(self) -> float:
+        return self.agreement.deadline() if self._own.has_room else float("inf")
+
+    def _parents(self, has_votes: bool) -> tuple[tuple[Parent, ...], tuple[int, ...]]:
+        """A member's vertex names members, and who proposed: votes never wait for anybody's bulk."""
+        agreement = self.agreement
+        if not (has_votes or agreement.is_member):
+            return self._gossiped(False)
+        parents = agreement.parents(PARENTS_MAX if has_votes else PARENTS_DEVICE_MAX)
+        clocks = agreement.clocks(parents)
+        agreement.named(parents)
+        return tuple(parents), clocks
