@@ -9,6 +9,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from edge import __version__
+from edge.identity import committee_rows
 from edge.shell import telemetry
 from edge.shell.control_server import Operation
 from edge.shell.loop import now
@@ -27,6 +28,7 @@ def operations(agent: Agent) -> dict[str, Operation]:
         "ping": lambda asked: {"version": __version__, "pid": os.getpid()},
         "status": lambda asked: status(agent),
         "peers": lambda asked: _peers(agent),
+        "committees": lambda asked: _committees(agent),
         "agents": lambda asked: _agents(agent),
         "counts": lambda asked: counts(agent),
         "trace": lambda asked: _trace(agent),
@@ -115,6 +117,11 @@ def _peers(agent: Agent) -> list[dict[str, object]]:
         for index, member in node.roster.by_index.items()
         if index != agent.identity.member.index
     ]
+
+
+def _committees(agent: Agent) -> dict[str, Any]:
+    roster = agent.node.roster
+    return {"roster_version": roster.version, "committees": committee_rows(roster)}
 
 
 def _agents(agent: Agent) -> dict[str, Any]:

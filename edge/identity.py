@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from edge.config import Config
+from edge.consensus.committee import Committee
 from edge.errors import ConfigError
 from edge.limits import ROSTER_BYTES_MAX
 from edge.shell.files import read_bounded
@@ -14,6 +15,7 @@ from edge.shell.keys import load_seed
 from edge.wire import suite
 from edge.wire.refusal import Refusal
 from edge.wire.roster import Member, Roster, open_roster
+from edge.wire.voters import Voters
 
 if TYPE_CHECKING:
     from edge.shell.site import SiteOptions
@@ -35,15 +37,7 @@ class Identity:
 def identify(config: Config) -> Identity:
     """Key, authority and roster as the configuration names them; our member is the one with our key."""
     seed = load_seed(config.node.data_dir / "keys" / "node.seed")
-    authority = _read(config, "authority", config.site.authority, AUTHORITY_BYTES_MAX)
-    if len(authority) != suite.SUITES[suite.AUTHORITY_SUITE].public_bytes:
-        raise ConfigError(
-            f"{config.origin}: [site] authority = {config.site.authority}: {len(authority)} bytes are no key"
-        )
-    data = _read(config, "roster", config.site.roster, ROSTER_BYTES_MAX)
-    roster = open_roster(data, authority)
-    if isinstance(roster, Refusal):
-        raise ConfigError(f"{config.origin}: [site] roster = {config.site.roster}: refused, {roster}")
+    authority, roster, data = site_files(config)
     number = suite.SUITE_BY_NAME[config.site.suite].number
     signer = suite.Signer(number, seed)
     member = next((item for item in roster.members if item.public_key == signer.public_key), None)
@@ -57,6 +51,20 @@ def identify(config: Config) -> Identity:
             f"{config.origin}: [node] name = {config.node.name!r}, but the roster calls this key {member.name!r}"
         )
     return Identity(signer, authority, roster, data, member)
+
+
+def site_files(config: Config) -> tuple[bytes, Roster, bytes]:
+    """The authority's key, and the roster that it signed, as a value and as bytes: those of the configuration."""
+    authority = _read(config, "authority", config.site.authority, AUTHORITY_BYTES_MAX)
+    if len(authority) != suite.SUITES[suite.AUTHORITY_SUITE].public_bytes:
+        raise ConfigError(
+            f"{config.origin}: [site] authority = {config.site.authority}: {len(authority)} bytes are no key"
+        )
+    data = _read(config, "roster", config.site.roster, ROSTER_BYTES_MAX)
+    roster = open_roster(data, authority)
+    if isinstance(roster, Refusal):
+        raise ConfigError(f"{config.origin}: [site] roster = {config.site.roster}: refused, {roster}")
+    return authority, roster, data
 
 
 def site_options(config: Config, identity: Identity, *, keep_all: bool) -> SiteOptions:
@@ -92,6 +100,26 @@ def site_options(config: Config, identity: Identity, *, keep_all: bool) -> SiteO
 def gateways_of(roster: Roster) -> tuple[int, ...]:
     """The members who keep everything, by index."""
     return tuple(member.index for member in roster.members if "gateway" in member.roles)
+
+
+def committee_rows(roster: Roster) -> list[dict[str, Any]]:
+    """Who votes where, for people."""
+    return [committee_row(voters, roster) for voters in roster.committees]
+
+
+def committee_row(voters: Voters, roster: Roster) -> dict[str, Any]:
+    rule = Committee(len(voters.indices), voters.liars)
+    return {
+        "scope": voters.scope,
+        "voters": [roster.by_index[index].name for index in voters.indices],
+        "indices": list(voters.indices),
+        "members": rule.members,
+        "liars": rule.liars,
+        "quorum": rule.quorum,
+        "absent": rule.absent,
+        "witnesses": rule.witnesses,
+        "since": voters.since,
+    }
 
 
 def host_rank(roster: Roster, node_id: bytes) -> int:

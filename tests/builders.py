@@ -41,6 +41,7 @@ from edge.wire.event import Event
 from edge.wire.frame import Channel, FrontierEntry, decode_vertex, encode_vertex
 from edge.wire.roster import Member, Roster, sign_roster, site_id
 from edge.wire.vertex import decode_header
+from edge.wire.voters import SITE_SCOPE, Voters
 
 SUITE = 1
 WALL_MS = 1_760_000_000_000
@@ -60,12 +61,22 @@ def signer(name: str) -> suite.Signer:
     return _signers[name]
 
 
-def roster_of(names: list[str], gateways: tuple[str, ...] = (), version: int = 1) -> tuple[Roster, bytes]:
+def roster_of(
+    names: list[str],
+    gateways: tuple[str, ...] = (),
+    version: int = 1,
+    voting: tuple[str, ...] = (),
+    since: int = 1,
+) -> tuple[Roster, bytes]:
+    """Members by their place in `names`; of those who vote on the site as many may lie as can."""
+    voters = [index for index, name in enumerate(names) if name in voting]
     members = tuple(
-        Member(index, name, name, SUITE, signer(name).public_key, ("gateway",) if name in gateways else ("device",))
+        Member(index, name, name, SUITE, signer(name).public_key, (role, "validator") if index in voters else (role,))
         for index, name in enumerate(names)
+        for role in ["gateway" if name in gateways else "device"]
     )
-    roster = Roster(site_id(AUTHORITY.public_key), version, WALL_MS, (SUITE, 3), members)
+    committees = (Voters(SITE_SCOPE, (len(voters) - 1) // 3, since, tuple(voters)),) if voters else ()
+    roster = Roster(site_id(AUTHORITY.public_key), version, WALL_MS, (SUITE, 3), members, committees)
     return roster, sign_roster(roster, AUTHORITY)
 
 
@@ -238,10 +249,11 @@ class World:
         gateways: tuple[str, ...] = (),
         seed: int = 0,
         own_only: tuple[str, ...] = (),
+        voting: tuple[str, ...] = (),
         **options: object,
     ) -> None:
         self.names, self.gateways, self.own_only, self.options = names, gateways, own_only, options
-        self.roster, self.roster_bytes = roster_of(names, gateways)
+        self.roster, self.roster_bytes = roster_of(names, gateways, voting=voting)
         self.random = Random(seed)
         self.ms = 1000.0
         self.segment_records = 1 << 30

@@ -1,13 +1,15 @@
-"""`synedge committee`: how many should vote on a site, and what that is worth. Needs no site and no node."""
+"""`synedge committee`: who votes here, and before anyone does, how many should and what that is worth."""
 
 from argparse import ArgumentParser, Namespace
 from typing import Any
 
-from edge.cli.options import add_command, add_json, at_least, share
+from edge.cli.options import add_command, add_config, add_json, at_least, load_config, share
 from edge.cli.output import Output
 from edge.consensus.committee import Committee, usual
-from edge.errors import UsageError
+from edge.errors import UnavailableError, UsageError
+from edge.identity import committee_rows, site_files
 from edge.limits import COMMITTEE_MAX
+from edge.shell.control import ask
 from edge.wire.suite import SUITE_BY_NAME
 
 OFFERED = ((1, 0), (3, 0), (4, 1), (6, 1), (7, 2), (8, 1), (10, 3), (13, 2), (13, 4))
@@ -34,9 +36,44 @@ def arguments(parser: ArgumentParser) -> None:
     plan.add_argument("--lying", type=share(), default=0.01, metavar="P%", help="how likely one lies (1%%), by itself")
     plan.add_argument("--suite", choices=sorted(SUITE_BY_NAME), default="ml-dsa-65", help="of votes (ml-dsa-65)")
     add_json(plan)
+    show = add_command(
+        commands,
+        "show",
+        "who votes, by the newest roster that this device knows",
+        "committee show",
+        "committee show --config pump-7/synedge.toml --json",
+    )
+    add_config(show)
+    add_json(show)
 
 
 def run(args: Namespace, out: Output) -> int:
+    return _show(args, out) if args.what == "show" else _plan(args, out)
+
+
+def _show(args: Namespace, out: Output) -> int:
+    config = load_config(args)
+    try:
+        answer = {**ask(config.node.control_socket, "committees"), "told_by": "the running agent"}
+    except UnavailableError:
+        roster = site_files(config)[1]
+        answer = {"roster_version": roster.version, "committees": committee_rows(roster)}
+        answer["told_by"] = str(config.site.roster)
+    if out.as_json:
+        out.document(answer)
+        return 0
+    names = ("scope", "voters", "members", "liars", "quorum", "absent", "since")
+    if answer["committees"]:
+        head = ("scope", "who votes", "members", "of them may lie", "decide", "may be away", "since roster version")
+        out.table(head, [[row[name] for name in names] for row in answer["committees"]])
+        out.line()
+    else:
+        out.line("nobody votes here; `synedge fleet committee` at the site says who does")
+    out.line(f"roster version {answer['roster_version']}, by {answer['told_by']}")
+    return 0
+
+
+def _plan(args: Namespace, out: Output) -> int:
     rows = [_row(committee, is_usual, args) for committee, is_usual in _committees(args)]
     if out.as_json:
         out.document({"committees": rows, "present": args.present, "lying": args.lying, "suite": args.suite})

@@ -8,7 +8,8 @@ from edge.cli.options import add_command, add_json
 from edge.cli.output import Output
 from edge.cli.place import NodeSettings, Place, lay_out
 from edge.cli.site import Site, check_label, check_name, init_site, locked, open_site, read_public_key
-from edge.errors import ConfigError
+from edge.errors import ConfigError, UsageError
+from edge.identity import committee_row, committee_rows
 from edge.limits import ROSTER_BYTES_MAX
 from edge.shell.files import read_bounded, write_atomically
 from edge.wire.roster import ROLES, Member, Roster, open_roster
@@ -40,6 +41,20 @@ def arguments(parser: ArgumentParser) -> None:
     add.add_argument("--role", action="append", choices=list(ROLES), help="device, unless said; may be repeated")
     add.add_argument("--label", default="", help="free text for people")
 
+    committee = add_command(
+        commands,
+        "committee",
+        "say who votes in a scope; a new roster",
+        "fleet committee site --members gate,pump-7,valve-2,valve-3",
+        "fleet committee site --members a,b,c,d,e,f,g,h --liars 1",
+        "fleet committee cell-a --none",
+    )
+    committee.add_argument("scope", metavar="SCOPE", help="`site` for all, or a name for a part of it, such as cell-a")
+    who = committee.add_mutually_exclusive_group(required=True)
+    who.add_argument("--members", metavar="A,B,…", help="names of validators, each with one vote")
+    who.add_argument("--none", action="store_true", help="nobody votes there any more")
+    committee.add_argument("--liars", type=int, metavar="R", help="at most so many lie (a third, rounded down)")
+
     add_command(commands, "list", "who is a member", "fleet list --dir fleet --json")
 
     refresh = add_command(
@@ -56,7 +71,7 @@ def arguments(parser: ArgumentParser) -> None:
 
 
 def run(args: Namespace, out: Output) -> int:
-    commands = {"init": _init, "add": _add, "list": _list, "refresh": _refresh}
+    commands = {"init": _init, "add": _add, "committee": _committee, "list": _list, "refresh": _refresh}
     return commands[args.what](args, Path(args.dir).absolute(), out)
 
 
@@ -101,17 +116,46 @@ def _add(args: Namespace, directory: Path, out: Output) -> int:
     return 0
 
 
+def _committee(args: Namespace, directory: Path, out: Output) -> int:
+    names = [] if args.none else [name.strip() for name in args.members.split(",") if name.strip()]
+    if not (args.none or names):
+        raise UsageError("--members names nobody; --none takes the committee away")
+    if args.none and args.liars is not None:
+        raise UsageError("--liars needs --members")
+    liars = max(0, len(names) - 1) // 3 if args.liars is None else args.liars
+    with locked(directory):
+        site = open_site(directory)
+        voters, changed = site.appoint(args.scope, names, liars, now_ms=_now_ms())
+    row = None if voters is None else committee_row(voters, site.roster)
+    if out.as_json:
+        out.document({"changed": changed, "scope": args.scope, "committee": row, **_facts(site)})
+        return 0
+    said = "changed" if changed else "unchanged"
+    if row is None:
+        out.line(f"{said}: nobody votes in {args.scope}; roster version {site.roster.version}")
+    else:
+        out.line(f"{said}: in {args.scope} {', '.join(row['voters'])} vote since roster version {row['since']}")
+        allowed = f"{row['absent']} may be away, {row['liars']} may lie"
+        out.line(f"{row['quorum']} of {row['members']} votes decide; {allowed}")
+    if changed:
+        out.line(f"next: copy {site.roster_file} to one running device of the site, or synedge fleet refresh")
+    return 0
+
+
 def _list(args: Namespace, directory: Path, out: Output) -> int:
     site = open_site(directory)
     members = site.roster.members
     if out.as_json:
-        out.document({**_facts(site), "members": [_row(member) for member in members]})
+        facts = {**_facts(site), "members": [_row(member) for member in members]}
+        out.document({**facts, "committees": committee_rows(site.roster)})
         return 0
     named = f" ({site.name})" if site.name else ""
     out.line(f"site {site.id.hex()}{named}, roster version {site.roster.version}, {len(members)} members")
     if members:
         rows = [(m.index, m.name, m.roles, SUITES[m.suite].name, m.node_id.hex()[:16], m.label) for m in members]
         out.table(("index", "name", "roles", "suite", "node id", "label"), rows)
+    for row in committee_rows(site.roster):
+        out.line(f"in {row['scope']} {', '.join(row['voters'])} vote; {row['quorum']} of them decide")
     return 0
 
 

@@ -25,7 +25,7 @@ COMMANDS = {
     "dag": "heads of the log; verify it; export it for other tools",
     "blobs": "models and other large files: add here, get on another device",
     "fleet": "make a site and its members; offline",
-    "committee": "how many should vote on a site, and what that is worth",
+    "committee": "who votes here; how many should, and what that is worth",
     "config": "check a configuration, or show where each value comes from",
     "bench": "measure this machine",
     "sim": "run whole sites in virtual time: what breaks, and what it costs",

@@ -11,21 +11,24 @@ An index is given once: the next member always gets one above the highest there 
 import fcntl
 import json
 import os
-from collections.abc import Iterator
+import shlex
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 from edge.errors import ConfigError, DataError, TryLaterError, UsageError
-from edge.limits import MEMBERS_MAX, ROSTER_BYTES_MAX, TEXT_BYTES_MAX
+from edge.limits import COMMITTEES_MAX, MEMBERS_MAX, ROSTER_BYTES_MAX, TEXT_BYTES_MAX
 from edge.shell.files import read_bounded, write_atomically
 from edge.shell.keys import create_seed, load_seed
 from edge.wire.refusal import Refusal
 from edge.wire.roster import ROLES, Member, Roster, is_node_name, open_roster, sign_roster, site_id
 from edge.wire.suite import AUTHORITY_SUITE, SUITES, Signer
+from edge.wire.voters import VOTING_ROLE, Voters, impossible
 
 YEAR_2024_MS = 1_704_067_200_000
 FIRST_INDEX = 1
+NAMES_ALLOWED = "1 to 32 of a-z, 0-9 and '-', not starting with '-'"
 
 
 class Site:
@@ -72,10 +75,7 @@ class Site:
                     f"{name}: is a member with another key ({known.node_id.hex()[:16]}); a new key is a new member: "
                     "give it another name"
                 )
-            if (known.roles, known.label) != (ordered, label):
-                said = f"roles {', '.join(known.roles)} and label {known.label!r}"
-                raise ConfigError(f"{name}: is a member already, with {said}; they cannot be changed yet")
-            return known, False
+            return self._known(known, ordered, label, now_ms)
         for member in self.roster.members:
             if member.public_key == public_key:
                 raise ConfigError(f"this key belongs to the member {member.name}; each device needs a key of its own")
@@ -86,12 +86,69 @@ class Site:
             raise ConfigError(f"the roster is full; allowed: at most {MEMBERS_MAX} members")
         index = max((member.index for member in self.roster.members), default=FIRST_INDEX - 1) + 1
         member = Member(index, name, label, suite, public_key, ordered)
-        self._publish(now_ms, (*self.roster.members, member))
+        self._publish(now_ms, members=(*self.roster.members, member))
         return member, True
 
-    def _publish(self, now_ms: int, members: tuple[Member, ...]) -> None:
-        issued_ms = max(plausible(now_ms), self.roster.issued_ms)
-        roster = replace(self.roster, version=self.roster.version + 1, issued_ms=issued_ms, members=members)
+    def _known(self, known: Member, roles: tuple[str, ...], label: str, now_ms: int) -> tuple[Member, bool]:
+        """A member may become a validator; whatever else a member is stays."""
+        if (known.roles, known.label) == (roles, label):
+            return known, False
+        if label != known.label or tuple(role for role in roles if role != VOTING_ROLE) != known.roles:
+            said = f"roles {', '.join(known.roles)} and label {known.label!r}"
+            more = "" if VOTING_ROLE in known.roles else f"; the role {VOTING_ROLE} can be added to these"
+            raise ConfigError(f"{known.name}: is a member already, with {said}; they cannot be changed yet{more}")
+        member = replace(known, roles=roles)
+        self._publish(now_ms, members=tuple(member if one is known else one for one in self.roster.members))
+        return member, True
+
+    def appoint(self, scope: str, names: Sequence[str], liars: int, *, now_ms: int) -> tuple[Voters | None, bool]:
+        """Let these vote in a scope, of whom at most `liars` lie; nobody if there are no names. The committee, and
+        whether the roster changed: the same one again is nothing new."""
+        if not is_node_name(scope):
+            raise UsageError(f"scope {scope!r}; allowed: {NAMES_ALLOWED}")
+        indices = tuple(sorted(self._validator(name).index for name in names))
+        if len(set(indices)) < len(indices):
+            raise UsageError(f"{scope}: a member has one vote; --members names one twice")
+        if names and (why := impossible(len(indices), liars)):
+            raise UsageError(f"{scope}: {why}")
+        before = self.roster.committee(scope)
+        if (before and (before.liars, before.indices)) == ((liars, indices) if names else None):
+            return before, False
+        others = [voters for voters in self.roster.committees if voters.scope != scope]
+        voters = Voters(scope, liars, self.roster.version + 1, indices) if names else None
+        if voters and len(others) >= COMMITTEES_MAX:
+            raise ConfigError(f"the roster is full; allowed: at most {COMMITTEES_MAX} committees")
+        self._publish(now_ms, committees=tuple(sorted([*others, voters] if voters else others)))
+        return voters, True
+
+    def _validator(self, name: str) -> Member:
+        member = self.roster.by_name.get(name)
+        if member is None:
+            raise ConfigError(f"{name}: is no member of this site; `synedge fleet add` takes it in")
+        if VOTING_ROLE not in member.roles:
+            roles = " ".join(f"--role {role}" for role in (*member.roles, VOTING_ROLE))
+            label = f" --label {shlex.quote(member.label)}" if member.label else ""
+            raise ConfigError(
+                f"{name}: has no role {VOTING_ROLE}, so it has no vote; first: "
+                f"synedge fleet add {name} --public-key node.pub {roles}{label}"
+            )
+        return member
+
+    def _publish(
+        self,
+        now_ms: int,
+        *,
+        members: tuple[Member, ...] | None = None,
+        committees: tuple[Voters, ...] | None = None,
+    ) -> None:
+        """Sign and write the next version, with other members or committees."""
+        roster = replace(
+            self.roster,
+            version=self.roster.version + 1,
+            issued_ms=max(plausible(now_ms), self.roster.issued_ms),
+            members=self.roster.members if members is None else members,
+            committees=self.roster.committees if committees is None else committees,
+        )
         try:
             data = sign_roster(roster, self.authority)
         except ValueError:  # names, keys and their number were checked before
@@ -180,7 +237,7 @@ def plausible(now_ms: int) -> int:
 
 def check_name(name: str) -> None:
     if not is_node_name(name):
-        raise UsageError(f"name {name!r}; allowed: 1 to 32 of a-z, 0-9 and '-', not starting with '-'")
+        raise UsageError(f"name {name!r}; allowed: {NAMES_ALLOWED}")
 
 
 def check_label(option: str, label: str) -> None:

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from math import comb
 from typing import NamedTuple
 
-from edge.limits import COMMITTEE_MAX
 from edge.wire.roster import Roster
+from edge.wire.voters import impossible
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,11 +23,8 @@ class Committee:
     """r: those who may do anything, with their own keys."""
 
     def __post_init__(self) -> None:
-        if not 1 <= self.members <= COMMITTEE_MAX:
-            raise ValueError(f"a committee of {self.members} members; allowed: 1 to {COMMITTEE_MAX}")
-        most = (self.members - 1) // 3
-        if not 0 <= self.liars <= most:
-            raise ValueError(f"{self.liars} of {self.members} members who lie; allowed: 0 to {most}")
+        if why := impossible(self.members, self.liars):
+            raise ValueError(why)
 
     @property
     def quorum(self) -> int:

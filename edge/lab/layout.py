@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,6 +13,7 @@ from edge.cli.place import NodeSettings, lay_out
 from edge.cli.site import Site, init_site
 from edge.lab import watch
 from edge.wire.suite import SUITE_BY_NAME
+from edge.wire.voters import SITE_SCOPE, VOTING_ROLE
 
 SUITE = "ml-dsa-65"
 GATEWAY = "gateway"
@@ -69,8 +71,11 @@ class Seat(NamedTuple):
         return self.directory / "synedge.toml"
 
 
-def lay_out_site(root: Path, devices: int, *, late: bool) -> tuple[Site, list[Seat]]:
-    """A site with one gateway, `devices` devices and perhaps one that comes late; keys and roster, no sensing yet."""
+def lay_out_site(root: Path, devices: int, *, late: bool, voters: int = 0) -> tuple[Site, list[Seat]]:
+    """A site with one gateway, `devices` devices and perhaps one that comes late; keys and roster, no sensing yet.
+
+    The first `voters` of them, the gateway among these, vote on the site.
+    """
     streams = watch.streams()
     names = [f"device-{number + 1}" for number in range(devices)] + ([LATE] if late else [])
     seats = [Seat(GATEWAY, "gateway", root / GATEWAY, None)]
@@ -78,15 +83,21 @@ def lay_out_site(root: Path, devices: int, *, late: bool) -> tuple[Site, list[Se
         Seat(name, "device", root / name, streams[number % len(streams)], DELAY_MS * number)
         for number, name in enumerate(names)
     ]
-    return found_site(root, seats), seats
+    return found_site(root, seats, voting=[seat.name for seat in seats[:voters]]), seats
 
 
-def found_site(root: Path, seats: list[Seat]) -> Site:
-    """Keys and a roster for the members, each with its own directory; no sensing yet."""
+def found_site(root: Path, seats: list[Seat], *, voting: Sequence[str] = ()) -> Site:
+    """Keys and a roster for the members, each with its own directory; no sensing yet.
+
+    `voting`: names of those who vote on the site; as many may lie as such a committee bears.
+    """
     site, _ = init_site(root / "site", name="demo", suites=(SUITE_BY_NAME[SUITE].number,), now_ms=_wall_ms())
     for seat in seats:
         place = lay_out(seat.directory, NodeSettings(seat.name, role=seat.role, suite=SUITE))
-        site.add(seat.name, place.suite, place.public_key, roles=(seat.role,), label=label(seat), now_ms=_wall_ms())
+        roles = (seat.role, VOTING_ROLE) if seat.name in voting else (seat.role,)
+        site.add(seat.name, place.suite, place.public_key, roles=roles, label=label(seat), now_ms=_wall_ms())
+    if voting:
+        site.appoint(SITE_SCOPE, voting, (len(voting) - 1) // 3, now_ms=_wall_ms())
     for seat in seats:
         shutil.copy(site.authority_file, seat.directory)
         shutil.copy(site.roster_file, seat.directory)

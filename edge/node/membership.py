@@ -12,6 +12,7 @@ from edge.node.desk import Desk
 from edge.wire.frame import Channel
 from edge.wire.refusal import Refusal
 from edge.wire.roster import Roster, open_roster
+from edge.wire.voters import unsaid_change
 
 REPEAT_MS = 5_000
 SPREAD_MS = 10_000
@@ -69,6 +70,8 @@ class Membership:
             kept = roster.member(member.index)
             if kept is None or (kept.suite, kept.public_key) != (member.suite, member.public_key):
                 return Refusal("roster-shrinks", member.name)
+        if scope := unsaid_change(self.roster.committees, roster.committees, self.roster.version):
+            return Refusal("committee-unsaid", scope)
         self.deadline, self._said_ms = float("inf"), now.mono_ms
         self.adopt(roster, data)
         self._persist(Record(ROSTER, data))

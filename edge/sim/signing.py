@@ -13,6 +13,7 @@ from typing import Protocol
 
 from edge.wire import suite
 from edge.wire.roster import Member, Roster, encode_roster, site_id
+from edge.wire.voters import VOTING_ROLE, Voters
 
 SUITE = 2
 """ML-DSA-65, what devices use: keys and signatures of the stand-in have its sizes, so that bytes are counted right."""
@@ -79,11 +80,19 @@ def authority() -> suite.Signer:
     return suite.Signer(suite.AUTHORITY_SUITE, _seed("authority"))
 
 
-def make_roster(members: list[tuple[str, str]], version: int, signatures: Signatures) -> tuple[Roster, bytes]:
-    """A roster of (name, role) signed by the authority, with the real algorithm: nodes check it themselves."""
+def make_roster(
+    members: list[tuple[str, str]], version: int, signatures: Signatures, committees: tuple[Voters, ...] = ()
+) -> tuple[Roster, bytes]:
+    """A roster of (name, role) signed by the authority, with the real algorithm: nodes check it themselves.
+
+    Who votes in one of `committees` has that role besides.
+    """
+    voting = {index for voters in committees for index in voters.indices}
     rows = tuple(
-        Member(index, name, name, SUITE, signatures.public_key(name), (role,))
+        Member(
+            index, name, name, SUITE, signatures.public_key(name), (role, VOTING_ROLE) if index in voting else (role,)
+        )
         for index, (name, role) in enumerate(members)
     )
-    roster = Roster(site_id(authority().public_key), version, 1_759_000_000_000, (SUITE, 3), rows)
+    roster = Roster(site_id(authority().public_key), version, 1_759_000_000_000, (SUITE, 3), rows, committees)
     return roster, suite.sign1(authority(), suite.PURPOSE_ROSTER, encode_roster(roster), deterministic=True)

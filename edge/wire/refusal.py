@@ -80,13 +80,16 @@ BLOB_REASONS = (
 )
 ROSTER_REASONS = (
     "roster-shape",
-    "roster-order",  # members or suites not strictly ascending
+    "roster-format",  # of an older synedge
+    "roster-order",  # members, suites or committees not strictly ascending
+    "roster-committee",  # numbers that cannot agree, or who is no validator votes
     "roster-duplicate",  # one name or key for two members
     "roster-name",
     "roster-role",
     "roster-key",  # a public key that is not as long as its suite says
     "roster-stale",  # not newer than the one held
     "too-many-members",
+    "too-many-committees",
     "cose-shape",  # not an untagged COSE_Sign1 with exactly {1: alg} protected and nothing unprotected
 )
 ADMISSION_REASONS = (
@@ -110,6 +113,7 @@ ADMISSION_REASONS = (
     "ahead-of-roster",
     "pending-full",
     "roster-shrinks",  # a newer roster lacks a member of the one held, or gives it another key
+    "committee-unsaid",  # a newer roster has another committee than the one held, and does not say since when
     "manifest-other",  # of another blob than the one asked for
     "chunk-digest",  # not the bytes that the manifest names
     "reply-unasked",  # an answer to a request that is not open

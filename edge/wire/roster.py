@@ -1,7 +1,7 @@
 """The roster: who the members of a site are, signed by the authority whose key every device pins (docs/WIRE.md §7)."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from hashlib import sha256
 from itertools import pairwise
@@ -13,10 +13,12 @@ from edge.wire.event import is_text
 from edge.wire.items import is_index, is_number
 from edge.wire.refusal import Refusal
 from edge.wire.suite import AUTHORITY_SUITE, PURPOSE_ROSTER, SUITES, Signer, open_sign1, sign1
+from edge.wire.voters import VOTING_ROLE, Voters, impossible
 
 NODE_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,31}", re.ASCII)
 ROLES = ("device", "gateway", "validator")
-FORMAT = 1
+FORMAT = 2
+UPGRADE = "sign it with the same version, or make the site anew (synedge fleet init)"
 
 
 def is_node_name(name: str) -> bool:
@@ -49,6 +51,8 @@ class Roster:
     issued_ms: int
     suites_allowed: tuple[int, ...]
     members: tuple[Member, ...]
+    committees: tuple[Voters, ...] = ()
+    """Ascending by scope."""
 
     @cached_property
     def by_index(self) -> dict[int, Member]:
@@ -60,6 +64,10 @@ class Roster:
 
     def member(self, index: int) -> Member | None:
         return self.by_index.get(index)
+
+    def committee(self, scope: str) -> Voters | None:
+        """Who votes in this scope, if anybody does."""
+        return next((voters for voters in self.committees if voters.scope == scope), None)
 
 
 def site_id(authority_public_key: bytes) -> bytes:
@@ -73,7 +81,8 @@ def node_id(public_key: bytes) -> bytes:
 def encode_roster(roster: Roster) -> bytes:
     """The payload that the authority signs; ValueError for a roster that no node would take."""
     members = [(m.index, m.name, m.label, m.suite, m.public_key, m.roles) for m in roster.members]
-    raw = encode([FORMAT, roster.site, roster.version, roster.issued_ms, roster.suites_allowed, members])
+    head = (FORMAT, roster.site, roster.version, roster.issued_ms, roster.suites_allowed)
+    raw = encode([*head, members, roster.committees])
     check = decode_roster(raw)
     if isinstance(check, Refusal):
         raise ValueError(f"this roster would be refused: {check}")
@@ -88,8 +97,10 @@ def decode_roster(raw: bytes) -> Roster | Refusal:
     except Malformed as fault:
         return Refusal(fault.reason, "roster")
     match fields:
-        case [form, site, version, issued_ms, list() as suites, list() as values] if (
-            type(form) is int
+        case [form, *_] if type(form) is int and form != FORMAT:
+            return Refusal("roster-format", f"{form}; this synedge reads {FORMAT}: {UPGRADE}")
+        case [form, site, version, issued_ms, list() as suites, list() as values, list() as committees] if (
+            form is not True
             and form == FORMAT
             and type(site) is bytes
             and len(site) == 8
@@ -106,7 +117,9 @@ def decode_roster(raw: bytes) -> Roster | Refusal:
         return Refusal("roster-order", "suites")
     if isinstance(members, Refusal):
         return members
-    return Roster(site, version, issued_ms, tuple(suites), members)
+    roster = Roster(site, version, issued_ms, tuple(suites), members)
+    read = _committees(committees, roster)
+    return read if isinstance(read, Refusal) else replace(roster, committees=read)
 
 
 def _members(values: list[Any]) -> tuple[Member, ...] | Refusal:
@@ -143,6 +156,41 @@ def _member(value: Any) -> Member | Refusal:
     if not roles or roles != [role for role in ROLES if role in roles]:
         return Refusal("roster-role", name)
     return Member(index, name, label, suite, public_key, tuple(roles))
+
+
+def _committees(values: list[Any], roster: Roster) -> tuple[Voters, ...] | Refusal:
+    if len(values) > limits.COMMITTEES_MAX:
+        return Refusal("too-many-committees", str(len(values)))
+    committees: list[Voters] = []
+    for value in values:
+        voters = _voters(value, roster)
+        if isinstance(voters, Refusal):
+            return voters
+        if committees and voters.scope <= committees[-1].scope:
+            return Refusal("roster-order", voters.scope)
+        committees.append(voters)
+    return tuple(committees)
+
+
+def _voters(value: Any, roster: Roster) -> Voters | Refusal:
+    match value:
+        case [str() as scope, liars, since, list() as indices] if all(map(is_index, (liars, since, *indices))):
+            pass
+        case _:
+            return Refusal("roster-shape", "committee")
+    if not is_node_name(scope):
+        return Refusal("roster-name", repr(scope))
+    if not 1 <= since <= roster.version:
+        return Refusal("roster-committee", f"{scope}: changed in version {since} of {roster.version}")
+    if why := impossible(len(indices), liars):
+        return Refusal("roster-committee", f"{scope}: {why}")
+    if any(low >= high for low, high in pairwise(indices)):
+        return Refusal("roster-order", scope)
+    for index in indices:
+        member = roster.member(index)
+        if member is None or VOTING_ROLE not in member.roles:
+            return Refusal("roster-committee", f"{scope}: {index} is no {VOTING_ROLE}")
+    return Voters(scope, liars, since, tuple(indices))
 
 
 def sign_roster(roster: Roster, authority: Signer) -> bytes:

@@ -23,15 +23,13 @@ from edge.wire.frame import (
     encode_vertex,
 )
 from edge.wire.items import Proposal, Question, Vote
-from edge.wire.roster import Member, Roster, encode_roster, node_id, site_id
+from edge.wire.roster import site_id
 from edge.wire.suite import (
     PURPOSE_BLOB,
-    PURPOSE_ROSTER,
     PURPOSE_VERTEX,
     SUITES,
     Signer,
     join_sign1,
-    public_from_seed,
     sig_structure,
     sign1,
 )
@@ -358,36 +356,6 @@ def evidence_file() -> Vectors:
     return vectors
 
 
-def roster() -> Roster:
-    def member(index: int, name: str, suite: int, *roles: str) -> Member:
-        return Member(index, name, f"Label of {name}", suite, public_from_seed(suite, seed(name)), roles)
-
-    members = (member(0, "gateway", 2, "device", "gateway"), member(3, "pump-7", 1, "device"))
-    return Roster(SITE, 1, WALL_MS, (1, 2), members)
-
-
-def roster_file() -> Vectors:
-    raw = encode_roster(roster())
-    one, two = slow.decode(raw, 8)[5]
-    vectors = file(
-        "roster",
-        {"two members": {"bytes": raw.hex()}},
-        {
-            "members out of order": (edited(raw, 5, [two, one]), "roster-order"),
-            "one name twice": (edited(raw, 5, [one, [1, one[1], *two[2:]]]), "roster-duplicate"),
-            "a key of another suite": (edited(raw, 5, [[*one[:3], 1, *one[4:]]]), "roster-key"),
-            "an unknown role": (edited(raw, 5, [[*one[:5], ["root"]]]), "roster-role"),
-            "suite 4 allowed": (edited(raw, 4, [4]), "roster-shape"),
-        },
-    )
-    vectors["authority_seed"] = seed("authority").hex()
-    vectors["authority_public_key"] = AUTHORITY.public_key.hex()
-    vectors["site"] = SITE.hex()
-    vectors["node_ids"] = [node_id(member.public_key).hex() for member in roster().members]
-    vectors["signed"] = sign1(AUTHORITY, PURPOSE_ROSTER, raw, deterministic=True).hex()
-    return vectors
-
-
 def signature_file() -> Vectors:
     """Deterministic signatures (FIPS 204 §3.4) over a header of each suite; hedged ones verify the same."""
     vectors = []
@@ -414,6 +382,7 @@ def signature_file() -> Vectors:
 
 def build() -> dict[str, str]:
     """File name: text."""
+    from tests.conformance.rosters import roster_file
     from tests.fuzz.targets import TARGETS
 
     files = {"headers": header_file(), "events": event_file(), "bodies": body_file(), "roster": roster_file()}

@@ -182,11 +182,20 @@ def chain(rng: Random, names: list[list[int]]) -> list[bytes]:
 
 def roster(rng: Random) -> Tree:
     members = []
-    for place in sorted(rng.sample(range(40), rng.choice((0, 1, 2)))):
+    validators = []
+    for place in sorted(rng.sample(range(40), rng.choice((0, 1, 2, 5)))):
         suite = rng.randint(1, 3)
         roles = [role for role in ("device", "gateway", "validator") if rng.random() < 0.5] or ["device"]
+        validators += [place] if "validator" in roles else []
         members.append([place, f"n{place}", text(rng, 0), suite, rng.randbytes(PUBLIC_BYTES[suite]), roles])
-    return [1, rng.randbytes(8), index(rng, 1), number(rng), rng.choice(([1], [2, 3], [1, 2, 3])), members]
+    version = index(rng, 1)
+    committees = [
+        [scope, rng.randint(0, (len(validators) - 1) // 3), rng.randint(1, version), validators]
+        for scope in ("cell-a", "site")
+        if validators and rng.random() < 0.5
+    ]
+    suites = rng.choice(([1], [2, 3], [1, 2, 3]))
+    return [2, rng.randbytes(8), version, number(rng), suites, members, committees]
 
 
 def manifest(rng: Random) -> Tree:

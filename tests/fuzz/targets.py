@@ -125,6 +125,7 @@ def one_roster(raw: bytes) -> Accepted | Refusal:
         "issued_ms": got.issued_ms,
         "suites": list(got.suites_allowed),
         "members": members,
+        "committees": [voters._asdict() | {"indices": list(voters.indices)} for voters in got.committees],
     }
     return Accepted(values, roster.encode_roster(got))
 

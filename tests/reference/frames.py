@@ -140,9 +140,9 @@ def name_of(header: dict[str, Any]) -> tuple[int, ...]:
 def decode_roster(raw: bytes) -> dict[str, Any]:
     require(len(raw) <= 4 * 1024 * 1024 - 4096, "roster too large")
     fields = decode(raw, 4)
-    require(is_array(fields, 6, 6), "six fields")
-    form, site, version, issued_ms, suites, members = fields
-    require(is_int(form, 1, 1) and is_bytes(site, 8), "roster")
+    require(is_array(fields, 7, 7), "seven fields")
+    form, site, version, issued_ms, suites, members, committees = fields
+    require(is_int(form, 2, 2) and is_bytes(site, 8), "roster")
     require(is_int(version, 1, INDEX_MAX) and is_int(issued_ms, 0, NUMBER_MAX), "roster")
     require(type(suites) is list and len(suites) >= 1 and all(is_int(suite, 1, 3) for suite in suites), "suites")
     require(suites == sorted(set(suites)), "order of suites")
@@ -152,7 +152,29 @@ def decode_roster(raw: bytes) -> dict[str, Any]:
     require(indices == sorted(set(indices)), "order of members")
     require(len({member["name"] for member in decoded}) == len(decoded), "names")
     require(len({member["public_key"] for member in decoded}) == len(decoded), "keys")
-    return {"site": site, "version": version, "issued_ms": issued_ms, "suites": suites, "members": decoded}
+    require(is_array(committees, 0, 16), "committees")
+    validators = {member["index"] for member in decoded if "validator" in member["roles"]}
+    voting = [decode_committee(committee, version, validators) for committee in committees]
+    scopes = [committee["scope"] for committee in voting]
+    require(scopes == sorted(set(scopes)), "order of committees")
+    return {
+        "site": site,
+        "version": version,
+        "issued_ms": issued_ms,
+        "suites": suites,
+        "members": decoded,
+        "committees": voting,
+    }
+
+
+def decode_committee(value: Any, version: int, validators: set[int]) -> dict[str, Any]:
+    require(is_array(value, 4, 4), "committee")
+    scope, liars, since, indices = value
+    require(is_name(scope) and is_int(liars, 0, 10) and is_int(since, 1, version), "committee")
+    require(is_array(indices, 1, 31) and all(is_int(index, 0, INDEX_MAX) for index in indices), "indices")
+    require(indices == sorted(set(indices)) and set(indices) <= validators, "who votes")
+    require(len(indices) >= 3 * liars + 1, "who lies")
+    return {"scope": scope, "liars": liars, "since": since, "indices": indices}
 
 
 def decode_member(value: Any) -> dict[str, Any]:

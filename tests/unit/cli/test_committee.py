@@ -1,4 +1,6 @@
-"""`synedge committee plan`: figures for a site that is not there yet."""
+"""`synedge committee`: figures for a site that is not there yet, and who votes on one that is."""
+
+from pathlib import Path
 
 import pytest
 
@@ -39,3 +41,17 @@ def test_the_usual_one_is_marked_and_none_is_larger_than_the_site(synedge: Syned
 def test_what_cannot_be_is_refused(synedge: Synedge, words: tuple[str, ...], said: str) -> None:
     ended = synedge("committee", "plan", *words)
     assert ended.code == UsageError.code and said in ended.err
+
+
+def test_who_votes_is_read_from_the_roster_file_when_no_agent_runs(tmp_path: Path, synedge: Synedge) -> None:
+    place, fleet = tmp_path / "a", tmp_path / "fleet"
+    synedge("fleet", "init", "--dir", fleet)
+    synedge("fleet", "add", "a", "--out", place, "--role", "device", "--role", "validator", "--dir", fleet)
+    none = synedge("committee", "show", "-c", place / "synedge.toml")
+    assert none.code == 0 and "nobody votes here" in none.out
+    synedge("fleet", "committee", "site", "--members", "a", "--dir", fleet)
+    synedge("fleet", "refresh", place, "--dir", fleet)
+    told = synedge("committee", "show", "-c", place / "synedge.toml", "--json").json
+    (row,) = told["committees"]
+    assert (row["scope"], row["voters"], row["quorum"], row["since"]) == ("site", ["a"], 1, 3)
+    assert told["roster_version"] == 3 and told["told_by"] == str(place / "roster.cose")

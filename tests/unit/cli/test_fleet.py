@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 
 from edge.shell.keys import load_seed
-from edge.wire.roster import Roster, node_id, open_roster, site_id
-from edge.wire.suite import public_from_seed
+from edge.wire.cbor import decode, encode
+from edge.wire.roster import Roster, encode_roster, node_id, open_roster, site_id
+from edge.wire.suite import PURPOSE_ROSTER, Signer, public_from_seed, sign1
+from edge.wire.voters import Voters
 from tests.unit.cli.conftest import Ended, Synedge
 
 
@@ -220,6 +222,107 @@ def test_the_list_is_a_table(site: Path, tmp_path: Path, synedge: Synedge) -> No
     assert lines[0].endswith("(Mühle), roster version 2, 1 members")
     assert lines[1].split() == ["index", "name", "roles", "suite", "node", "id", "label"]
     assert "Halle 1" in lines[2]
+
+
+@pytest.fixture
+def voters(site: Path, tmp_path: Path, synedge: Synedge) -> Path:
+    """The site with four validators and one device."""
+    for name in ("a", "b", "c", "d"):
+        assert add(synedge, site, name, "--out", tmp_path / name, "--role", "device", "--role", "validator").code == 0
+    assert add(synedge, site, "e", "--out", tmp_path / "e").code == 0
+    return site
+
+
+def appoint(synedge: Synedge, site: Path, *argv: object) -> Ended:
+    return synedge("fleet", "committee", *argv, "--dir", site, "--json")
+
+
+def test_a_committee_is_signed_with_the_version_that_it_is_from(voters: Path, synedge: Synedge) -> None:
+    said = appoint(synedge, voters, "site", "--members", "d,a,b, c").json
+    assert said["changed"] and said["roster_version"] == 7
+    assert said["committee"] == {
+        "scope": "site", "voters": ["a", "b", "c", "d"], "indices": [1, 2, 3, 4], "members": 4, "liars": 1, "quorum": 3,
+        "absent": 1, "witnesses": 3, "since": 7,
+    }  # fmt: skip
+    assert roster(voters).committees == (Voters("site", 1, 7, (1, 2, 3, 4)),)
+    shown = synedge("fleet", "committee", "cell-a", "--members", "a,b,c", "--dir", voters).out
+    assert "3 of 3 votes decide" not in shown and "2 of 3 votes decide; 1 may be away, 0 may lie" in shown
+    assert [one.scope for one in roster(voters).committees] == ["cell-a", "site"]
+    assert roster(voters).committee("site") == Voters("site", 1, 7, (1, 2, 3, 4)), "it did not change"
+    listed = synedge("fleet", "list", "--dir", voters)
+    assert "in site a, b, c, d vote; 3 of them decide" in listed.out
+
+
+def test_the_same_committee_again_changes_nothing(voters: Path, synedge: Synedge) -> None:
+    appoint(synedge, voters, "site", "--members", "a,b,c,d")
+    before = (voters / "roster.cose").read_bytes()
+    again = appoint(synedge, voters, "site", "--members", "d,c,b,a", "--liars", "1").json
+    assert not again["changed"] and again["committee"]["since"] == 7
+    assert (voters / "roster.cose").read_bytes() == before
+    other = appoint(synedge, voters, "site", "--members", "a,b,c,d", "--liars", "0").json
+    assert other["changed"] and other["committee"]["since"] == other["roster_version"] == 8
+
+
+def test_a_committee_is_taken_away_once(voters: Path, synedge: Synedge) -> None:
+    appoint(synedge, voters, "site", "--members", "a")
+    gone = appoint(synedge, voters, "site", "--none").json
+    assert gone["changed"] and gone["committee"] is None and roster(voters).committees == ()
+    assert appoint(synedge, voters, "site", "--none").json["changed"] is False
+    back = appoint(synedge, voters, "site", "--members", "a").json["committee"]
+    assert back["since"] == 9, "another committee than the first, of the same members"
+
+
+@pytest.mark.parametrize(
+    ("argv", "code", "said"),
+    [
+        (["site", "--members", "a,b,c", "--liars", "1"], 64, "1 of 3 members who lie; allowed: 0 to 0"),
+        (["site", "--members", "a,b", "--liars", "-1"], 64, "-1 of 2 members who lie; allowed: 0 to 0"),
+        (["site", "--members", "a,b,a"], 64, "one vote"),
+        (["site", "--members", " , "], 64, "names nobody"),
+        (["Site", "--members", "a"], 64, "allowed: 1 to 32 of a-z"),
+        (["site", "--none", "--liars", "1"], 64, "--liars needs --members"),
+        (["site"], 64, "--members"),
+        (["site", "--members", "a,f"], 78, "f: is no member of this site"),
+        (["site", "--members", "a,e"], 78, "fleet add e --public-key node.pub --role device --role validator"),
+    ],
+)
+def test_a_committee_that_cannot_be_leaves_the_roster_alone(
+    voters: Path, synedge: Synedge, argv: list[str], code: int, said: str
+) -> None:
+    before = (voters / "roster.cose").read_bytes()
+    ended = appoint(synedge, voters, *argv)
+    assert (ended.code, ended.out) == (code, "") and said in ended.error["message"]
+    assert (voters / "roster.cose").read_bytes() == before
+
+
+def test_a_roster_has_room_for_so_many_committees(
+    voters: Path, synedge: Synedge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("edge.cli.site.COMMITTEES_MAX", 2)
+    assert all(appoint(synedge, voters, scope, "--members", "a").code == 0 for scope in ("x", "y"))
+    ended = appoint(synedge, voters, "z", "--members", "a")
+    assert ended.code == 78 and "at most 2 committees" in ended.error["message"]
+    assert appoint(synedge, voters, "x", "--members", "b").code == 0, "in the place of one that was there"
+
+
+def test_a_member_may_become_a_validator_and_stays_one(voters: Path, tmp_path: Path, synedge: Synedge) -> None:
+    key = ["e", "--public-key", tmp_path / "e/node.pub"]
+    said = add(synedge, voters, *key, "--role", "device", "--role", "validator").json
+    assert said["changed"] and said["member"]["roles"] == ["device", "validator"] and said["member"]["index"] == 5
+    assert appoint(synedge, voters, "site", "--members", "e").code == 0
+    ended = add(synedge, voters, *key)
+    assert ended.code == 78 and "cannot be changed yet" in ended.error["message"]
+    assert add(synedge, voters, *key, "--role", "validator").code == 78, "it was a device besides"
+
+
+def test_a_roster_of_the_first_format_is_refused_with_what_to_do(voters: Path, synedge: Synedge) -> None:
+    held = roster(voters)
+    tree = decode(encode_roster(held), depth_max=4)
+    assert isinstance(tree, list)
+    authority = Signer(3, load_seed(voters / "keys/authority.seed"))
+    (voters / "roster.cose").write_bytes(sign1(authority, PURPOSE_ROSTER, encode([1, *tree[1:6]])))
+    ended = synedge("fleet", "list", "--dir", voters)
+    assert ended.code == 65 and "roster-format: 1; this synedge reads 2" in ended.err
 
 
 def test_a_member_for_whom_the_roster_has_no_room_is_refused(

@@ -34,6 +34,22 @@ ANSWERS: dict[str, Any] = {
     "status": STATUS,
     "peers": PEERS,
     "counts": {"recorded_events": 4, "accepted": 2},
+    "committees": {
+        "roster_version": 9,
+        "committees": [
+            {
+                "scope": "site",
+                "voters": ["gate", "pump", "valve"],
+                "indices": [3, 1, 2],
+                "members": 3,
+                "liars": 0,
+                "quorum": 2,
+                "absent": 1,
+                "witnesses": 2,
+                "since": 7,
+            }
+        ],
+    },
     "agents": {"probe": {"engine": "tflite_c", "events": 12, "fault": None}},
     "ping": {"version": "0.1.0", "pid": 42},
 }
@@ -133,3 +149,12 @@ def test_the_doctor_sees_it_run(config: Path, synedge: Synedge) -> None:
 
 def test_spans_have_two_units() -> None:
     assert [span(s) for s in (0, 59, 61, 3600, 93784, 31536000)] == ["0s", "59s", "1m 1s", "1h 0m", "1d 2h", "365d 0h"]
+
+
+def test_who_votes_is_told_by_the_running_agent(agent: None, config: Path, synedge: Synedge) -> None:
+    shown = synedge("committee", "show", "-c", config)
+    line = shown.out.splitlines()[1]
+    assert line.split() == ["site", "gate,", "pump,", "valve", "3", "0", "2", "1", "7"]
+    assert "roster version 9, by the running agent" in shown.out
+    told = synedge("committee", "show", "-c", config, "--json").json
+    assert told["roster_version"] == 9 and told["committees"][0]["quorum"] == 2

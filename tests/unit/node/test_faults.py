@@ -131,6 +131,23 @@ def test_a_roster_that_drops_or_rekeys_a_member_is_refused() -> None:
     assert a.node.roster.version == 3
 
 
+def test_a_committee_that_changes_without_saying_so_is_refused() -> None:
+    names, before = ["a", "b", "c", "d", "e"], ("a", "b", "c", "d")
+    world = World(names, voting=before)
+    a = world.boot("a")
+    voters = a.node.roster.committee("site")
+    assert voters is not None and (voters.indices, voters.liars) == ((0, 1, 2, 3), 1)
+    a.do(a.node.receive(Channel.ROSTER, roster_of(names, version=2, voting=("b", "c", "d", "e"))[1], world.now))
+    assert a.node.roster.version == 1 and a.node.counts()["refused_committee_unsaid"] == 1
+    a.do(a.node.receive(Channel.ROSTER, roster_of(names, version=2, voting=before)[1], world.now))
+    assert a.node.roster.version == 2 and a.node.roster.committee("site") == voters
+    a.do(a.node.receive(Channel.ROSTER, roster_of(names, version=3, voting=("b", "e"), since=3)[1], world.now))
+    voters = a.node.roster.committee("site")
+    assert voters is not None and (voters.indices, voters.since) == ((1, 4), 3)
+    a.do(a.node.receive(Channel.ROSTER, roster_of(names, version=4)[1], world.now))
+    assert a.node.roster.committee("site") is None
+
+
 def test_frames_whose_signature_is_being_checked_are_bounded_in_bytes() -> None:
     world = World(["a", "b"])
     node = world.boot("a").node

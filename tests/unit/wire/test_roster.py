@@ -21,6 +21,7 @@ from edge.wire.roster import (
     site_id,
 )
 from edge.wire.suite import PURPOSE_ROSTER, Signer, sign1
+from edge.wire.voters import Voters, impossible, unsaid_change
 
 AUTHORITY = Signer(3, b"a" * 32)
 SITE = site_id(AUTHORITY.public_key)
@@ -29,15 +30,18 @@ MEMBERS = (
     Member(0, "gateway", "Gate, ground floor", 2, KEYS[0], ("device", "gateway")),
     Member(2, "pump-7", "", 2, KEYS[1], ("device",)),
     Member(5, "pump-8", "Pümpe", 1, bytes(1312), ("device", "validator")),
+    *(Member(index, f"v{index}", "", 1, bytes([index]) * 1312, ("validator",)) for index in (6, 7, 9)),
 )
-ROSTER = Roster(SITE, 4, 1_760_000_000_000, (1, 2), MEMBERS)
+COMMITTEES = (Voters("cell-a", 0, 4, (7,)), Voters("site", 1, 2, (5, 6, 7, 9)))
+ROSTER = Roster(SITE, 4, 1_760_000_000_000, (1, 2), MEMBERS, COMMITTEES)
 TREE: list[Any] = [
-    1,
+    2,
     SITE,
     4,
     1_760_000_000_000,
     [1, 2],
     [[m.index, m.name, m.label, m.suite, m.public_key, list(m.roles)] for m in MEMBERS],
+    [["cell-a", 0, 4, [7]], ["site", 1, 2, [5, 6, 7, 9]]],
 ]
 
 
@@ -62,7 +66,7 @@ def test_members_are_found_by_index_and_name() -> None:
     assert ROSTER.member(2) is MEMBERS[1]
     assert ROSTER.member(1) is None
     assert ROSTER.by_name["pump-8"] is MEMBERS[2]
-    assert list(ROSTER.by_index) == [0, 2, 5]
+    assert list(ROSTER.by_index) == [0, 2, 5, 6, 7, 9]
     assert MEMBERS[1].node_id == node_id(KEYS[1]) == sha256(KEYS[1]).digest()
 
 
@@ -87,7 +91,8 @@ def test_only_the_highest_suite_signs_rosters() -> None:
 @pytest.mark.parametrize(
     ("field", "value", "why"),
     [
-        (0, 2, "roster-shape"),
+        (0, 1, "roster-format"),
+        (0, 3, "roster-format"),
         (0, True, "roster-shape"),
         (1, SITE[1:], "roster-shape"),
         (2, 0, "roster-shape"),
@@ -115,10 +120,73 @@ def test_only_the_highest_suite_signs_rosters() -> None:
         (5, [TREE[5][0], [1, "gateway", *TREE[5][1][2:]]], "roster-duplicate"),
         (5, [TREE[5][0], [1, "b", "", 2, KEYS[0], ["device"]]], "roster-duplicate"),
         (5, [None] * 4097, "too-many-members"),
+        (6, None, "roster-shape"),
+        (6, [["site", 0, 1]], "roster-shape"),
+        (6, [["site", 0, 1, None]], "roster-shape"),
+        (6, [["site", 0, 1, [True]]], "roster-shape"),
+        (6, [["site", -1, 1, [5]]], "roster-shape"),
+        (6, [["Site", 0, 1, [5]]], "roster-name"),
+        (6, [["site", 0, 1, []]], "roster-committee"),
+        (6, [["site", 1, 1, [5, 6, 7]]], "roster-committee"),
+        (6, [["site", 0, 0, [5]]], "roster-committee"),
+        (6, [["site", 0, 5, [5]]], "roster-committee"),
+        (6, [["site", 0, 1, [5, 8]]], "roster-committee"),
+        (6, [["site", 0, 1, [2, 5]]], "roster-committee"),
+        (6, [["site", 0, 1, list(range(32))]], "roster-committee"),
+        (6, [["site", 0, 1, [6, 5]]], "roster-order"),
+        (6, [["site", 0, 1, [5, 5]]], "roster-order"),
+        (6, [["site", 0, 1, [5]], ["cell-a", 0, 1, [5]]], "roster-order"),
+        (6, [["site", 0, 1, [5]], ["site", 0, 1, [6]]], "roster-order"),
+        (6, [None] * 17, "too-many-committees"),
     ],
 )
 def test_each_field_is_refused_for_its_reason(field: int, value: object, why: str) -> None:
     assert reason([*TREE[:field], value, *TREE[field + 1 :]]) == why
+
+
+def test_a_committee_is_found_by_its_scope() -> None:
+    assert ROSTER.committee("site") == Voters("site", 1, 2, (5, 6, 7, 9))
+    assert ROSTER.committee("cell-b") is None
+
+
+def test_a_roster_without_committees_has_none() -> None:
+    tree = [*TREE[:6], []]
+    roster = decode_roster(encode(tree))
+    assert isinstance(roster, Roster) and roster.committees == () and roster.committee("site") is None
+
+
+def test_a_roster_of_the_first_format_is_refused_with_what_to_do() -> None:
+    answer = decode_roster(encode([1, *TREE[1:6]]))
+    assert isinstance(answer, Refusal) and answer.reason == "roster-format" and "synedge fleet init" in answer.detail
+
+
+@pytest.mark.parametrize("members", range(1, limits.COMMITTEE_MAX + 1))
+def test_as_many_may_lie_as_leave_a_quorum_without_them(members: int) -> None:
+    allowed = [liars for liars in range(members + 1) if not impossible(members, liars)]
+    assert allowed == [liars for liars in range(members + 1) if -(-(members + liars + 1) // 2) <= members - liars]
+
+
+@pytest.mark.parametrize("members", [0, limits.COMMITTEE_MAX + 1])
+def test_a_committee_has_one_to_thirty_one_members(members: int) -> None:
+    assert "allowed: 1 to 31" in impossible(members, 0)
+
+
+@pytest.mark.parametrize(
+    ("newer", "scope"),
+    [
+        (COMMITTEES, ""),
+        (COMMITTEES[:1], ""),
+        ((COMMITTEES[0], Voters("site", 0, 5, (5, 6))), ""),
+        ((*COMMITTEES, Voters("z", 0, 5, (5,))), ""),
+        ((Voters("cell-a", 0, 6, (7,)), COMMITTEES[1]), ""),
+        ((COMMITTEES[0], Voters("site", 0, 2, (5, 6, 7, 9))), "site"),
+        ((Voters("cell-a", 0, 4, (9,)), COMMITTEES[1]), "cell-a"),
+        ((*COMMITTEES, Voters("z", 0, 4, (5,))), "z"),
+        ((COMMITTEES[0], Voters("site", 1, 3, (5, 6, 7, 9))), "site"),
+    ],
+)
+def test_a_committee_that_changes_says_since_when(newer: tuple[Voters, ...], scope: str) -> None:
+    assert unsaid_change(COMMITTEES, newer, ROSTER.version) == scope
 
 
 def test_a_roster_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
