@@ -93,6 +93,20 @@ static int agree_s8_gemm(syn_s8_gemm_fn *kernel) {
     return same_s8() && agree_at_halves(kernel);
 }
 
+static int agree_s8_sums(syn_s8_sums_fn *kernel) {
+    static int32_t sums[2][COLS + 8 + GUARD];
+    size_t cols = 1 + chance(COLS), depth = 1 + chance(DEPTH);
+    fill_s8(x8, sizeof x8);
+    fill_s8(w8, sizeof w8);
+    for (size_t i = 0, narrows = chance(2); narrows && i < sizeof w8; i++) w8[i] = w8[i] == -128 ? -127 : w8[i];
+    int narrow = (int)syn_s8_pack(cols, depth, w8, packed8);
+    memset(sums, 0x55, sizeof sums);
+    syn_s8_sums__scalar(cols, depth, x8, packed8, narrow, sums[0]);
+    kernel(cols, depth, x8, packed8, narrow, sums[1]);
+    digested((const int8_t *)sums[0], sizeof sums[0]);
+    return memcmp(sums[0], sums[1], sizeof sums[0]) == 0;
+}
+
 static int agree_f32_gemm(syn_f32_gemm_fn *kernel) {
     size_t rows = 1 + chance(ROWS), cols = 1 + chance(COLS), depth = 1 + chance(DEPTH), stride = depth + chance(8);
     float low = chance(2) ? 0.0f : -INFINITY;

@@ -25,15 +25,17 @@ __attribute__((target("avx2"))) static __m256i in_plain_c(__m256i sum, __m256i a
 #undef _mm256_dpbusd_epi32
 #define _mm256_dpbusd_epi32 in_plain_c
 #define syn_s8_gemm__avx512vnni emulated
+#define syn_s8_sums__avx512vnni emulated_sums
 #include "../src/s8_gemm/avx512vnni.c"
 
 syn_s8_gemm_fn syn_s8_gemm__scalar;
+syn_s8_sums_fn syn_s8_sums__scalar;
 
 enum { SHAPES = 2000, COLS = 40, DEPTH = 50 };
 
 int main(void) {
     static int8_t x[DEPTH], w[COLS * DEPTH], packed[(COLS + 8) * (DEPTH + 4)], y[2][COLS];
-    static int32_t bias[COLS + 8], multiplier[COLS + 8], shift[COLS + 8];
+    static int32_t bias[COLS + 8], multiplier[COLS + 8], shift[COLS + 8], sums[2][COLS + 8];
     srand(1);
     for (int i = 0; i < SHAPES; i++) {
         const size_t cols = 1 + (size_t)rand() % COLS, depth = 1 + (size_t)rand() % DEPTH;
@@ -49,7 +51,9 @@ int main(void) {
         int narrow = (int)syn_s8_pack(cols, depth, w, packed);
         syn_s8_gemm__scalar(1, cols, depth, x, depth, packed, narrow, &requant, y[0], cols);
         emulated(1, cols, depth, x, depth, packed, narrow, &requant, y[1], cols);
-        if (memcmp(y[0], y[1], cols) != 0) {
+        syn_s8_sums__scalar(cols, depth, x, packed, narrow, sums[0]);
+        emulated_sums(cols, depth, x, packed, narrow, sums[1]);
+        if (memcmp(y[0], y[1], cols) != 0 || memcmp(sums[0], sums[1], cols * sizeof sums[0][0]) != 0) {
             printf("shape %d: %zu by %zu differs\n", i, cols, depth);
             return 1;
         }

@@ -39,6 +39,9 @@ typedef void syn_f32_gemm_fn(size_t rows, size_t cols, size_t depth, const float
 typedef void syn_s8_gemm_fn(size_t rows, size_t cols, size_t depth, const int8_t *x, size_t x_stride, const int8_t *w,
                             int narrow, const syn_requant *requant, int8_t *y, size_t y_stride);
 
+/* sums[c] = sum over d of x[d] * w[d][c], wrapping; whole panels of sums. Weights as those of s8_gemm. */
+typedef void syn_s8_sums_fn(size_t cols, size_t depth, const int8_t *x, const int8_t *w, int narrow, int32_t *sums);
+
 /* Where the taps of one output pixel lie: `rows` x `cols` pixels that are really there, `row_step` and `col_step` elements
  * apart in the input and in the weights. */
 typedef struct {
@@ -76,6 +79,7 @@ typedef void syn_f32_gemm_nt_fn(size_t m, size_t n, size_t k, const float *a, si
 #define SYN_VARIANTS(X)                                                                                              \
     X(f32_gemm, scalar) X(f32_gemm, neon) X(f32_gemm, avx2) X(f32_gemm, avx512vnni)                                  \
     X(s8_gemm, scalar) X(s8_gemm, neon) X(s8_gemm, neondot) X(s8_gemm, avx2) X(s8_gemm, avx512vnni)                  \
+    X(s8_sums, scalar) X(s8_sums, neon) X(s8_sums, neondot) X(s8_sums, avx2) X(s8_sums, avx512vnni)                  \
     X(f32_dwconv, scalar) X(f32_dwconv, neon) X(f32_dwconv, avx2)                                                    \
     X(s8_dwconv, scalar) X(s8_dwconv, neon) X(s8_dwconv, avx2)                                                       \
     X(f32_logistic, scalar) X(f32_logistic, avx2)                                                                    \
@@ -86,7 +90,7 @@ typedef void syn_f32_gemm_nt_fn(size_t m, size_t n, size_t k, const float *a, si
 
 /* Every kernel; its type is syn_<kernel>_fn. */
 #define SYN_KERNELS(X)                                                                                               \
-    X(f32_gemm) X(s8_gemm) X(f32_dwconv) X(s8_dwconv) X(f32_logistic) X(f32_tanh) X(f32_softmax)    \
+    X(f32_gemm) X(s8_gemm) X(s8_sums) X(f32_dwconv) X(s8_dwconv) X(f32_logistic) X(f32_tanh) X(f32_softmax)          \
     X(f32_gemm_nn) X(f32_gemm_nt)
 
 /* What `select` answers; each needs another remedy. */

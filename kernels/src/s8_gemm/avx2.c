@@ -30,6 +30,10 @@ TARGET void syn_s8_gemm__avx2(size_t rows, size_t cols, size_t depth, const int8
                               int narrow, const syn_requant *requant, int8_t *y, size_t y_stride) {
     gemm(rows, cols, depth, x, x_stride, w, narrow, requant, y, y_stride);
 }
+
+TARGET void syn_s8_sums__avx2(size_t cols, size_t depth, const int8_t *x, const int8_t *w, int narrow, int32_t *sums) {
+    sums_alone(cols, depth, x, w, narrow, sums);
+}
 #else
 typedef int syn_nothing_here;
 #endif

@@ -78,4 +78,17 @@ TARGET static inline void gemm(size_t rows, size_t cols, size_t depth, const int
     }
 }
 
+TARGET static inline void store(int32_t *y, __m256i sum) { _mm256_storeu_si256((__m256i *)(void *)y, sum); }
+
+TARGET static inline void sums_alone(size_t cols, size_t depth, const int8_t *x, const int8_t *w, int narrow, int32_t *y) {
+    const size_t panel_bytes = (depth + SYN_QUAD - 1) / SYN_QUAD * QUAD_BYTES;
+    size_t c = 0;
+    for (; narrow && c + 3 * SYN_PANEL < cols; c += SYN_BLOCK, w += 4 * panel_bytes) {
+        __m256i sums[4];
+        four_narrow(depth, panel_bytes, x, w, sums);
+        for (size_t p = 0; p < 4; p++) store(y + c + p * SYN_PANEL, sums[p]);
+    }
+    for (; c < cols; c += SYN_PANEL, w += panel_bytes) store(y + c, narrow ? one_narrow(depth, x, w) : one_wide(depth, x, w));
+}
+
 #endif

@@ -20,3 +20,11 @@ void syn_s8_gemm__scalar(size_t rows, size_t cols, size_t depth, const int8_t *x
         }
     }
 }
+
+void syn_s8_sums__scalar(size_t cols, size_t depth, const int8_t *x, const int8_t *w, int narrow, int32_t *sums) {
+    (void)narrow;
+    for (size_t c = 0; c < cols; c += SYN_PANEL, w += (depth + SYN_QUAD - 1) / SYN_QUAD * (SYN_PANEL * SYN_QUAD)) {
+        for (size_t i = 0; i < SYN_PANEL; i++) sums[c + i] = 0;
+        panel(depth, x, w, sums + c);
+    }
+}
