@@ -8,7 +8,7 @@ from edge.limits import MODEL_MEMORY_BYTES_MAX
 from edge.nn import kernels
 from edge.nn.errors import ModelError
 from edge.nn.graph import Graph, Operator, Tensor
-from edge.nn.lowering import elements, layers, moves, states
+from edge.nn.lowering import elements, layers, moves, recurrent, states
 from edge.nn.lowering.arena import settle
 from edge.nn.lowering.build import Buffer, Build, Place, UnsupportedError, tensor_bytes
 from edge.nn.tensor import TensorSpec
@@ -44,7 +44,7 @@ LOWERINGS: Mapping[str, Callable[[Build, Operator], None]] = MappingProxyType(
         "CALL_ONCE": states.call_once,
         "READ_VARIABLE": states.read,
         "ASSIGN_VARIABLE": states.assign,
-        "UNIDIRECTIONAL_SEQUENCE_LSTM": states.lstm,
+        "UNIDIRECTIONAL_SEQUENCE_LSTM": recurrent.lstm,
     }
 )
 """Every operator that the native engine runs."""

@@ -240,21 +240,44 @@ static void matmul(checker *check, uint32_t size) {
     scale_in_range(check, op->multiplier[2], op->shift[2]);
 }
 
-/* A sequence at `where`, of vectors of `values` floats. */
-static void sequence(checker *check, uint32_t where, const int32_t step[2], int64_t values, int is_written) {
+/* A sequence at `where`, of vectors of `values` numbers. */
+static void sequence(checker *check, uint32_t where, const int32_t step[2], int64_t values, uint32_t size, int is_written) {
     const syn_op *op = check->op;
     require(check, step[0] >= 0 && step[1] >= 0);
     const int64_t last = ((int64_t)op->rows - 1) * step[0] + ((int64_t)op->window.batches - 1) * step[1];
-    lies(check, where, last < TOO_MUCH ? times(last + values, 4) : TOO_MUCH, 4, is_written);
+    lies(check, where, last < TOO_MUCH ? times(last + values, size) : TOO_MUCH, size, is_written);
+}
+
+/* Of an LSTM of bytes, whose eight scales are looked at. */
+static void integer_lstm(checker *check) {
+    const syn_op *op = check->op;
+    const int64_t units = op->cols, cells = times(op->window.batches, units), padded = whole_panels(4 * units);
+    weights(check, 1, 4 * units, op->depth, 1);
+    weights(check, 2, 4 * units, units, 1);
+    reads(check, 3, 2 * padded + 16, 4);
+    keeps(check, 4, cells, 1);
+    lies(check, op->in[5], times(cells, 2), 2, 1);
+    lies(check, op->in[6], 4 * padded + 8 * units, 4, 1);
+    require(check, op->low >= INT16_MIN && op->high <= INT16_MAX && op->low <= op->high);
+    require(check, op->zero[2] >= INT8_MIN && op->zero[2] <= INT8_MAX && op->left_shift >= 0 && op->left_shift <= 6);
+    scale_in_range(check, op->multiplier[2], op->shift[2]);
+    require(check, (op->in[3] & SYN_CONSTANT) != 0);
+    const int32_t *scales = check->ok ? (const int32_t *)constant(check, 3) + 2 * padded : NULL;
+    for (int i = 0; check->ok && i < 16; i += 2) scale_in_range(check, scales[i], scales[i + 1]);
 }
 
 static void recurrent(checker *check) {
     const syn_op *op = check->op;
+    const uint32_t size = op->kind == SYN_OP_S8_LSTM ? 1 : 4;
     const int64_t units = op->cols, streams = op->window.batches;
     require(check, op->rows >= 1 && units >= 1 && units < 1 << 24 && op->depth >= 1 && op->depth < 1 << 24 && streams >= 1);
     if (!check->ok) return;
-    sequence(check, op->in[0], op->a_step, op->depth, 0);
-    sequence(check, op->out, op->b_step, units, 1);
+    sequence(check, op->in[0], op->a_step, op->depth, size, 0);
+    sequence(check, op->out, op->b_step, units, size, 1);
+    if (size == 1) {
+        integer_lstm(check);
+        return;
+    }
     if (op->kind == SYN_OP_F32_LSTM) {
         weights(check, 1, 4 * units, op->depth + units, 4);
         reads(check, 2, whole_panels(4 * units), 4);
@@ -323,7 +346,8 @@ static void operation(checker *check) {
         case SYN_OP_F32_MATMUL: matmul(check, 4); break;
         case SYN_OP_S8_MATMUL: matmul(check, 1); break;
         case SYN_OP_F32_LSTM:
-        case SYN_OP_F32_GRU: recurrent(check); break;
+        case SYN_OP_F32_GRU:
+        case SYN_OP_S8_LSTM: recurrent(check); break;
         default:
             if (op->kind >= SYN_OP_F32_ADD && op->kind <= SYN_OP_F32_MIN) binary(check, 4);
             else if (op->kind >= SYN_OP_F32_LOGISTIC && op->kind <= SYN_OP_F32_EXP) elements(check, 4, 4);

@@ -31,7 +31,7 @@ syn_run_fn syn_run_f32_binary, syn_run_s8_binary;
 syn_run_fn syn_run_table8, syn_run_quantise, syn_run_dequantise, syn_run_f32_unary;
 syn_run_fn syn_run_f32_softmax, syn_run_s8_softmax;
 syn_run_fn syn_run_f32_mean, syn_run_s8_mean, syn_run_copy, syn_run_fill;
-syn_run_fn syn_run_f32_matmul, syn_run_s8_matmul, syn_run_f32_lstm, syn_run_f32_gru;
+syn_run_fn syn_run_f32_matmul, syn_run_s8_matmul, syn_run_f32_lstm, syn_run_f32_gru, syn_run_s8_lstm;
 
 static inline syn_requant syn_requant_of(const syn_op *op, syn_memory memory) {
     syn_requant requant = {.bias = syn_in(op, memory, 2), .zero_point = op->zero[2], .low = op->low, .high = op->high};

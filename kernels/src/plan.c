@@ -51,6 +51,7 @@ static void step(const syn_op *op, syn_memory memory) {
         case SYN_OP_S8_MATMUL: syn_run_s8_matmul(op, memory); break;
         case SYN_OP_F32_LSTM: syn_run_f32_lstm(op, memory); break;
         case SYN_OP_F32_GRU: syn_run_f32_gru(op, memory); break;
+        case SYN_OP_S8_LSTM: syn_run_s8_lstm(op, memory); break;
         default: syn_run_f32_unary(op, memory);
     }
 }

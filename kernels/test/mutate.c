@@ -25,6 +25,8 @@ static syn_op right(uint32_t kind) {
     for (int i = 1; i < 5; i++) op.in[i] |= SYN_CONSTANT;
     if (kind == SYN_OP_F32_LSTM || (kind >= SYN_OP_F32_ADD && kind <= SYN_OP_S8_SQDIFF)) op.in[1] = 1024;
     if (kind == SYN_OP_F32_LSTM) op.in[1] = SYN_CONSTANT, op.in[3] = 2048, op.in[4] = 2304;
+    if (kind == SYN_OP_S8_LSTM) op.in[1] = SYN_CONSTANT, op.in[4] = 1536, op.in[5] = 2048;
+    if (kind == SYN_OP_S8_LSTM || kind == SYN_OP_F32_GRU) op.in[6] = 2560;
     op.out = 3584;
     for (int i = 0; i < 3; i++) op.multiplier[i] = 1 << 30, op.shift[i] = -1;
     op.low = -128;
@@ -43,6 +45,13 @@ static syn_op right(uint32_t kind) {
     if (kind == SYN_OP_F32_MEAN || kind == SYN_OP_S8_MEAN) op.depth = 4;
     if (kind == SYN_OP_COPY) op.depth = 1 + chance(4);
     return op;
+}
+
+/* The scales of an LSTM of bytes, which the check reads. */
+static void right_scales(const syn_op *op, uint8_t *constants) {
+    const uint32_t padded = (4 * op->cols + SYN_PANEL - 1) / SYN_PANEL * SYN_PANEL;
+    int32_t *scales = (int32_t *)(void *)(constants + (op->in[3] ^ SYN_CONSTANT)) + 2 * padded;
+    for (int i = 0; i < 16; i += 2) scales[i] = 1 << 30, scales[i + 1] = (int32_t)chance(40) - 31;
 }
 
 /* One word of it becomes another number: near, far, or of the kind that overflows. */
@@ -64,6 +73,7 @@ int main(int argc, char **argv) {
         for (int j = 0; j < CONSTANTS; j++) constants[j] = (uint8_t)(chance(4) ? 0 : chance(32));
         memset(arena, 0, ARENA);
         syn_op op = right(1 + chance(OPS - 1));
+        if (op.kind == SYN_OP_S8_LSTM) right_scales(&op, constants);
         const syn_plan plan = {&op, 1, CONSTANTS, ARENA, 0, 16, 64, 16};
         right_ones += syn_plan_check(&plan, constants) == 0;
         for (uint32_t j = chance(4); j > 0; j--) spoil(&op);

@@ -91,7 +91,7 @@ def test_it_can_be_preferred(python: str):
 
 def test_it_takes_over_what_ours_lacks_when_the_c_library_is_missing(python: str, tmp_path: Path):
     lacking = tmp_path / "lstm.tflite"
-    lacking.write_bytes(draw("UNIDIRECTIONAL_SEQUENCE_LSTM", "int8", 1).data)
+    lacking.write_bytes(draw("UNIDIRECTIONAL_SEQUENCE_LSTM", "int8", 2).data)
     choice = Engines(EngineOptions(tflite_c="/nowhere/lib.so", tflite_python=python)).choose(lacking)
     assert choice.model.engine == "tflite_worker"
     ours, library = choice.passed_over

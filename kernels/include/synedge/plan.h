@@ -60,6 +60,8 @@ enum {
     SYN_OP_S8_MATMUL,
     SYN_OP_F32_LSTM,     /* in: x, w, bias, h, c, scratch */
     SYN_OP_F32_GRU,      /* in: x, w of x, bias of x, w of h, bias of h, h, scratch */
+    SYN_OP_S8_LSTM,      /* in: x, w of x, w of h, rows, h, c, scratch; rows: int32 biases of x and of h, each in whole panels,
+                          * then multiplier and shift of x's four gates and of h's; low and high are those of cells */
     SYN_OP_END
 };
 
