@@ -15,6 +15,7 @@ from edge.effects import (
     Announce,
     Archive,
     Broadcast,
+    Decided,
     DropBlob,
     Effect,
     Fetch,
@@ -101,6 +102,7 @@ class Machine:
     archived: dict[bytes, bytes | None] = field(default_factory=dict)
     signatures: dict[bytes, bytes | None] = field(default_factory=dict)
     reports: list[Report] = field(default_factory=list)
+    decided: list[Decided] = field(default_factory=list)
     rotten: dict[int, None] = field(default_factory=dict)
     """Records, by their number from the first one ever, that cannot be read any more."""
     durable: int = 0
@@ -149,6 +151,8 @@ class Machine:
                 self.world.send(self, to, channel, payload)
             case Recorded(key, events):
                 self.recorded.append((tuple(key), events))
+            case Decided():
+                self.decided.append(effect)
             case Report():
                 self.reports.append(effect)
             case OpenBlob() | ReadBlob() | StoreBlob() | SealBlob() | DropBlob():

@@ -159,8 +159,7 @@ class Custody:
         """Gateway: a vertex that the log held before this start, with its chain; the store has it before we speak."""
         if self._is_gateway:
             self._keep(header)
-            if header.body is not None:
-                self._owe(header)
+            self._owe(header)
 
     def settle(self, members: int, now: Instant) -> None:
         """Queue what is owed, one acknowledgement a line of history; the newest ones wait while a set is on its way."""
@@ -216,9 +215,7 @@ class Custody:
         self._archiving -= 1
         self.archived += 1
         self._keep(header)
-        # Acknowledging what only acknowledges would make two gateways answer each other for ever.
-        if header.body is not None:
-            self._owe(header)
+        self._owe(header)
 
     def _keep(self, header: Header) -> None:
         """A line is archived in its order: what lies below is in the store, too."""
@@ -226,6 +223,9 @@ class Custody:
         self._kept[line] = max(self._kept.get(line, 0), header.seq)
 
     def _owe(self, header: Header) -> None:
+        # Acknowledging what only acknowledges would make two gateways answer each other for ever.
+        if header.body is None and all(isinstance(item, Ack) for item in header.items):
+            return
         line = (header.author, header.incarnation)
         if header.author != self._index and self._said.get(line, 0) < header.seq:
             self._due[line] = Ack(*header.key, header.id)

@@ -36,6 +36,7 @@ from edge.sense.reading import Reading
 from edge.sense.senses import Senses
 from edge.wire.event import Event
 from edge.wire.frame import Channel, decode_reply
+from edge.wire.items import Question
 from edge.wire.refusal import Refusal
 from edge.wire.roster import Roster
 from edge.wire.vertex import Header, Tally
@@ -67,7 +68,7 @@ class Node:
         mine = (self._desk, options.index)
         self._author = Author(AuthorOptions(options.suite, roster.site, options.index, options.commit_window_ms), salts)
         self._own = OwnLine(self._desk, self._author, self.graph, self._gossip, self._sent)
-        self.voting = Voting(*mine, self.graph, self._own, roster)
+        self.voting = Voting(*mine, self._admission, self._own)
         self._sensing = Sensing(self._desk, senses, self._author, self._own)
         self._readback = Readback(self._desk, self.graph, options.index, self._own.sign_again)
         self.custody = Custody(*mine, self.graph, self._readback, self._author, options.is_gateway)
@@ -200,6 +201,11 @@ class Node:
         self._own.add(event, now, urgent=urgent, retention=retention, tally=self.senses.tally())
         return self._turn(now)
 
+    def propose(self, scope: str, key: str, value: bytes, now: Instant) -> tuple[Question | Refusal, list[Effect]]:
+        """Propose the next value of a register; the question that it answers, or why it may not be asked."""
+        answer = self.voting.propose(scope, key, value, self.roster.version, now)
+        return answer, self._turn(now)
+
     def submit_all(self, events: Iterable[Event], now: Instant, *, retention: int = 0) -> list[Effect]:
         """Many events made elsewhere, for one turn's price."""
         tally = self.senses.tally()
@@ -238,7 +244,6 @@ class Node:
             version = self.roster.version
             refusal = self.membership.receive(payload, now)
             if self.roster.version != version:
-                self.voting.seat(self.roster)
                 self._intake.roster_changed(now)
         if refusal is not None:
             self._intake.refuse(refusal)
@@ -330,29 +335,27 @@ class Node:
 
     def status(self, now: Instant) -> dict[str, Any]:
         """What a person or script asks first."""
-        tally = self.senses.tally()
-        return {
+        own = {
             "index": self.options.index,
             "incarnation": self._author.incarnation,
             "seq": self._author.seq,
             "epoch": self.roster.version,
             "time_unsure": not self._author.is_sure(now.wall_ms),
             "linked": self._is_linked,
-            "vertices": self.graph.vertices,
-            "recorded_events": self._own.recorded_events,
-            "shed_events": self._author.shed_events,
-            "readings": tally._asdict(),
             "acked_seq": self.custody.acked_seq,
-            "peers_online": len(self.peers.online(now)),
-            "pending": len(self._pending),
-            "gaps": self._exchange.repair.gaps,
+            "readings": self.senses.tally()._asdict(),
             "log_share": round(self._own.log_share, 4),
             "disk_full": self._own.is_disk_full,
-            "records_lacking": len(self.graph.lost),
-            **self._rescue.counts(),
-            "quarantined": list(self._admission.quarantined),
             "key_in_use": self._own.key_in_use,
+            "peers_online": len(self.peers.online(now)),
+            "gaps": self._exchange.repair.gaps,
+            "records_lacking": len(self.graph.lost),
+            "quarantined": list(self._admission.quarantined),
+            **self._rescue.counts(),
         }
+        counts = self.counts()
+        told = ("vertices", "recorded_events", "shed_events", "pending", "sets_open", "registers")
+        return own | {name: counts[name] for name in told}
 
     def frontier(self) -> list[tuple[int, int, int, str]]:
         """(author, incarnation, seq, id in hex) of every line held."""

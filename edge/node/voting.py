@@ -8,7 +8,7 @@ from edge.consensus.agreement import Agreement
 from edge.consensus.certificate import Certificate, decode_certificate
 from edge.consensus.committee import seats_of
 from edge.consensus.registers import Final
-from edge.dag.graph import Graph
+from edge.dag.admission import Admission
 from edge.dag.pending import Candidate
 from edge.dag.records import CERTIFICATE, Record, segment_of
 from edge.effects import Decided
@@ -28,29 +28,34 @@ Register = tuple[str, str]
 class Voting:
     """Between the agreement and our own line."""
 
-    def __init__(self, desk: Desk, index: int, graph: Graph, own: OwnLine, roster: Roster) -> None:
+    def __init__(self, desk: Desk, index: int, admission: Admission, own: OwnLine) -> None:
         self._desk = desk
         self._index = index
-        self._graph = graph
+        self._admission = admission
+        self._graph = admission.graph
         self._own = own
-        self.agreement = Agreement(roster.site, index, graph)
+        self._roster: Roster | None = None
+        self.agreement = Agreement(admission.roster.site, index, admission.graph)
         self._records: dict[Register, Record] = {}
         self._places: dict[Register, int] = {}
         """Where the certificate of a register's value lies in the log."""
         own.on_draft = self._drafted
         self._gossiped = own.choose_parents
         own.choose_parents = self._parents
-        self.seat(roster)
 
-    def seat(self, roster: Roster) -> None:
-        """The committees of the newest roster."""
-        gateways = (member.index for member in roster.members if "gateway" in member.roles)
-        self.agreement.seat(seats_of(roster), gateways)
+    def _seat(self) -> None:
+        """Go by the committees of the roster that admission goes by."""
+        roster = self._admission.roster
+        if roster is not self._roster:
+            self._roster = roster
+            gateways = (member.index for member in roster.members if "gateway" in member.roles)
+            self.agreement.seat(seats_of(roster), gateways)
 
     # ---- what is heard
 
     def accepted(self, candidate: Candidate, now_ms: float) -> None:
         """A vertex is in the graph, by somebody else or read from the log."""
+        self._seat()
         header = candidate.header
         self.agreement.heard(header, self._prev(header), candidate.signature, now_ms)
 
@@ -115,6 +120,7 @@ class Voting:
 
     def propose(self, scope: str, key: str, value: bytes, epoch: int, now: Instant) -> Question | Refusal:
         """Propose the next value of a register, in a vertex of its own; the question that it answers."""
+        self._seat()
         question = self.agreement.question(scope, key)
         if question is None:
             return Refusal("scope-unknown", scope)
@@ -129,6 +135,7 @@ class Voting:
 
     def turn(self, epoch: int, now: Instant) -> None:
         """Cast what is due, and put into the log what is final."""
+        self._seat()
         agreement = self.agreement
         while self._own.has_room and (votes := agreement.due(agreement.parents(PARENTS_MAX), now.mono_ms)):
             self._own.draft(epoch, now, items=tuple(votes))

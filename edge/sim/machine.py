@@ -20,6 +20,7 @@ from edge.effects import (
     Announce,
     Archive,
     Broadcast,
+    Decided,
     Effect,
     Fetch,
     Hush,
@@ -104,7 +105,7 @@ class Machine:
         self._carry = {
             Persist: self._persist, Load: self._persist, Sign: self._sign, Verify: self._verify, Archive: self._archive,
             Broadcast: self._broadcast, Send: self._send, Announce: self._announce, Recorded: self._recorded,
-            Report: self._report, Trim: self._trim, Fetch: self._fetch, Hush: lambda effect: None,
+            Report: self._report, Trim: self._trim, Fetch: self._fetch, Hush: lambda effect: None, Decided: self._decided,
         }  # fmt: skip
 
     @property
@@ -380,6 +381,9 @@ class Machine:
 
     def _recorded(self, effect: Recorded) -> None:
         self.world.checkers.recorded_events += len(effect.events)
+
+    def _decided(self, effect: Decided) -> None:
+        self.world.checkers.note("decided")
 
     def _report(self, effect: Report) -> None:
         if effect.level != "debug":

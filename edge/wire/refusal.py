@@ -118,6 +118,24 @@ ADMISSION_REASONS = (
     "chunk-digest",  # not the bytes that the manifest names
     "reply-unasked",  # an answer to a request that is not open
 )
+AGREEMENT_REASONS = (
+    "proposal-epoch",  # for a committee that is not, or is no longer, the scope's
+    "proposal-unauthorised",  # by who may not propose for the key
+    "proposals-many",  # of one author in one conflict set
+    "sets-many",  # open conflict sets, in all or named first by one author
+    "vote-order",  # not above its author's last vote on the set
+    "vote-unproposed",  # no proposal of the value in its past
+    "vote-against-lock",  # a prevote for another value than its author is locked on, without a quorum that frees it
+    "vote-unjustified",  # a precommit without its quorum of prevotes in its past
+    "vote-other",  # a header of a certificate without the vote that it is to show
+    "vote-stranger",  # by who has no seat
+    "certificate-too-large",
+    "certificate-shape",
+    "certificate-order",  # not by voter ascending
+    "certificate-short",  # fewer votes than the quorum
+    "scope-unknown",  # nobody decides in it
+    "own-line-full",  # too much of ours is on its way to the disk already
+)
 REASONS = frozenset(
     CBOR_REASONS
     + SIZE_REASONS
@@ -127,4 +145,5 @@ REASONS = frozenset(
     + BLOB_REASONS
     + ROSTER_REASONS
     + ADMISSION_REASONS
+    + AGREEMENT_REASONS
 )

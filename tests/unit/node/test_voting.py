@@ -1,0 +1,183 @@
+"""A committee of real nodes: what they decide lies in every log, certified, and outlives restarts and trimming."""
+
+import pytest
+
+from edge.consensus.certificate import Certificate, decode_certificate, judge
+from edge.consensus.committee import seats_of
+from edge.consensus.question import conflict_of, final_id, value_digest
+from edge.dag.records import CERTIFICATE
+from edge.effects import Decided
+from edge.wire.frame import Channel
+from edge.wire.items import Question
+from edge.wire.refusal import Refusal
+from tests.builders import Machine, World, event
+
+VOTERS = ("a", "b", "c", "d")
+
+
+def site(*others: str, voters: tuple[str, ...] = VOTERS, **options: object) -> World:
+    world = World([*voters, *others], voting=voters, **options)  # type: ignore[arg-type]
+    world.boot_all()
+    world.deliver()
+    return world
+
+
+def propose(machine: Machine, key: str, value: bytes, scope: str = "site") -> Question | Refusal:
+    answer, effects = machine.node.propose(scope, key, value, machine.world.now)
+    machine.do(effects)
+    return answer
+
+
+def values(world: World, key: str = "model") -> list[bytes | None]:
+    """What each machine takes for final."""
+    finals = [machine.node.voting.agreement.registers.get("site", key) for machine in world.up()]
+    return [final.value if final is not None else None for final in finals]
+
+
+@pytest.mark.parametrize("voters", [("a",), ("a", "b", "c"), VOTERS])
+def test_what_a_member_proposes_becomes_final_everywhere_with_a_certificate(voters: tuple[str, ...]) -> None:
+    world = site("x", voters=voters)
+    question = propose(world.machines["a"], "model", b"one")
+    world.run(2)
+    assert values(world) == [b"one"] * (len(voters) + 1)
+    for machine in world.up():
+        assert machine.decided == [Decided(question, b"one", 0)]
+        certificates = [record.payload for record in machine.log if record.type == CERTIFICATE]
+        assert len(certificates) == 1
+        certificate = decode_certificate(certificates[0])
+        assert isinstance(certificate, Certificate)
+        assert certificate.question == question and certificate.value == b"one"
+        assert judge(certificate, world.roster, seats_of(world.roster)[0]) is None
+
+
+def test_the_next_value_names_the_one_before() -> None:
+    world = site()
+    first = propose(world.machines["a"], "model", b"one")
+    world.run(2)
+    second = propose(world.machines["c"], "model", b"two")
+    world.run(2)
+    assert isinstance(first, Question) and isinstance(second, Question)
+    assert second.version == 2
+    assert second.predecessor == final_id(conflict_of(world.roster.site, first), value_digest(b"one"))
+    assert values(world) == [b"two"] * 4
+
+
+def test_two_proposals_at_once_give_one_value_to_all() -> None:
+    for seed in range(5):
+        world = site(seed=seed)
+        propose(world.machines["a"], "model", b"one")
+        propose(world.machines["b"], "model", b"two")
+        world.run(5)
+        assert len(set(values(world))) == 1 and values(world)[0] in (b"one", b"two")
+
+
+def test_a_quorum_decides_while_one_is_away_and_that_one_learns_it() -> None:
+    world = site()
+    world.machines["d"].kill()
+    propose(world.machines["a"], "model", b"one")
+    world.run(5)
+    assert values(world) == [b"one"] * 3
+    world.boot("d")
+    world.run(10)
+    assert values(world) == [b"one"] * 4
+
+
+def test_less_than_a_quorum_decides_nothing_until_it_is_one() -> None:
+    world = site()
+    world.machines["c"].kill()
+    world.machines["d"].kill()
+    propose(world.machines["a"], "model", b"one")
+    world.run(60)
+    assert values(world) == [None, None]
+    world.boot("c")
+    world.run(20)
+    assert values(world) == [b"one"] * 3
+
+
+def test_what_was_voted_and_decided_is_known_after_a_restart() -> None:
+    world = site("x")
+    propose(world.machines["a"], "model", b"one")
+    world.run(2)
+    for name in world.names:
+        world.machines[name].kill()
+    for name in world.names:
+        world.boot(name)
+    assert values(world) == [b"one"] * 5
+    world.run(5)
+    for machine in world.up():
+        assert sum(record.type == CERTIFICATE for record in machine.log) == 1, "not written once more"
+    propose(world.machines["b"], "model", b"two")
+    world.run(2)
+    assert values(world) == [b"two"] * 5
+
+
+def test_votes_of_before_a_restart_bind() -> None:
+    """All stop after the prevotes were durable; whatever they do then, each has one prevote in ballot 0."""
+    world = site()
+    world.fate = lambda sender, to, channel: 0
+    propose(world.machines["a"], "model", b"one")
+    propose(world.machines["b"], "model", b"two")
+    world.run(0.2)
+    cast = [machine.node.voting.agreement.votes_cast for machine in world.up()]
+    assert cast[:2] == [1, 1]
+    for name in VOTERS:
+        world.machines[name].kill()
+        world.boot(name)
+    world.fate = lambda sender, to, channel: 1
+    world.run(20)
+    assert len(set(values(world))) == 1 and None not in values(world)
+    for machine in world.up():
+        assert "vote-order" not in machine.node.voting.agreement.refused
+
+
+def test_who_may_not_propose_is_told_and_refused_by_others() -> None:
+    world = site("x")
+    answer = propose(world.machines["x"], "model", b"mine")
+    assert isinstance(answer, Refusal) and answer.reason == "proposal-unauthorised"
+    assert propose(world.machines["a"], "model", b"one", scope="cell-9") == Refusal("scope-unknown", "cell-9")
+    assert isinstance(propose(world.machines["x"], "lease/door", b"x"), Question)
+    world.run(2)
+    assert values(world, "lease/door") == [b"x"] * 5
+    assert values(world) == [None] * 5
+
+
+def test_a_device_that_keeps_its_own_line_does_not_wait_for_votes() -> None:
+    world = World(["a", "b", "c", "g", "x"], ("g",), own_only=("x",), voting=("a", "b", "c"))
+    world.boot_all()
+    world.deliver()
+    propose(world.machines["a"], "model", b"one")
+    world.run(3)
+    assert values(world)[:4] == [b"one"] * 4
+
+
+def test_nothing_is_said_without_a_question() -> None:
+    world = site()
+    world.run(15)
+    before = [machine.node.graph.vertices for machine in world.up()]
+    world.run(60)
+    assert [machine.node.graph.vertices for machine in world.up()] == before
+    assert world.bytes_sent[Channel.VERTEX] == 0
+
+
+def test_certificates_and_open_questions_outlive_the_trimming_of_the_log() -> None:
+    world = World([*VOTERS, "g"], ("g",), voting=VOTERS)
+    world.segment_records, world.log_records = 64, 512
+    world.boot_all()
+    world.deliver()
+    propose(world.machines["a"], "model", b"one")
+    world.run(3)
+    for number in range(700):
+        world.machines["b"].submit(event(number), urgent=True)
+        if number % 20 == 0:
+            world.run(0.5)
+    for machine in world.up():
+        machine.do(machine.node.log_share(0.9, world.now, machine.segments()))
+    world.run(12)
+    for machine in world.up():
+        machine.do(machine.node.log_share(0.9, world.now, machine.segments()))
+    assert world.machines["b"].dropped > 0
+    for name in world.names:
+        world.machines[name].kill()
+    for name in world.names:
+        world.boot(name)
+    assert values(world) == [b"one"] * 5
