@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from edge import __version__
+from edge import __version__, registers
 from edge.identity import committee_rows
 from edge.shell import telemetry
 from edge.shell.control_server import Operation
@@ -34,6 +34,9 @@ def operations(agent: Agent) -> dict[str, Operation]:
         "trace": lambda asked: _trace(agent),
         "frontier": lambda asked: agent.node.frontier(),
         "blobs": lambda asked: _blobs(agent),
+        "registers": lambda asked: registers.registers(agent),
+        "certificate": lambda asked: registers.certificate(agent, asked),
+        "propose": lambda asked: registers.propose(agent, asked),
         "blob_get": lambda asked: _blob(agent, asked, agent.node.blobs.get),
         "blob_add": lambda asked: _blob_add(agent, asked),
         "blob_remove": lambda asked: _blob(agent, asked, agent.node.blobs.remove),
@@ -136,6 +139,9 @@ def _trace(agent: Agent) -> dict[str, Any]:
     return {
         "recorded": [[*key, at_ns] for key, at_ns in agent.loop.recorded_at],
         "accepted": [[*key, at_ns] for key, at_ns in agent.loop.accepted_at],
+        "decided": [
+            [final.question.key, final.ballot, final.value.hex(), at_ns] for final, at_ns in agent.loop.decided_at
+        ],
     }
 
 

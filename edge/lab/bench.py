@@ -21,6 +21,7 @@ BENCHES = {
     "streams": "detectors of anomalies and drift beside river's, on the same streams",
     "device": "this board: networks, signatures, log and memory of one device; for the table of boards",
     "log": "group commits, recovery of a full log, making room in it, bytes written in a day",
+    "finality": "how long it takes until a proposal is final, in a committee of real processes",
     "failover": "the host of a broker is killed: how soon everyone hears everyone again",
     "catchup": "a keeper that was away gets what it lacks: bytes, rounds, seconds",
     "partition": "a site in two halves becomes whole again: how soon all keepers hold the same, and its bytes",

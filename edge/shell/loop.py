@@ -16,6 +16,7 @@ from edge.effects import (
     Archive,
     BlobEffect,
     Broadcast,
+    Decided,
     DropBlob,
     Effect,
     Fetch,
@@ -114,6 +115,8 @@ class Loop:
         self.recorded_at: deque[tuple[VertexKey, int]] = deque(maxlen=TRACE_MAX)
         """(key, monotonic ns at which it was durable) of our newest vertices; for measuring latency from outside."""
         self.accepted_at: deque[tuple[VertexKey, int]] = deque(maxlen=TRACE_MAX)
+        self.decided_at: deque[tuple[Decided, int]] = deque(maxlen=TRACE_MAX)
+        """What became final, and when its certificate was durable."""
         self._index = index
         self._world: World | None = None
         self._archives: deque[Archive] = deque()
@@ -259,6 +262,9 @@ class Loop:
             case OpenBlob() | ReadBlob() | StoreBlob() | SealBlob() | DropBlob():
                 assert world.blobs is not None, "the composition root gives a store of blobs"
                 world.blobs(effect)
+            case Decided():
+                self.decided_at.append((effect, self._durable_ns))
+                world.people.decided(effect)
             case Hush(author, until_mono_ms):
                 world.hush(author, until_mono_ms)
             case Report(level, event, fields):

@@ -5,6 +5,7 @@
 | `…/event`              | no       | a line for each event that has become `recorded`                          |
 | `…/agent/<agent>`      | yes      | the newest of these lines                                                 |
 | `…/state`              | yes      | the node's state                                                          |
+| `…/final/<scope>/<key>` | yes      | the newest final value of a register, as this node learnt it              |
 | `…/presence`           | yes      | `online` or `offline`; `edge.shell.mqtt` writes it, its will too          |
 
 A burst does not flood the topics: past EVENTS_BURST an agent shows EVENTS_PER_S, the newest wins, and the next line
@@ -18,6 +19,8 @@ import struct
 from collections.abc import Callable, Mapping, Sequence
 
 from edge import __version__, limits
+from edge.consensus.shown import question_row, value_row
+from edge.effects import Decided
 from edge.ids import Instant, VertexKey
 from edge.shell.homeassistant import (
     AgentCard,
@@ -75,6 +78,8 @@ class People:
         self._lanes = {agent.name: _Lane() for agent in agents}
         self._waiting: dict[str, None] = {}
         self._unsaid: dict[str, str] = {}
+        self._finals: dict[str, str] = {}
+        """By topic; the agreement bounds how many there are."""
         self._bucket = _Bucket(NODE_EVENTS_PER_S, NODE_EVENTS_BURST)
         self._state = _StateView(node, label)
         self._home_assistant = home_assistant
@@ -99,6 +104,8 @@ class People:
         for name, lane in self._lanes.items():
             if lane.shown is not None and lane.waiting is None:
                 self._say(f"agent/{name}", lane.shown)
+        for topic, text in self._finals.items():
+            self._say(topic, text)
         self.tick(now)
 
     def recorded(self, key: VertexKey, events: Sequence[Event], now: Instant) -> None:
@@ -120,6 +127,16 @@ class People:
             self._say(f"agent/{agent}", text)
         if events:
             self._state.last_recorded = iso_time(max(event.time_ms for event in events))
+
+    def decided(self, final: Decided) -> None:
+        """A value is final; said to whoever is there, and kept by the broker."""
+        question = final.question
+        text = json.dumps(
+            {**question_row(question), **value_row(final.value), "ballot": final.ballot, "state": "final"}
+        )
+        topic = f"final/{question.scope}/{question.key}"
+        self._finals[topic] = text
+        self._say(topic, text)
 
     def state(self, status: Mapping[str, object], now: Instant) -> None:
         """Show `status` when it is time; may be called at every turn."""

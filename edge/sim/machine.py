@@ -105,7 +105,8 @@ class Machine:
         self._carry = {
             Persist: self._persist, Load: self._persist, Sign: self._sign, Verify: self._verify, Archive: self._archive,
             Broadcast: self._broadcast, Send: self._send, Announce: self._announce, Recorded: self._recorded,
-            Report: self._report, Trim: self._trim, Fetch: self._fetch, Hush: lambda effect: None, Decided: self._decided,
+            Report: self._report, Trim: self._trim, Fetch: self._fetch, Hush: lambda effect: None,
+            Decided: self._decided,
         }  # fmt: skip
 
     @property

@@ -1,0 +1,43 @@
+"""Questions, values and certificates as people and scripts read them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from edge.consensus.certificate import Certificate, voters
+from edge.consensus.question import value_digest
+from edge.wire.items import Question
+from edge.wire.roster import Roster
+
+
+def question_row(question: Question) -> dict[str, Any]:
+    return {
+        "scope": question.scope,
+        "key": question.key,
+        "version": question.version,
+        "epoch": question.epoch,
+        "predecessor": question.predecessor.hex() if question.predecessor is not None else None,
+    }
+
+
+def value_row(value: bytes) -> dict[str, Any]:
+    """A value as bytes in hex, and as text if it reads as such."""
+    try:
+        text = value.decode()
+    except UnicodeDecodeError:
+        text = ""
+    is_text = bool(text) and text.isprintable()
+    return {"value": text if is_text else None, "value_hex": value.hex(), "value_sha": value_digest(value).hex()}
+
+
+def certificate_row(certificate: Certificate, roster: Roster | None) -> dict[str, Any]:
+    """What a certificate says; whether it is true is another question."""
+    names = {index: member.name for index, member in roster.by_index.items()} if roster is not None else {}
+    return {
+        "site": certificate.site.hex(),
+        **question_row(certificate.question),
+        **value_row(certificate.value),
+        "ballot": certificate.ballot,
+        "voters": [names.get(index, str(index)) for index in voters(certificate.votes)],
+        "bytes": len(certificate.raw),
+    }

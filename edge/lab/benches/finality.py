@@ -1,0 +1,153 @@
+"""How long it takes until a proposal is final: real processes, a real broker, real signatures, every vote on a disk.
+
+From the request on the proposer's control socket until the certificate is durable at the proposer, and at the last of
+all members who run; on the one monotonic clock of this machine.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import time
+from argparse import ArgumentParser, Namespace
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from edge.cli.options import add_example, at_least
+from edge.consensus.committee import Committee
+from edge.errors import SynedgeError, UnavailableError
+from edge.lab.layout import Seat, found_site, node_settings
+from edge.lab.process import Device, wait_until
+from edge.lab.report import percentile
+from edge.shell.control import ask
+
+START_S_MAX = 40.0
+DECIDE_S_MAX = 20.0
+SIZES = (4, 7)
+
+
+def arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("--committee", type=at_least(1), default=4, metavar="N", help="members who vote (4)")
+    parser.add_argument("--decisions", type=at_least(1), default=60, metavar="N", help="of each kind (60)")
+    add_example(parser, "bench finality", "bench finality --committee 7 --json")
+
+
+def measure(args: Namespace) -> dict[str, Any]:
+    """Uncontended, two proposers at once, and with one member killed."""
+    root = Path(tempfile.mkdtemp(prefix="synedge-bench-"))
+    council = _Council(root, int(args.committee))
+    try:
+        council.start()
+        rule = Committee(council.size, (council.size - 1) // 3)
+        figures: dict[str, Any] = {"committee": council.size, "liars": rule.liars, "quorum": rule.quorum}
+        figures["alone"] = council.decide("alone", args.decisions, 1)
+        if council.size > 1:
+            figures["contended"] = council.decide("contended", args.decisions, 2)
+        figures["idle"] = council.idle(5.0)
+        if rule.absent:
+            council.kill_one()
+            figures["one_dead"] = council.decide("one-dead", args.decisions, 1)
+        return figures
+    finally:
+        council.stop()
+        shutil.rmtree(root, ignore_errors=True)
+
+
+class _Council:
+    """Members who do nothing but vote."""
+
+    def __init__(self, root: Path, size: int) -> None:
+        self.size = size
+        names = [f"member-{number + 1}" for number in range(size)]
+        self._seats = [Seat(name, "device", root / name, None) for name in names]
+        found_site(root, self._seats, voting=[seat.name for seat in self._seats])
+        self._devices = [Device(seat.name, seat.directory) for seat in self._seats]
+        self._pool = ThreadPoolExecutor(4)
+
+    def start(self) -> None:
+        for seat, device in zip(self._seats, self._devices, strict=True):
+            seat.config.write_text(node_settings(seat))
+            device.start()
+        if not wait_until(self._is_together, START_S_MAX):
+            raise UnavailableError(f"{self.size} members did not find each other: {self._devices[0].last_words()}")
+
+    def _is_together(self) -> bool:
+        statuses = [device.poll() for device in self._devices]
+        return all(status is not None and status["peers_online"] == self.size - 1 for status in statuses)
+
+    def stop(self) -> None:
+        for device in self._devices:
+            if device.is_running:
+                device.terminate()
+        self._pool.shutdown()
+
+    def kill_one(self) -> None:
+        """The last one; the hosts of brokers stay, since this is not about fail-over."""
+        hosts = [device for device in self._devices if (device.poll() or {}).get("mqtt", {}).get("hosting")]
+        victim = next(device for device in reversed(self._devices) if device not in hosts)
+        victim.kill()
+        self._devices.remove(victim)
+
+    def decide(self, name: str, times: int, proposers: int) -> dict[str, Any]:
+        """So many decisions, one after the other, each on a key of its own."""
+        first: list[float] = []
+        last: list[float] = []
+        ballots = 0
+        for number in range(times):
+            key = f"bench/{name}-{number}"
+            begun_ns = time.monotonic_ns()
+            chosen = [self._devices[(number + at) % len(self._devices)] for at in range(proposers)]
+            list(self._pool.map(self._propose, chosen, [key] * proposers))
+            decided = self._wait(key)
+            mine = [decided[device.name] for device in chosen]
+            first.append((min(at_ns for at_ns, _ in mine) - begun_ns) / 1e6)
+            last.append((max(at_ns for at_ns, _ in decided.values()) - begun_ns) / 1e6)
+            ballots += max(ballot for _, ballot in decided.values())
+        return {
+            "decisions": times,
+            "finality_ms": _span(first),
+            "everywhere_ms": _span(last),
+            "further_ballots": ballots,
+        }
+
+    def _propose(self, device: Device, key: str) -> None:
+        ask(_socket(device), "propose", scope="site", key=key, value_hex=f"by {device.name}".encode().hex())
+
+    def _wait(self, key: str) -> dict[str, tuple[int, int]]:
+        """By member, when it knew, and the ballot; SynedgeError if they differ or somebody never does."""
+        found: dict[str, tuple[int, int]] = {}
+        values: set[str] = set()
+
+        def look() -> bool:
+            for device in self._devices:
+                if device.name not in found:
+                    for said, ballot, value, at_ns in ask(_socket(device), "trace")["decided"]:
+                        if said == key:
+                            found[device.name] = (at_ns, ballot)
+                            values.add(value)
+            return len(found) == len(self._devices)
+
+        if not wait_until(look, DECIDE_S_MAX):
+            raise SynedgeError(f"{key}: final at {len(found)} of {len(self._devices)} members after {DECIDE_S_MAX:g} s")
+        if len(values) != 1:
+            raise SynedgeError(f"{key}: members hold different values as final: {sorted(values)}")
+        return found
+
+    def idle(self, seconds: float) -> dict[str, Any]:
+        """With nothing to decide: what the members say of it."""
+        before = [ask(_socket(device), "counts") for device in self._devices]
+        time.sleep(seconds)
+        after = [ask(_socket(device), "counts") for device in self._devices]
+        grown = [new["votes_cast"] - old["votes_cast"] for old, new in zip(before, after, strict=True)]
+        made = [new["recorded_vertices"] - old["recorded_vertices"] for old, new in zip(before, after, strict=True)]
+        return {"seconds": seconds, "votes": sum(grown), "vertices": sum(made)}
+
+
+def _socket(device: Device) -> Path:
+    return device.directory / "run" / "synedge.sock"
+
+
+def _span(values: list[float]) -> dict[str, float | None]:
+    ordered = sorted(values)
+    return {"p50": percentile(ordered, 0.5), "p99": percentile(ordered, 0.99), "max": round(ordered[-1], 2)}
