@@ -224,7 +224,8 @@ class Agent:
 
         def adopted(roster: Roster) -> None:
             self.door.members = self.loop.inbox.members = roster.by_index
-            site.adopt(host_rank(roster, node_id), gateways_of(roster))
+            self.door.voters = roster.voting
+            site.adopt(host_rank(roster, node_id), gateways_of(roster), is_voting=bool(roster.committees))
 
         membership.on_adopted = adopted
         membership.on_adopted(membership.roster)  # the log may know a newer one than the file

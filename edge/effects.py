@@ -57,13 +57,14 @@ class Sign(NamedTuple):
 
 
 class Verify(NamedTuple):
-    """Check a signature; `verified(ticket, ok)`."""
+    """Check a signature; `verified(ticket, ok)`. Those over what came as a vote go before others."""
 
     ticket: Ticket
     suite: int
     public_key: bytes
     message: bytes
     signature: bytes
+    is_vote: bool = False
 
 
 class Infer(NamedTuple):
@@ -144,9 +145,10 @@ class DropBlob(NamedTuple):
 
 
 class Broadcast(NamedTuple):
-    """Push a vertex frame to everyone."""
+    """Push a vertex frame to everyone; one that agreement waits for goes where bulk cannot hold it up."""
 
     payload: bytes
+    is_vote: bool = False
 
 
 class Send(NamedTuple):

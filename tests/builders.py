@@ -143,8 +143,8 @@ class Machine:
                     self.waiting.append(effect)
                     return []
                 return self._archive(effect)
-            case Broadcast(payload):
-                self.world.broadcast(self, Channel.VERTEX, payload)
+            case Broadcast(payload, is_vote):
+                self.world.broadcast(self, Channel.VOTE if is_vote else Channel.VERTEX, payload)
             case Announce(channel, payload):
                 self.world.broadcast(self, channel, payload)
             case Send(to, channel, payload):

@@ -7,11 +7,11 @@ import stat
 import struct
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from edge.cli.output import bytes_text
 from edge.cli.site import YEAR_2024_MS
@@ -311,10 +311,22 @@ def _agent(config: Config) -> Iterator[Check]:
     try:
         answer = ask(config.node.control_socket, "ping")
         yield Check("agent", "ok", f"runs, pid {answer['pid']}, version {answer['version']}")
+        yield from _votes(ask(config.node.control_socket, "status"))
     except UnavailableError:
         yield Check("agent", "ok", "does not run")
     except SynedgeError as error:
         yield Check("agent", "warn", str(error), "see the message")
+
+
+def _votes(status: Mapping[str, Any]) -> Iterator[Check]:
+    """Whether votes have their connection to each broker that the agent is linked to, where anybody votes."""
+    links = [link for link in (status.get("mqtt") or {}).get("links", ()) if link.get("votes")]
+    lacking = [f"{link['broker']}: {link['votes']}" for link in links if link["votes"] != "connected"]
+    if lacking:
+        fix = "let the agent's user read and write synedge/1/<site>/c/# there, on a second connection"
+        yield Check("votes", "warn", f"they go with the rest, which may hold them up; {'; '.join(lacking)}", fix)
+    elif links:
+        yield Check("votes", "ok", f"on a connection of their own to {len(links)} broker{'s'[: len(links) > 1]}")
 
 
 _LOOKS: dict[str, Callable[[Config], Iterator[Check]]] = {

@@ -95,7 +95,10 @@ def _broker(mqtt: Mapping[str, Any] | None) -> str:
         return "-"
     hosting = f"; hosting {mqtt['hosted']} ({mqtt['engine']})" if mqtt.get("hosting") else ""
     if mqtt.get("connected"):
-        links = "; ".join(f"{link['broker']}, {link['discovery']}" for link in mqtt["links"])
+        links = "; ".join(
+            f"{link['broker']}, {link['discovery']}" + (f", votes {link['votes']}" if link.get("votes") else "")
+            for link in mqtt["links"]
+        )
         return f"{links}{hosting}"
     return f"not connected: {mqtt.get('reason') or 'looking for one'}{hosting}"
 

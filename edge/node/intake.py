@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Callable
 from functools import partial
 from itertools import pairwise
+from typing import NamedTuple
 
 from edge.dag.admission import Accepted, Admission, Answer, Duplicate, Early, Mended, Parked
 from edge.dag.evidence import chained
@@ -22,6 +23,7 @@ from edge.limits import (
     TICKETS_MAX,
     UNFIT_VERTICES_BURST,
     UNFIT_VERTICES_PER_S,
+    VOTES_CHECKING_MAX,
 )
 from edge.mesh.allowance import Allowance
 from edge.mesh.repair import Repair
@@ -32,6 +34,13 @@ from edge.wire import suite
 from edge.wire.frame import Range, ReplyFrame, decode_vertex
 from edge.wire.refusal import Refusal
 from edge.wire.vertex import Ack, Header, decode_header
+
+
+class Room(NamedTuple):
+    """How many more live frames may come."""
+
+    votes: int
+    others: int
 
 
 class Intake:
@@ -65,6 +74,7 @@ class Intake:
         self._checking: dict[VertexId, int] = {}
         self._checking_bytes = 0
         """Of vertices whose signature is being checked: anyone on the broker can send those."""
+        self._votes_checking = 0
         self._allowance = Allowance(LIVE_VERTICES_PER_S, LIVE_VERTICES_BURST)
         """Of valid vertices: nobody else can use up an author's."""
         self._unfit_allowance = Allowance(UNFIT_VERTICES_PER_S, UNFIT_VERTICES_BURST)
@@ -93,12 +103,13 @@ class Intake:
         self.not_kept = 0
 
     @property
-    def checking(self) -> int:
-        """Signatures that are being checked."""
-        return len(self._checking)
+    def room(self) -> Room:
+        """Of each kind, so that a flood of the one does not keep the other waiting."""
+        others = len(self._checking) - self._votes_checking
+        return Room(max(0, VOTES_CHECKING_MAX - self._votes_checking), max(0, CHECKING_MAX - others))
 
-    def vertex(self, payload: bytes, now: Instant) -> None:
-        """A frame on the vertex channel."""
+    def vertex(self, payload: bytes, now: Instant, *, is_vote: bool = False) -> None:
+        """A frame on the vertex channel, or that of votes."""
         frame = decode_vertex(payload)
         if isinstance(frame, Refusal):
             return self._refuse(frame)
@@ -115,8 +126,8 @@ class Intake:
             self.dropped_greedy += 1
             until_ms = self._allowance.at_ms(header.author, now.mono_ms, LIVE_VERTICES_BURST / 8)
             self._desk.do(Hush(header.author, until_ms))
-        elif self._screen(header, payload) and self._is_worth_a_check(header, now):
-            self._check((Candidate(header, frame.signature, frame.body),), frame.signature)
+        elif self._screen(header, payload) and self._is_worth_a_check(header, is_vote, now):
+            self._check((Candidate(header, frame.signature, frame.body),), frame.signature, is_vote=is_vote)
 
     def reply(self, reply: ReplyFrame, now: Instant) -> None:
         """A chunk of a repair answer: ranges, each proven by the signature over its last header."""
@@ -184,11 +195,14 @@ class Intake:
             return not graph.highest_seq(header.author)
         return header.prev in self._checking or graph.find(header.author, header.seq - 1, header.prev) is not None
 
-    def _is_worth_a_check(self, header: Header, now: Instant) -> bool:
+    def _is_worth_a_check(self, header: Header, is_vote: bool, now: Instant) -> bool:
         """Not what would have to wait even if it is good, while others wait for the verifier or often in one name."""
         if self._fits(header):
             return True
-        if len(self._checking) >= CHECKING_MAX // 2 or not self._unfit_allowance.has(header.author, now.mono_ms):
+        room = self.room.votes if is_vote else self.room.others
+        if room <= (VOTES_CHECKING_MAX if is_vote else CHECKING_MAX) // 2 or not self._unfit_allowance.has(
+            header.author, now.mono_ms
+        ):
             self.dropped_unfit += 1
             return False
         self._unfit_allowance.spend(header.author, now.mono_ms)
@@ -224,19 +238,25 @@ class Intake:
             self._early_bytes -= len(self._early.popleft())
             self.early_dropped += 1
 
-    def _check(self, candidates: tuple[Candidate, ...], signature: bytes, source: int | None = None) -> None:
+    def _check(
+        self, candidates: tuple[Candidate, ...], signature: bytes, source: int | None = None, *, is_vote: bool = False
+    ) -> None:
         """`source`: who answered with this, if it was asked for."""
         header = candidates[-1].header
         member = self._admission.roster.member(header.author)
         assert member is not None, "screened"
         self._checking[header.id] = sum(candidate.size_bytes for candidate in candidates)
         self._checking_bytes += self._checking[header.id]
+        self._votes_checking += is_vote
         message = suite.sig_structure(header.suite, suite.PURPOSE_VERTEX, header.raw)
-        ticket = self._desk.ticket(partial(self._verified, candidates, source))
-        self._desk.do(Verify(ticket, header.suite, member.public_key, message, signature))
+        ticket = self._desk.ticket(partial(self._verified, candidates, source, is_vote))
+        self._desk.do(Verify(ticket, header.suite, member.public_key, message, signature, is_vote))
 
-    def _verified(self, candidates: tuple[Candidate, ...], source: int | None, ok: bool, now: Instant) -> None:
+    def _verified(
+        self, candidates: tuple[Candidate, ...], source: int | None, is_vote: bool, ok: bool, now: Instant
+    ) -> None:
         header = candidates[-1].header
+        self._votes_checking -= is_vote
         self._checking_bytes -= self._checking.pop(header.id, 0)
         if not ok:
             self.signatures_bad += 1
@@ -306,6 +326,7 @@ class Intake:
             "signatures_verified": self.signatures_verified,
             "signatures_bad": self.signatures_bad,
             "checking": len(self._checking),
+            "checking_votes": self._votes_checking,
             "dropped_busy": self.dropped_busy,
             "dropped_greedy": self.dropped_greedy,
             "dropped_unfit": self.dropped_unfit,

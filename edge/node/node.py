@@ -12,7 +12,7 @@ from edge.dag.pending import Candidate, Pending
 from edge.dag.records import BOOT, CLEAN, Record
 from edge.effects import Effect, Ticket
 from edge.ids import Instant, Parent, VertexKey
-from edge.limits import CHECKING_MAX, LOG_PEERS_SHARE, LOG_WARN_SHARE
+from edge.limits import LOG_PEERS_SHARE, LOG_WARN_SHARE
 from edge.mesh.gossip import Gossip
 from edge.mesh.peers import Peers
 from edge.node.blobs import Blobs
@@ -20,7 +20,7 @@ from edge.node.custody import Custody
 from edge.node.desk import Desk
 from edge.node.exchange import Exchange
 from edge.node.forks import Forks
-from edge.node.intake import Intake
+from edge.node.intake import Intake, Room
 from edge.node.membership import Membership
 from edge.node.mending import Mending
 from edge.node.options import NodeOptions
@@ -35,7 +35,7 @@ from edge.node.voting import Voting
 from edge.sense.reading import Reading
 from edge.sense.senses import Senses
 from edge.wire.event import Event
-from edge.wire.frame import Channel, decode_reply
+from edge.wire.frame import VERTICES, Channel, decode_reply
 from edge.wire.items import Question
 from edge.wire.refusal import Refusal
 from edge.wire.roster import Roster
@@ -67,7 +67,7 @@ class Node:
         self.reach = Reach(options.index, self._admission, self.peers)
         mine = (self._desk, options.index)
         self._author = Author(AuthorOptions(options.suite, roster.site, options.index, options.commit_window_ms), salts)
-        self._own = OwnLine(self._desk, self._author, self.graph, self._gossip, self._sent)
+        self._own = OwnLine(self._desk, self._author, self._admission, self._gossip, self._sent)
         self.voting = Voting(*mine, self._admission, self._own)
         self._sensing = Sensing(self._desk, senses, self._author, self._own)
         self._readback = Readback(self._desk, self.graph, options.index, self._own.sign_again)
@@ -166,9 +166,9 @@ class Node:
         return self.membership.roster
 
     @property
-    def room(self) -> int:
+    def room(self) -> Room:
         """How many more live frames may come now: what is let in beyond that would wait for one queue, in no turn."""
-        return max(0, CHECKING_MAX - self._intake.checking)
+        return self._intake.room
 
     @property
     def queued_events(self) -> int:
@@ -220,8 +220,8 @@ class Node:
         refusal: Refusal | None = None
         if self._is_closing:
             return []
-        if channel is Channel.VERTEX:
-            self._intake.vertex(payload, now)
+        if channel in VERTICES:
+            self._intake.vertex(payload, now, is_vote=channel is Channel.VOTE)
             if self._desk.is_clear:
                 return []  # known, or nothing to us: most of what a large site hears
         elif channel is Channel.REPLY:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
 
+from edge.dag.admission import Admission
 from edge.dag.author import Again, Author, Draft, next_life
-from edge.dag.graph import Graph
 from edge.dag.records import BOOT, SIGNATURE, VERTEX, Record
 from edge.effects import Broadcast, Persist, Recorded, Sign
 from edge.ids import Instant, Parent, VertexId, VertexKey
@@ -20,6 +20,7 @@ from edge.wire import suite
 from edge.wire.cbor import encode
 from edge.wire.event import Event
 from edge.wire.frame import encode_vertex
+from edge.wire.items import Proposal
 from edge.wire.refusal import Refusal
 from edge.wire.vertex import Ack, Header, Item, Tally
 
@@ -54,11 +55,18 @@ class OwnLine:
     """Drafts when due, and sees each draft through. `sent(draft, signature, now)` follows the broadcast."""
 
     def __init__(
-        self, desk: Desk, author: Author, graph: Graph, gossip: Gossip, sent: Callable[[Draft, bytes, Instant], None]
+        self,
+        desk: Desk,
+        author: Author,
+        admission: Admission,
+        gossip: Gossip,
+        sent: Callable[[Draft, bytes, Instant], None],
     ) -> None:
         self._desk = desk
         self._author = author
-        self._graph = graph
+        self._graph = admission.graph
+        self.is_vote: Callable[[Draft], bool] = partial(_is_vote, admission, author.options.index)
+        """Whether agreement waits for a vertex of ours, which then travels with the votes."""
         self._gossip = gossip
         self._sent = sent
         self.choose_parents: Callable[[bool], Parents] = lambda has_votes: gossip.take_parents()
@@ -291,7 +299,7 @@ class OwnLine:
             flight = self._flights.popleft()
             draft, signature = flight.draft, flight.signature
             assert signature is not None
-            self._desk.do(Broadcast(encode_vertex(draft.header.raw, signature, draft.body)))
+            self._desk.do(Broadcast(encode_vertex(draft.header.raw, signature, draft.body), self.is_vote(draft)))
             self.keep_signature(draft.header.key, draft.header.id, signature)
             self._sent(draft, signature, now)
 
@@ -303,3 +311,8 @@ class OwnLine:
                 self._graph.set_signed(key, places[0])
 
         self.persist((Record(SIGNATURE, id + signature),), stored)
+
+
+def _is_vote(admission: Admission, index: int, draft: Draft) -> bool:
+    """Each vertex of who votes, since votes lie on its whole line, and each with a proposal."""
+    return admission.roster.votes(index) or any(isinstance(item, Proposal) for item in draft.header.items)

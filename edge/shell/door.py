@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING
 from edge.limits import (
     FRONTIERS_BURST,
     FRONTIERS_PER_S,
+    PROPOSALS_BURST,
+    PROPOSALS_PER_S,
     SERVE_REQUESTS_BURST,
     SERVE_REQUESTS_PER_S,
     STRANGER_FRAMES_BURST,
@@ -22,17 +24,29 @@ from edge.limits import (
 )
 from edge.mesh.allowance import Allowance
 from edge.shell.topics import OWNED
-from edge.wire.frame import Channel
+from edge.wire.frame import VERTICES, Channel, decode_vertex
+from edge.wire.items import Proposal
+from edge.wire.refusal import Refusal
 from edge.wire.speaker import claimed_speaker
+from edge.wire.vertex import decode_header
 
 if TYPE_CHECKING:
     from edge.shell.mqtt import Inbound
 
 Deliver = Callable[[Channel, bytes, int], None]
+COUNTED = (
+    "refused_frame_shape",
+    "refused_author_other",
+    "dropped_strangers",
+    "dropped_hints",
+    "dropped_hushed",
+    "dropped_proposals",
+    "dropped_no_votes",
+)
 
 
 class Door:
-    """Called by the links' threads. `members` is replaced with each roster."""
+    """Called by the links' threads. `members` and `voters` are replaced with each roster."""
 
     def __init__(self, deliver: Deliver, clock: Callable[[], float] = time.monotonic) -> None:
         self._deliver = deliver
@@ -46,14 +60,16 @@ class Door:
         self._hushed: dict[int, float] = {}
         """Authors that say too much, and until when (monotonic ms)."""
         self.members: Container[int] = ()
-        names = ("refused_frame_shape", "refused_author_other", "dropped_strangers", "dropped_hints", "dropped_hushed")
-        self._counts = dict.fromkeys(names, 0)
+        self.voters: Container[int] = ()
+        """Members who sit on a committee."""
+        self._proposals = Allowance(PROPOSALS_PER_S, PROPOSALS_BURST)
+        self._counts = dict.fromkeys(COUNTED, 0)
 
     def take(self, inbound: Inbound) -> None:
         """Let it in, or count why not. A request's topic is its receiver's: who asks stands in it."""
         channel, sender, payload, _ = inbound
         if channel in OWNED or channel is Channel.REQUEST:
-            claimed = claimed_speaker(channel, payload)
+            claimed = claimed_speaker(Channel.VERTEX if channel is Channel.VOTE else channel, payload)
             if claimed is None:
                 return self._count("refused_frame_shape")
             if channel is not Channel.REQUEST and claimed != sender:
@@ -61,9 +77,15 @@ class Door:
             if claimed not in self.members:
                 if not self._may(self._strangers, None):
                     return self._count("dropped_strangers")
-            elif channel is Channel.VERTEX:
+                channel = Channel.VERTEX if channel is Channel.VOTE else channel  # before whom we know it does not go
+            elif channel in VERTICES:
                 if claimed in self._hushed and self._is_hushed(claimed):
                     return self._count("dropped_hushed")
+                if channel is Channel.VOTE and claimed not in self.voters:
+                    if not self._may(self._proposals, claimed):
+                        return self._count("dropped_proposals")
+                    if not _proposes(payload):
+                        return self._count("dropped_no_votes")
             elif not self._may(self._hints[channel], claimed):
                 return self._count("dropped_hints")
             sender = claimed
@@ -95,3 +117,10 @@ class Door:
                 return False
             allowance.spend(name, now_ms)
             return True
+
+
+def _proposes(payload: bytes) -> bool:
+    """Whether a vertex frame is well formed and carries a proposal."""
+    frame = decode_vertex(payload)
+    header = frame if isinstance(frame, Refusal) else decode_header(frame.header)
+    return not isinstance(header, Refusal) and any(isinstance(item, Proposal) for item in header.items)

@@ -1,9 +1,9 @@
-"""What waits for the loop: results, vertices, hints, backlog, large bodies, readings; each bounded and counted.
+"""What waits for the loop: results, votes, vertices, hints, backlog, large bodies, readings; each bounded and counted.
 
 Vertices wait in a lane for each member, and are taken in turn: whoever says more than is its share waits behind
-itself. So do hints (frontiers, requests, rosters) in a lane for each channel and member, of which a turn sees to a few:
-they cost most and hurry least. The topic says who speaks, which nobody has proven yet; what is of no member shares one
-lane.
+itself. So do those that came as votes, before the others and in a room of their own, and hints (frontiers, requests,
+rosters) in a lane for each channel and member, of which a turn sees to a few: they cost most and hurry least. The topic
+says who speaks, which nobody has proven yet; what is of no member shares one lane.
 """
 
 from __future__ import annotations
@@ -22,11 +22,13 @@ from edge.limits import (
     INBOX_FRAMES_MAX,
     INBOX_HINT_BYTES_MAX,
     INBOX_HINTS_MAX,
+    INBOX_VOTE_BYTES_MAX,
+    INBOX_VOTES_MAX,
     QUEUE_READINGS_MAX,
 )
 from edge.sense.reading import Reading
 from edge.shell.lanes import Lanes
-from edge.wire.frame import Channel
+from edge.wire.frame import VERTICES, Channel
 
 Frame = tuple[Channel, bytes]
 Task = Callable[[], Any]
@@ -53,6 +55,7 @@ class Inbox:
         self._tasks: deque[Task] = deque()
         self._chores: deque[Task] = deque()
         self._vertices: Lanes[Frame] = Lanes(INBOX_FRAMES_MAX, INBOX_BYTES_MAX)
+        self._votes: Lanes[Frame] = Lanes(INBOX_VOTES_MAX, INBOX_VOTE_BYTES_MAX)
         self._hints: Lanes[Frame] = Lanes(INBOX_HINTS_MAX, INBOX_HINT_BYTES_MAX)
         self._backlog: deque[Frame] = deque()
         self._blobs: deque[Frame] = deque()
@@ -60,12 +63,12 @@ class Inbox:
         self._backlog_bytes = self._blob_bytes = 0
         self._is_awake = False
         self._is_nudged = False
-        self._has_room = True
+        self._has_room = self._has_votes_room = True
         self.members: Container[int] = ()
         """Those who have a lane of their own."""
         self.is_busy = False
         """Set by the loop while it has more events than it can record: recordings wait, live sources shed."""
-        self.dropped_frames = 0
+        self.dropped_frames = self.dropped_votes = 0
         self.refused_readings = 0
 
     def fileno(self) -> int:
@@ -100,10 +103,14 @@ class Inbox:
                 taken = self._reply(payload)
             else:
                 lane = (channel, sender if sender in self.members else NO_MEMBER)
-                lanes = self._vertices if channel is Channel.VERTEX else self._hints
+                lanes = {Channel.VERTEX: self._vertices, Channel.VOTE: self._votes}.get(channel, self._hints)
                 taken = lanes.put(lane, (channel, payload), len(payload))
-            self.dropped_frames += not taken
-            if taken and (self._has_room or channel not in (Channel.VERTEX, Channel.REPLY)):
+            if channel is Channel.VOTE:
+                self.dropped_votes += not taken
+            else:
+                self.dropped_frames += not taken
+            has_room = self._has_votes_room if channel is Channel.VOTE else self._has_room
+            if taken and (has_room or channel not in (*VERTICES, Channel.REPLY)):
                 self._rouse()
 
     def _reply(self, payload: bytes) -> bool:
@@ -132,13 +139,20 @@ class Inbox:
             self._rouse()
             return True
 
-    def take(self, count_max: int, room: int | None = None, readings_max: int | None = None) -> Turn:
+    def take(
+        self,
+        count_max: int,
+        room: int | None = None,
+        readings_max: int | None = None,
+        votes_room: int | None = None,
+    ) -> Turn:
         """Up to `count_max` of each kind; backlog and large bodies only as far as live traffic leaves room.
 
-        `room`: how many vertices the node can see to now, if fewer. What waits longer waits here, in its turn.
-        Without any room a result must come before they do, and wakes the loop. `readings_max`: how many readings, if
-        fewer.
+        `room`: how many vertices the node can see to now, if fewer, and `votes_room` of those that came as votes. What
+        waits longer waits here, in its turn. Without any room a result must come before they do, and wakes the loop.
+        `readings_max`: how many readings, if fewer.
         """
+        votes_max = count_max if votes_room is None else min(count_max, votes_room)
         live_max = count_max if room is None else min(count_max, room)
         with self._lock:
             if self._is_awake or self._is_nudged:
@@ -146,7 +160,8 @@ class Inbox:
                 with suppress(BlockingIOError):  # a nudge came in between
                     os.eventfd_read(self._wake)
             tasks, self._tasks = list(self._tasks), deque()
-            self._has_room = live_max > 0
+            self._has_room, self._has_votes_room = live_max > 0, votes_max > 0
+            votes = self._votes.take(votes_max)
             frames = self._vertices.take(live_max)
             hints = self._hints.take(HINTS_PER_TURN)
             backlog = _take(self._backlog, max(1, live_max - len(frames)) if self._has_room else 0)
@@ -156,18 +171,22 @@ class Inbox:
             readings = _take(self._readings, count_max if readings_max is None else min(count_max, readings_max))
             chores = _take(self._chores, 1)
             waits = self._hints or self._blobs or self._readings or self._chores
-            if waits or (self._has_room and (self._vertices or self._backlog)):
+            has_live = (self._has_votes_room and self._votes) or (self._has_room and (self._vertices or self._backlog))
+            if waits or has_live:
                 self._rouse()
-        return Turn(tasks, frames + hints + backlog + blobs, readings, chores)
+        return Turn(tasks, votes + frames + hints + backlog + blobs, readings, chores)
 
     def has_readings(self) -> bool:
         return bool(self._readings)
 
     def counts(self) -> dict[str, int]:
+        lanes = (self._votes, self._vertices, self._hints)
         return {
-            "inbox_frames": len(self._vertices) + len(self._hints) + len(self._backlog) + len(self._blobs),
-            "inbox_bytes": self._vertices.size_bytes + self._hints.size_bytes + self._backlog_bytes + self._blob_bytes,
+            "inbox_frames": sum(map(len, lanes)) + len(self._backlog) + len(self._blobs),
+            "inbox_bytes": sum(lane.size_bytes for lane in lanes) + self._backlog_bytes + self._blob_bytes,
+            "inbox_votes": len(self._votes),
             "inbox_dropped_frames": self.dropped_frames,
+            "inbox_dropped_votes": self.dropped_votes,
             "inbox_refused_readings": self.refused_readings,
         }
 

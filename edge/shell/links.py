@@ -46,6 +46,7 @@ class Links:
         self._alive: dict[Link, Target] = {}
         self._watches: tuple[Watch, ...] = ()
         self._gateways: tuple[int, ...] = ()
+        self._is_voting = False
         self._counts = dict.fromkeys((*COUNTED, "routes_forgotten"), 0)
         self._used: tuple[Link, ...] = ()  # replaced as a whole, so that nobody has to lock
         self._twins = Twins()
@@ -62,10 +63,10 @@ class Links:
         with self._lock:
             return self._alive[link]
 
-    def targets(self) -> list[Target]:
-        """Where the used ones lead."""
+    def rows(self) -> list[tuple[Link, Target]]:
+        """The used ones, and where they lead."""
         with self._lock:
-            return [self._alive[link] for link in self._used if link in self._alive]
+            return [(link, self._alive[link]) for link in self._used if link in self._alive]
 
     def publish(self, channel: Channel, index: int, payload: bytes) -> bool:
         """As Link.publish, on all or on one; whether any took it."""
@@ -104,6 +105,13 @@ class Links:
             for link in self._alive:
                 link.hear(gateways)
 
+    def vote(self, is_wanted: bool) -> None:
+        """Whether anybody votes on this site: then each link has a connection for that beside it."""
+        with self._lock:
+            self._is_voting = is_wanted
+            for link in self._alive:
+                link.vote(is_wanted)
+
     def counts(self) -> dict[str, int]:
         """Sums over all links so far."""
         with self._lock:
@@ -132,6 +140,7 @@ class Links:
                 watches=self._watches,
             )
             link.hear(self._gateways)
+            link.vote(self._is_voting)
             holder.append(link)
             self._alive[link] = target
         link.start()

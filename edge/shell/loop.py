@@ -199,7 +199,8 @@ class Loop:
         for key, _ in ready:
             if key.data is not None:
                 key.data()
-        due = self.inbox.take(BATCH_MAX, self.node.room, self._readings_max)
+        room = self.node.room
+        due = self.inbox.take(BATCH_MAX, room.others, self._readings_max, room.votes)
         for task in due.tasks:
             task()
         for channel, payload in due.frames:
@@ -248,8 +249,8 @@ class Loop:
                 world.signatures.sign(effect)
             case Verify():
                 world.signatures.verify(effect)
-            case Broadcast(payload):
-                world.net.publish(Channel.VERTEX, self._index, payload)
+            case Broadcast(payload, is_vote):
+                world.net.publish(Channel.VOTE if is_vote else Channel.VERTEX, self._index, payload)
             case Send(to, channel, payload):
                 world.net.publish(channel, to, payload)
             case Announce(channel, payload):

@@ -1,87 +1,37 @@
-"""One MQTT 3.1.1 connection to one broker: frames as (channel, bytes), people's topics as text.
+"""A node's connection to one broker: frames as (channel, bytes), people's topics as text; votes on one beside it.
 
 A Link lives once: it connects, comes up when its subscriptions stand, goes down, and is replaced by another; whether
-and where to connect again is SiteLink's business. Correctness never rests on it, so everything is QoS 0:
-what a full outbox, an oversized payload or a lost connection costs is counted, and repair mends it.
+and where to connect again is SiteLink's business. Correctness never rests on it, so everything but votes is QoS 0.
 """
 
-import logging
-import ssl
-import threading
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from paho.mqtt.client import Client, topic_matches_sub
-from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
+from paho.mqtt.client import topic_matches_sub
 
 from edge import limits
-from edge.shell.pump import Pump, Sent
+from edge.shell.connection import COUNTED as OF_A_CONNECTION
+from edge.shell.connection import LEAVE_TIMEOUT_S, NO_SENDER, Connection, Counts, Ears, Inbound, MqttOptions
+from edge.shell.pump import Sent
 from edge.shell.topics import (
     BYTES_MAX,
-    NO_MEMBER,
     RETAINED,
-    Place,
     frame_filters,
     frame_topic,
     host_topic,
-    parse_frame_topic,
     parse_host_topic,
-    prefix_of,
     presence_of,
 )
+from edge.shell.votes import Votes
 from edge.wire.frame import Channel
 
-log = logging.getLogger(__name__)
+__all__ = ["COUNTED", "NO_SENDER", "Ears", "Inbound", "Link", "MqttOptions", "Watch"]
 
-NO_SENDER = NO_MEMBER
-_CONNECT_TIMEOUT_S = 3.0
-_UP_TIMEOUT_S = 6.0
-_LEAVE_TIMEOUT_S = 1.0
 _CLAIM_AGAIN_S = 1.0
-_FILTERS_PER_SUBSCRIBE = 8  # what AWS accepts
 _TEXT_BYTES_MAX = limits.BROKER_PACKET_BYTES_MAX - 1024
-# CONNACK 1, 2, 4 and 5 as paho words them: the reason codes of MQTT 5.
-_REFUSALS = {
-    0x84: "unacceptable protocol version",
-    0x85: "client id rejected",
-    0x86: "bad user name or password",
-    0x87: "not authorised",
-}
-_UNSPECIFIED = 0x80
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MqttOptions:
-    """One broker, and who we are there."""
-
-    host: str
-    port: int
-    client_id: str
-    site: str
-    """Site id, 16 hex digits."""
-    index: int
-    """Our index in the roster."""
-    node: str
-    keep_all: bool
-    """Receive everyone's vertices."""
-    username: str | None = None
-    password: str | None = field(default=None, repr=False)
-    tls: bool = False
-    ca_file: str | None = None
-    certfile: str | None = None
-    keyfile: str | None = None
-    keepalive_s: int = 3
-
-
-class Inbound(NamedTuple):
-    """A frame as it came. `sender`: as its topic claims (v, f), else NO_SENDER; elsewhere by now if remembered."""
-
-    channel: Channel
-    sender: int
-    payload: bytes
-    is_remembered: bool = False
+_OF_A_LINK = (*OF_A_CONNECTION, "texts_in", "texts_out", "votes_beside")
+COUNTED = (*_OF_A_LINK, "vote_connections", "vote_drops", "vote_frames_in", "vote_frames_out")
 
 
 class Watch(NamedTuple):
@@ -91,36 +41,7 @@ class Watch(NamedTuple):
     callback: Callable[[str, bytes], None]
 
 
-class Ears(NamedTuple):
-    """Who hears what comes in, in the Link's thread; none of them may block."""
-
-    deliver: Callable[[Inbound], None]
-    hint: Callable[[int, bytes], None] = lambda index, payload: None
-    """The broker that a member says it hosts; empty when it does not any more."""
-    is_twin: Callable[[bytes | str, bytes], bool] = lambda topic, payload: False
-    """Whether another link has brought this message already."""
-
-
-Counts = dict[str, int]
-COUNTED = (
-    "frames_in",
-    "frames_out",
-    "bytes_in",
-    "bytes_out",
-    "texts_in",
-    "texts_out",
-    "socket_bytes_in",
-    "socket_bytes_out",
-    "dropped_oversize",
-    "dropped_malformed",
-    "dropped_outbox",
-    "dropped_unlinked",
-    "echoes",
-    "twins",
-)
-
-
-class Link:
+class Link(Connection):
     """`on_state(True, "")` at most once; `on_state(False, reason)` exactly once and last. Both come from the Link's
     thread, as do the ears and the watches; none of them may block."""
 
@@ -132,53 +53,32 @@ class Link:
         on_state: Callable[[bool, str], None],
         watches: Iterable[Watch] = (),
     ) -> None:
-        self.options = options
-        self.peer = ""
-        """Who answered: address and port, the address left out if it is one of ours."""
-        self.refused = False
-        """The broker speaks MQTT and said no: credentials, client id or rights are wrong."""
-        self._ears = ears
+        super().__init__(options, ears, options.client_id, "mqtt-link", _OF_A_LINK)
         self._on_state = on_state
         self._watches = tuple(watches)
         self._gateways: tuple[int, ...] = ()
-        self._prefix = prefix_of(options.site)
-        self._prefix_bytes = self._prefix.encode()
         self._presence = presence_of(options.node)
         self._host = host_topic(self._prefix, options.index)
         self._claims = {self._presence: b"online", self._host: b""}
         self._is_contradicted = False
         self._claim_at = 0.0
-        self._counts: Counts = dict.fromkeys(COUNTED, 0)
-        self._accepted = False
-        self._up = False
-        self._reason = ""
-        self._awaited: set[int] = set()  # SUBSCRIBEs whose answers make us up
-        self._stopping = False
-        self._leaving = False
-        self._give_up_at = 0.0
-        self._client = self._make_client()
-        self._pump = Pump(self._client, self._published)
-        self._thread = threading.Thread(target=self._run, name="mqtt-link", daemon=True)
+        self._client.will_set(self._presence, b"offline", 1, True)
+        self.votes = Votes(options, ears)
 
     # What others call, from any thread
 
-    @property
-    def is_up(self) -> bool:
-        return self._up
-
-    def start(self) -> None:
-        """Connect in a thread of our own; returns at once."""
-        self._thread.start()
-
-    def stop(self, timeout_s: float = _LEAVE_TIMEOUT_S) -> None:
+    def stop(self, timeout_s: float = LEAVE_TIMEOUT_S) -> None:
         """Leave: publish `offline`, send DISCONNECT. Waits up to `timeout_s` for it (not at all with 0)."""
-        self._stopping = True
-        self._pump.wake()
-        if timeout_s > 0 and self._thread.is_alive() and threading.current_thread() is not self._thread:
-            self._thread.join(timeout_s)
+        self.votes.stop()
+        super().stop(timeout_s)
 
     def publish(self, channel: Channel, index: int, payload: bytes) -> bool:
-        """Send a frame on our own topic (v, f, r) or to member `index` (rq, rs). False: dropped and counted."""
+        """Send a frame on our own topic (v, c, f, r) or to member `index` (rq, rs, b). False: dropped and counted."""
+        if channel is Channel.VOTE:
+            if self._up and self.votes.publish(payload):
+                return True
+            channel = Channel.VERTEX  # everyone who keeps vertices hears that, on the connection that is there
+            self._counts["votes_beside"] += 1
         if not self._send(frame_topic(self._prefix, channel, index), payload, channel in RETAINED, BYTES_MAX[channel]):
             return False
         self._counts["frames_out"] += 1
@@ -213,6 +113,12 @@ class Link:
                     self._client.unsubscribe(name)
             self._pump.flush()
 
+    def vote(self, is_wanted: bool) -> None:
+        """Whether anybody votes on this site: then votes have a connection of their own, at nodes that keep
+        everyone's vertices."""
+        self.votes.is_wanted = is_wanted and self.options.keep_all and not self._stopping
+        self._pump.wake()
+
     def tell_hosted(self, hint: bytes) -> None:
         """What we say about a broker of ours, retained; empty for none."""
         before = self._claims[self._host]
@@ -221,10 +127,11 @@ class Link:
             self._send(self._host, hint, True, limits.HINT_BYTES_MAX)
 
     def counts(self) -> Counts:
-        """Frames, payload bytes, what the kernel says went over the socket, and what was dropped and why."""
-        received, sent = self._pump.socket_bytes()
-        oversize = self._counts["dropped_oversize"] + self._pump.oversize
-        return {**self._counts, "dropped_oversize": oversize, "socket_bytes_in": received, "socket_bytes_out": sent}
+        """Those of the connection, and what votes have added to them on theirs."""
+        total, votes = super().counts(), self.votes.counts()
+        total |= {name: total[name] + votes[name] for name in OF_A_CONNECTION}
+        beside = {"vote_frames_in": votes["frames_in"], "vote_frames_out": votes["frames_out"]}
+        return {**total, **beside, **{name: votes[name] for name in ("vote_connections", "vote_drops")}}
 
     def _send(self, topic: str, payload: bytes, retain: bool, bytes_max: int) -> bool:
         if len(payload) > bytes_max:
@@ -237,39 +144,18 @@ class Link:
 
     # The thread
 
-    def _run(self) -> None:
-        options = self.options
-        try:
-            if options.tls:
-                self._client.tls_set(options.ca_file, options.certfile, options.keyfile)
-            self._client.connect(options.host, options.port, options.keepalive_s)
-        except (OSError, ValueError) as error:
-            self._reason = _words_of(error)
-        else:
-            self._give_up_at = time.monotonic() + _UP_TIMEOUT_S
-            try:
-                self._pump.run(self._goes_on)
-            except Exception:
-                log.exception("mqtt link failed host=%s port=%d", options.host, options.port)
-                self._reason = "internal error"
-        self._up = False
-        self._pump.close()
-        self._on_state(False, "left" if self._stopping else self._reason or "the connection was lost")
-
-    def _goes_on(self) -> bool:
-        """On each turn: leave when asked to, and do not wait for ever, neither to come up nor to go."""
-        if self._is_contradicted and self._up and not self._stopping and time.monotonic() >= self._claim_at:
+    def _each_turn(self) -> None:
+        if self._is_contradicted and self._up and time.monotonic() >= self._claim_at:
             self._claim()
-        if self._stopping and not self._leaving:
-            self._leaving = True
-            self._give_up_at = time.monotonic() + _LEAVE_TIMEOUT_S
-            if self._up:
-                self._client.publish(self._presence, b"offline", 0, True)
-            self._client.disconnect()
-        if (self._leaving or not self._up) and time.monotonic() > self._give_up_at:
-            self._reason = self._reason or "no answer"
-            return False
-        return True
+        if self._up:
+            self.votes.tick()
+
+    def _leave(self) -> None:
+        self._client.publish(self._presence, b"offline", 0, True)
+
+    def _ended(self, reason: str) -> None:
+        self.votes.stop(LEAVE_TIMEOUT_S if self._stopping else 0.0)  # fail-over does not wait for it
+        self._on_state(False, reason)
 
     def _claim(self) -> None:
         """Say what is ours to say, retained; again when somebody else has said otherwise, once a second at most.
@@ -285,70 +171,22 @@ class Link:
 
     # paho's callbacks
 
-    def _make_client(self) -> Client:
-        options = self.options
-        client = Client(
-            CallbackAPIVersion.VERSION2,
-            client_id=options.client_id,
-            clean_session=True,
-            protocol=MQTTProtocolVersion.MQTTv311,
-            reconnect_on_failure=False,
-        )
-        client.connect_timeout = _CONNECT_TIMEOUT_S
-        client.will_set(self._presence, b"offline", 1, True)
-        if options.username is not None:
-            client.username_pw_set(options.username, options.password)
-        client.on_connect = self._connected
-        client.on_subscribe = self._subscribed
-        client.on_disconnect = self._disconnected
-        client.on_message = lambda _, __, it: self._published(it._topic, bytes(it.payload), it.retain)
-        return client
-
-    def _connected(self, client: Client, userdata: Any, flags: Any, code: Any, properties: Any) -> None:
-        if code.is_failure:
-            self.refused = code.value in _REFUSALS
-            self._reason = _REFUSALS.get(code.value, str(code).lower())
-            return
-        self._accepted = True
-        self.peer = _peer_of(client.socket())
+    def _accept(self) -> None:
         self._claim()
-        filters = [self._presence, *self._filters()]
-        filters += dict.fromkeys(watch.topic_filter for watch in self._watches)
-        for at in range(0, len(filters), _FILTERS_PER_SUBSCRIBE):
-            _, number = client.subscribe([(name, 0) for name in filters[at : at + _FILTERS_PER_SUBSCRIBE]])
-            if number is not None:
-                self._awaited.add(number)
+
+    def _subscriptions(self) -> list[tuple[str, int]]:
+        watched = dict.fromkeys(watch.topic_filter for watch in self._watches)
+        return [(name, 0) for name in (self._presence, *self._filters(), *watched)]
+
+    def _came_up(self) -> None:
+        self._on_state(True, "")
+        self.votes.tick()
 
     def _filters(self) -> list[str]:
         options = self.options
         return frame_filters(self._prefix, options.index, keep_all=options.keep_all, gateways=self._gateways)
 
-    def _subscribed(self, client: Client, userdata: Any, number: int, codes: list[Any], properties: Any) -> None:
-        if any(code.is_failure for code in codes):
-            self.refused = True
-            self._reason = "subscription not authorised"
-            client.disconnect()
-            return
-        self._awaited.discard(number)
-        if not self._awaited and not self._up and not self._stopping:
-            self._up = True
-            self._on_state(True, "")
-
-    def _disconnected(self, client: Client, userdata: Any, flags: Any, code: Any, properties: Any) -> None:
-        self._up = False
-        if not self._reason:
-            lost = "the connection was lost" if self._accepted else "the connection was closed before it was accepted"
-            self._reason = lost if code.value == _UNSPECIFIED else str(code).lower()
-
-    def _published(self, name: bytes, payload: bytes, is_remembered: bool) -> None:
-        place = parse_frame_topic(name, self._prefix_bytes)
-        if place is not None:
-            return self._take_frame(name, place, payload, is_remembered)
-        try:
-            topic = name.decode()
-        except UnicodeDecodeError:
-            self._counts["dropped_malformed"] += 1
-            return None
+    def _take_other(self, topic: str, payload: bytes) -> None:
         if self._claims.get(topic, payload) != payload:
             self._is_contradicted = True
         if not topic.startswith(self._prefix):
@@ -370,30 +208,3 @@ class Link:
             self._counts["texts_in"] += 1
             for callback in callbacks:
                 callback(topic, payload)
-
-    def _take_frame(self, name: bytes, place: Place, payload: bytes, is_remembered: bool) -> None:
-        if place.is_owned and place.member == self.options.index:
-            self._counts["echoes"] += 1
-        elif len(payload) > place.bytes_max:
-            self._counts["dropped_oversize"] += 1
-        elif not self._is_twin(name, payload):
-            self._counts["frames_in"] += 1
-            self._counts["bytes_in"] += len(payload)
-            sender = place.member if place.is_owned else NO_SENDER
-            self._ears.deliver(Inbound(place.channel, sender, payload, is_remembered))
-
-    def _is_twin(self, topic: bytes | str, payload: bytes) -> bool:
-        is_twin = self._ears.is_twin(topic, payload)
-        self._counts["twins"] += is_twin
-        return is_twin
-
-
-def _peer_of(connection: Any) -> str:
-    here, there = connection.getsockname(), connection.getpeername()
-    return f"{'' if here[0] == there[0] else there[0]}:{there[1]}"
-
-
-def _words_of(error: Exception) -> str:
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return f"its certificate does not verify: {error.verify_message}"
-    return (error.strerror if isinstance(error, OSError) else None) or str(error)

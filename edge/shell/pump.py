@@ -80,8 +80,8 @@ class Pump:
         client.on_socket_register_write = _leave_writing_to_us
         client._sock_recv = self._give_paho  # type: ignore[assignment, method-assign]  # we read; it gets what is for it
 
-    def send(self, topic: str, payload: bytes, *, retain: bool) -> Sent:
-        """Queue a QoS 0 PUBLISH and write what can be written."""
+    def send(self, topic: str, payload: bytes, *, retain: bool, qos: int = 0) -> Sent:
+        """Queue a PUBLISH and write what can be written. One of QoS 1 has its place until the broker has taken it."""
         size = len(payload) + len(topic) + _PACKET_OVERHEAD
         with self._outbox_lock:
             self._settle()
@@ -89,7 +89,7 @@ class Pump:
             room = limits.OUTBOX_BYTES_MAX * (1 if size <= limits.BROKER_PACKET_BYTES_MAX // 4 else 2)
             if self._outbox_bytes + size > room:
                 return Sent.FULL
-            packet = self._client.publish(topic, payload, 0, retain)
+            packet = self._client.publish(topic, payload, qos, retain)
             if packet.rc != MQTTErrorCode.MQTT_ERR_SUCCESS:
                 return Sent.CLOSED
             self._outbox.append((packet, size))

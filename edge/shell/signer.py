@@ -1,6 +1,7 @@
 """Signatures off the loop: one thread signs, one verifies. Both let go of the interpreter while they compute.
 
-What is to be verified waits in a lane for each key: who says much waits behind itself, not before the others.
+What is to be verified waits in a lane for each key: who says much waits behind itself, not before the others. What
+came as a vote waits before all that did not.
 
 A signature that is bad is an answer. Whatever is raised here is our bug or a dead resource, and the node cannot go on.
 """
@@ -16,6 +17,9 @@ from edge.errors import SynedgeError
 from edge.limits import TICKETS_MAX
 from edge.shell.lanes import Lanes
 from edge.wire import suite
+
+VOTES_IN_A_ROW = 8
+"""Then one of the others has its turn."""
 
 Signed = Callable[[Ticket, bytes], None]
 Verified = Callable[[Ticket, bool], None]
@@ -35,7 +39,10 @@ class Signing:
         self._verified = verified
         self._failed = failed
         self._to_sign: SimpleQueue[Sign | None] = SimpleQueue()
-        self._lanes: Lanes[Verify] = Lanes(2 * TICKETS_MAX, 0)  # one lane may fill half of it
+        # One lane may fill half of it.
+        self._lanes: Lanes[Verify] = Lanes(2 * TICKETS_MAX, 0)
+        self._votes: Lanes[Verify] = Lanes(2 * TICKETS_MAX, 0)
+        self._in_a_row = 0
         self._lanes_lock = threading.Lock()
         self._to_verify: SimpleQueue[bool] = SimpleQueue()
         """Says that something waits in the lanes, as often as it does; False at the end."""
@@ -53,7 +60,7 @@ class Signing:
 
     def verify(self, effect: Verify) -> None:
         with self._lanes_lock:
-            taken = self._lanes.put(effect.public_key, effect, 0)
+            taken = (self._votes if effect.is_vote else self._lanes).put(effect.public_key, effect, 0)
         assert taken, "the node hands out no more tickets"
         self._to_verify.put(True)
 
@@ -82,7 +89,14 @@ class Signing:
         if not self._to_verify.get():
             return False
         with self._lanes_lock:
-            (effect,) = self._lanes.take(1)
+            effect = self._next()
         ok = suite.verify(effect.suite, effect.public_key, effect.message, effect.signature)
         self._verified(effect.ticket, ok)
         return True
+
+    def _next(self) -> Verify:
+        """A vote before all others, but not for ever: votes can be forged as well."""
+        is_vote = bool(self._votes) and not (self._lanes and self._in_a_row >= VOTES_IN_A_ROW)
+        self._in_a_row = self._in_a_row + 1 if is_vote else 0
+        (effect,) = (self._votes if is_vote else self._lanes).take(1)
+        return effect

@@ -105,20 +105,25 @@ class SiteLink:
         """Subscribe for as long as this lives; not for frames. ValueError beyond WATCHES_MAX."""
         self._links.watch(topic_filter, callback)
 
-    def adopt(self, rank: int, gateways: tuple[int, ...]) -> None:
-        """A newer roster: our position among the members that may host, and who the gateways are."""
+    def adopt(self, rank: int, gateways: tuple[int, ...], *, is_voting: bool = False) -> None:
+        """A newer roster: our position among the members that may host, who the gateways are, and whether anybody
+        votes."""
         self._links.hear(gateways)
+        self._links.vote(is_voting)
         self._post_hint(lambda: self._choice.rank_changed(rank, _now_ms()))
 
     def status(self) -> dict[str, Any]:
-        targets = self._links.targets()
-        best = targets[0] if targets else None
+        links = self._links.rows()
+        best = links[0][1] if links else None
         hosted = self._hosting.hosted
         return {
             "broker": best.address if best is not None else None,
             "connected": best is not None,
             "discovery": best.origin if best is not None else None,
-            "links": [{"broker": target.address, "discovery": target.origin} for target in targets],
+            "links": [
+                {"broker": target.address, "discovery": target.origin, "votes": _votes_of(link)}
+                for link, target in links
+            ],
             "since": self._since_ms if best is not None else None,
             "drops": self._counts["drops"],
             "reason": None if best is not None else next(iter(self._refusals.values()), self._reason),
@@ -322,3 +327,11 @@ class SiteLink:
 
 def _now_ms() -> float:
     return time.monotonic() * 1000
+
+
+def _votes_of(link: Link) -> str | None:
+    """How the connection for votes stands beside a link; None where nobody votes, or this node does not listen."""
+    votes = link.votes
+    if not votes.is_wanted:
+        return None
+    return "connected" if votes.is_up else votes.reason or "connecting"

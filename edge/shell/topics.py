@@ -9,6 +9,7 @@ from edge.wire.frame import Channel
 
 BYTES_MAX = {
     Channel.VERTEX: limits.FRAME_BYTES_MAX,
+    Channel.VOTE: limits.FRAME_BYTES_MAX,
     Channel.FRONTIER: limits.FRONTIER_BYTES_MAX,
     Channel.REQUEST: limits.FRAME_BYTES_MAX,
     Channel.REPLY: limits.FRAME_BYTES_MAX,
@@ -16,7 +17,7 @@ BYTES_MAX = {
     Channel.ROSTER: limits.ROSTER_BYTES_MAX,
 }
 RETAINED = (Channel.FRONTIER, Channel.ROSTER)
-OWNED = (Channel.VERTEX, Channel.FRONTIER)
+OWNED = (Channel.VERTEX, Channel.VOTE, Channel.FRONTIER)
 """Channels whose topic names the sender; on rq, rs and b it names the receiver, r has no index."""
 NO_MEMBER = -1
 ADDRESSED = (Channel.REQUEST, Channel.REPLY, Channel.BLOB)
@@ -67,6 +68,18 @@ def frame_filters(prefix: str, own: int, *, keep_all: bool, gateways: Iterable[i
     else:
         names.append("f/+")
     return [prefix + name for name in names]
+
+
+def vote_filter(prefix: str) -> str:
+    """What a keeper subscribes to on the connection that votes have for themselves; who keeps its own line hears
+    gateways on its only one."""
+    return f"{prefix}{Channel.VOTE}/+"
+
+
+def twin_topic(topic: bytes, prefix: bytes, channel: Channel) -> bytes:
+    """The topic by which two copies of a frame are one: whoever has no connection for votes says them with the rest."""
+    at = len(prefix)
+    return prefix + b"v" + topic[at + len(channel) :] if channel is Channel.VOTE else topic
 
 
 def parse_frame_topic(topic: bytes, prefix: bytes) -> Place | None:

@@ -19,7 +19,7 @@ from edge.ids import VertexId, VertexKey
 from edge.sim import losses
 from edge.sim.losses import has
 from edge.wire.cbor import decode
-from edge.wire.frame import Channel, FrontierEntry, VertexFrame, decode_vertex
+from edge.wire.frame import VERTICES, Channel, FrontierEntry, VertexFrame, decode_vertex
 from edge.wire.vertex import Ack, Header, decode_header
 
 if TYPE_CHECKING:
@@ -138,7 +138,7 @@ class Checkers:
 
     def verifying(self, machine: Machine, effect: Verify) -> None:
         """A live frame of what is held, signature and all, costs a look-up."""
-        if self.receiving is not Channel.VERTEX:
+        if self.receiving not in VERTICES:
             return
         header, graph = self._signed_header(effect.message), machine.node.graph
         if header is not None and graph.holds(header.key, header.id) and graph.place(header.key)[1]:

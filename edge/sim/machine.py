@@ -372,7 +372,8 @@ class Machine:
 
     def _broadcast(self, effect: Broadcast) -> None:
         self.world.checkers.sending(self, effect.payload)
-        self.world.network.publish(self, Channel.VERTEX, self.index, effect.payload)
+        channel = Channel.VOTE if effect.is_vote else Channel.VERTEX
+        self.world.network.publish(self, channel, self.index, effect.payload)
 
     def _send(self, effect: Send) -> None:
         self.world.network.publish(self, effect.channel, effect.to, effect.payload)

@@ -13,13 +13,13 @@ from zlib import crc32
 
 from edge.limits import BROKER_QUEUE_PACKETS_MAX
 from edge.sim.scheduler import Scheduler
-from edge.wire.frame import Channel
+from edge.wire.frame import VERTICES, Channel
 
 if TYPE_CHECKING:
     from edge.sim.machine import Machine
 
 RETAINED = (Channel.FRONTIER, Channel.ROSTER)
-HEARD_OF_GATEWAYS = (Channel.VERTEX, Channel.FRONTIER)
+HEARD_OF_GATEWAYS = (*VERTICES, Channel.FRONTIER)
 """Channels of which clients that keep their own line hear gateways alone."""
 HISTORY_FRAMES = 256
 NOTICE_MS_MAX = 4_500.0
@@ -65,7 +65,7 @@ class Broker:
     hidden: dict[tuple[int, int], None] = field(default_factory=dict)
     """(sender, receiver) pairs that this broker does not serve: a split view."""
     waiting: Counter[int] = field(default_factory=Counter)
-    """Frames on their way to each client."""
+    """Frames on their way over each connection of a client, as `_line` numbers them."""
     clear_ms: dict[int, float] = field(default_factory=dict)
     """When the last frame on its way to a client arrives: one connection keeps its order."""
 
@@ -168,7 +168,8 @@ class Network:
         for hearers in broker.hearers.values():
             hearers.pop(machine.index, None)
         broker.leaves.pop(machine.index, None)
-        broker.clear_ms.pop(machine.index, None)
+        for channel in VERTICES:
+            broker.clear_ms.pop(_line(machine.index, channel), None)
 
     def _give_retained(self, machine: Machine, broker: Broker) -> None:
         for (channel, _), (sender, payload) in list(broker.retained.items()):
@@ -229,21 +230,21 @@ class Network:
         if index in self.deaf or self._is_lost(receiver, broker):
             self.dropped["on the way from a broker"] += 1
             return
-        weather, rng = self.weather, self._rng
+        weather, rng, line = self.weather, self._rng, _line(index, channel)
         copies = 2 if weather.twice and rng.random() < weather.twice else 1
         for _ in range(copies):
-            if broker.waiting[index] >= broker.queue_max:
+            if broker.waiting[line] >= broker.queue_max:
                 self.dropped["queue limit"] += 1
                 return
             moment = self._time.now + weather.delay_ms_min
             moment += rng.random() * (weather.delay_ms_max - weather.delay_ms_min)
             if not weather.reorders:
-                moment = broker.clear_ms[index] = max(moment, broker.clear_ms.get(index, 0.0))
-            broker.waiting[index] += 1
+                moment = broker.clear_ms[line] = max(moment, broker.clear_ms.get(line, 0.0))
+            broker.waiting[line] += 1
             self._time.at(moment, self._arrive, broker, receiver, channel, payload, digest)
 
     def _arrive(self, broker: Broker, receiver: Machine, channel: Channel, payload: bytes, digest: int) -> None:
-        broker.waiting[receiver.index] -= 1
+        broker.waiting[_line(receiver.index, channel)] -= 1
         if receiver.index not in broker.clients or not receiver.is_awake:
             self.dropped["connection gone"] += 1
             return
@@ -255,3 +256,8 @@ class Network:
         if (machine.index, broker.index) in self.unreachable:
             return True
         return self.weather.loss > 0 and self._rng.random() < self.weather.loss
+
+
+def _line(index: int, channel: Channel) -> int:
+    """A client's connection, by number: votes have one of their own, with its own order and its own queue."""
+    return -1 - index if channel is Channel.VOTE else index

@@ -19,11 +19,16 @@ class Channel(StrEnum):
     """The kinds of frames, by the word that stands for each in a topic."""
 
     VERTEX = "v"
+    VOTE = "c"
+    """Vertices as well: of who votes, or with a proposal."""
     FRONTIER = "f"
     REQUEST = "rq"
     REPLY = "rs"
     ROSTER = "r"
     BLOB = "b"
+
+
+VERTICES = (Channel.VERTEX, Channel.VOTE)
 
 
 class VertexFrame(NamedTuple):

@@ -65,6 +65,15 @@ class Roster:
     def member(self, index: int) -> Member | None:
         return self.by_index.get(index)
 
+    @cached_property
+    def voting(self) -> frozenset[int]:
+        """All who vote somewhere."""
+        return frozenset(index for voters in self.committees for index in voters.indices)
+
+    def votes(self, index: int) -> bool:
+        """Whether this member sits on a committee."""
+        return index in self.voting
+
     def committee(self, scope: str) -> Voters | None:
         """Who votes in this scope, if anybody does."""
         return next((voters for voters in self.committees if voters.scope == scope), None)

@@ -181,7 +181,7 @@ class Node(Device):
 class Field:
     """Members, keys and rosters under one directory; indices as the roster gives them, from 1 in order of `names`."""
 
-    def __init__(self, root: Path, *names: str, gateway: str | None = None) -> None:
+    def __init__(self, root: Path, *names: str, gateway: str | None = None, validators: tuple[str, ...] = ()) -> None:
         number = SUITE_BY_NAME[SUITE].number
         now_ms = time.time_ns() // 1_000_000
         self.site, _ = init_site(root / "site", name="field", suites=(number,), now_ms=now_ms)
@@ -190,7 +190,8 @@ class Field:
             role = "gateway" if name == gateway else "device"
             directory = root / name
             place = lay_out(directory, NodeSettings(name, role=role, suite=SUITE))
-            self.site.add(name, place.suite, place.public_key, roles=(role,), label="", now_ms=now_ms)
+            roles = (role, "validator") if name in validators else (role,)
+            self.site.add(name, place.suite, place.public_key, roles=roles, label="", now_ms=now_ms)
             self.nodes[name] = Node(name, directory, role)
         self.hand_out()
 
@@ -221,9 +222,9 @@ def is_equal(nodes: list[Node]) -> bool:
 
 
 @contextmanager
-def field(root: Path, *names: str, gateway: str | None = None) -> Iterator[Field]:
+def field(root: Path, *names: str, gateway: str | None = None, validators: tuple[str, ...] = ()) -> Iterator[Field]:
     """A site whose processes all end with the test, by their own ids."""
-    made = Field(root, *names, gateway=gateway)
+    made = Field(root, *names, gateway=gateway, validators=validators)
     try:
         yield made
     finally:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from edge.shell import mqtt as mqtt_module
+from edge.shell import connection
 from edge.shell.broker import HostedBroker
 from edge.shell.broker_config import BrokerOptions
 from edge.shell.mqtt import Ears, Inbound
@@ -53,13 +53,13 @@ def test_a_broker_that_accepts_and_says_nothing_is_given_up():
 
 
 def test_a_broker_that_never_answers_the_subscription_is_given_up(monkeypatch):
-    monkeypatch.setattr(mqtt_module, "_UP_TIMEOUT_S", 0.3)
+    monkeypatch.setattr(connection, "_UP_TIMEOUT_S", 0.3)
     with socket.create_server(("127.0.0.1", 0)) as half:
         one = Client(half.getsockname()[1], 1)
         one.link.start()
-        connection, _ = half.accept()
-        with connection:
-            connection.sendall(b"\x20\x02\x00\x00")
+        taken, _ = half.accept()
+        with taken:
+            taken.sendall(b"\x20\x02\x00\x00")
             assert one.why_down() == "no answer"
     assert not one.link.refused
 

@@ -72,6 +72,18 @@ def test_a_slow_client_loses_what_its_queue_cannot_hold(site):
     assert site.network.dropped["queue limit"] == 3 * 3
 
 
+def test_votes_do_not_wait_in_the_queue_of_the_rest(site):
+    site.network.brokers[0].queue_max = 2
+    for _ in range(5):
+        site.network.publish(site.machines[0], Channel.VERTEX, 0, b"x")
+    dropped = site.network.dropped["queue limit"]
+    for _ in range(2):
+        site.network.publish(site.machines[0], Channel.VOTE, 0, b"x")
+    assert site.network.dropped["queue limit"] == dropped
+    site.network.publish(site.machines[0], Channel.VOTE, 0, b"x")
+    assert site.network.dropped["queue limit"] == dropped + 3, "they have a limit of their own"
+
+
 def test_a_split_view_hides_some_from_some(site):
     broker = site.network.brokers[0]
     broker.hidden[0, 1] = None

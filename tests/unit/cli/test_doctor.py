@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from edge.cli.checks import _votes
 from tests.unit.cli.conftest import Ended, Synedge
 
 
@@ -160,3 +161,19 @@ def test_a_broken_check_is_a_finding(solo: Path, synedge: Synedge, monkeypatch: 
 
     monkeypatch.setattr("os.statvfs", explode)
     assert "itself failed" in checks(synedge("doctor", "-c", solo, "--json"))["disk"]["fix"]
+
+
+@pytest.mark.parametrize(
+    ("votes", "state", "said"),
+    [
+        ([None, None], None, ""),
+        (["connected", "connected"], "ok", "to 2 brokers"),
+        (["connected", "subscription not authorised"], "warn", "b1: subscription not authorised"),
+    ],
+)
+def test_whether_votes_have_their_connection_is_said_where_anybody_votes(votes, state, said):
+    links = [{"broker": f"b{number}", "discovery": "mdns", "votes": each} for number, each in enumerate(votes)]
+    found = list(_votes({"mqtt": {"links": links}}))
+    assert [check.state for check in found] == ([state] if state else [])
+    assert not found or said in found[0].found
+    assert list(_votes({"mqtt": None})) == []

@@ -22,7 +22,7 @@ STATUS = {
     "quarantined": [4], "gaps": 2, "pending": 1, "records_lacking": 3, "own_lost": 2,
     "readings": {"readings": 9, "recorded": 4, "quiet": 3, "shed": 1, "open": 1},
     "mqtt": {"connected": True, "hosting": False, "links": [{"broker": "127.0.0.1:40001", "discovery": "mdns"},
-             {"broker": "127.0.0.1:40002", "discovery": "broker"}]},
+             {"broker": "127.0.0.1:40002", "discovery": "broker", "votes": "connected"}]},
     "sources": {"accel": {"kind": "mqtt", "state": "failing", "readings": 9, "shed_readings": 1, "detail": "not JSON"}},
 }  # fmt: skip
 PEERS = [
@@ -103,7 +103,7 @@ def test_status_is_what_the_agent_says(config: Path, synedge: Synedge) -> None:
     for said in (
         "pump (Pumpe 7), device, member 1 of site 0123456789abcdef",
         "up 1d 2h",
-        "127.0.0.1:40001, mdns; 127.0.0.1:40002, broker",
+        "127.0.0.1:40001, mdns; 127.0.0.1:40002, broker, votes connected",
         "incarnation 2, seq 77, acknowledged 70",
         "9 = 4 recorded + 3 quiet + 1 shed + 1 open",
         "0.3% of 536.9 MB",

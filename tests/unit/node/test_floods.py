@@ -15,6 +15,7 @@ from edge.limits import (
     SERVE_REQUESTS_PER_S,
     UNFIT_VERTICES_BURST,
     UNFIT_VERTICES_PER_S,
+    VOTES_CHECKING_MAX,
 )
 from edge.wire.frame import Channel, RequestFrame, Want, decode_reply, encode_request, encode_vertex
 from edge.wire.vertex import Header, encode_header
@@ -94,11 +95,26 @@ def test_the_node_says_when_it_has_no_room_for_live_frames():
     node = world.machines["c"].node
     checks = []
     for number, frame in enumerate(frames_by(world, "a", CHECKING_MAX)):
-        assert node.room == CHECKING_MAX - number
+        assert node.room.others == CHECKING_MAX - number
         checks += [effect for effect in node.receive(Channel.VERTEX, frame, world.now) if isinstance(effect, Verify)]
-    assert (node.room, node.counts()["checking"]) == (0, CHECKING_MAX)
+    assert (node.room.others, node.counts()["checking"]) == (0, CHECKING_MAX)
     world.machines["c"].do(node.verified(checks[0].ticket, True, world.now))
-    assert node.room == 1
+    assert node.room.others == 1
+
+
+def test_votes_have_room_where_others_have_none():
+    world = three()
+    node = world.machines["c"].node
+    for frame in frames_by(world, "a", CHECKING_MAX):
+        node.receive(Channel.VERTEX, frame, world.now)
+    checks = []
+    for number, frame in enumerate(frames_by(world, "b", VOTES_CHECKING_MAX)):
+        assert node.room == (VOTES_CHECKING_MAX - number, 0)
+        checks += [effect for effect in node.receive(Channel.VOTE, frame, world.now) if isinstance(effect, Verify)]
+    assert node.room == (0, 0) and all(check.is_vote for check in checks)
+    assert node.counts()["checking_votes"] == VOTES_CHECKING_MAX
+    world.machines["c"].do(node.verified(checks[0].ticket, True, world.now))
+    assert node.room == (1, 0) and node.graph.highest_seq(1) == 1
 
 
 def test_what_could_not_be_placed_is_not_checked_while_others_wait():

@@ -4,8 +4,9 @@ from edge.dag.author import LIFE_MAX, SURE_AFTER_MS, next_life
 from edge.dag.records import SIGNATURE, VERTEX
 from edge.effects import Broadcast, Persist, Sign
 from edge.ids import VertexKey
-from edge.wire.frame import Channel, decode_vertex, encode_vertex
+from edge.wire.frame import VERTICES, Channel, decode_vertex, encode_vertex
 from edge.wire.hlc import HLC_MAX
+from edge.wire.items import Proposal, Question
 from edge.wire.suite import PURPOSE_VERTEX, sig_structure
 from edge.wire.vertex import Ack, Shed, decode_header
 from tests.builders import SUITE, Machine, World, event, signer
@@ -300,3 +301,26 @@ def test_a_node_that_has_closed_wants_no_tick() -> None:
     assert machine.node.deadline() < float("inf")
     machine.node.close(world.now)
     assert machine.node.deadline() == float("inf")
+
+
+def test_who_votes_says_every_vertex_with_the_votes_and_others_do_not() -> None:
+    world = World(["a", "b", "c"], voting=("a",))
+    machines = world.boot_all()
+    said: set[tuple[int, Channel]] = set()
+    world.fate = lambda sender, to, channel: (said.add((sender, channel)), 1)[1]
+    for machine in machines:
+        machine.submit(event(1), urgent=True)
+    world.run(1)
+    assert {one for one in said if one[1] in VERTICES} == {(0, Channel.VOTE), (1, Channel.VERTEX), (2, Channel.VERTEX)}
+    assert world.is_converged() and machines[1].node.graph.highest_seq(0) == 1, "and they are taken as such"
+
+
+def test_a_vertex_with_a_proposal_goes_with_the_votes_whoever_it_is_by() -> None:
+    world = World(["a", "b"])
+    a, _ = world.boot_all()
+    said: list[Channel] = []
+    world.fate = lambda sender, to, channel: (said.append(channel), 1)[1]
+    a.node._author.add_item(Proposal(Question("site", 1, "models/bearing", 1, None), b"value"), world.now)
+    a.submit(event(1), urgent=True)
+    world.run(0.2)
+    assert Channel.VOTE in said and Channel.VERTEX not in said

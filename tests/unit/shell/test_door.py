@@ -1,11 +1,15 @@
 """What is looked at before a frame takes room: a few bytes, and whether it is by somebody we know."""
 
+from collections import Counter
+
 import pytest
 
 from edge.limits import (
     EARLY_FRAMES_MAX,
     FRONTIERS_BURST,
     FRONTIERS_PER_S,
+    PROPOSALS_BURST,
+    PROPOSALS_PER_S,
     SERVE_REQUESTS_BURST,
     SERVE_REQUESTS_PER_S,
     STRANGER_FRAMES_BURST,
@@ -22,14 +26,28 @@ from edge.wire.frame import (
     encode_request,
     encode_vertex,
 )
+from edge.wire.items import Item, Proposal, Question, Vote
 from edge.wire.vertex import encode_header
 
 SITE = b"sitesite"
 
 
-def vertex(author: int) -> bytes:
+PROPOSAL = Proposal(Question("site", 1, "models/bearing", 1, None), b"value")
+
+
+def vertex(author: int, *items: Item) -> bytes:
     header = encode_header(
-        suite=1, site=SITE, epoch=1, author=author, incarnation=1, seq=1, prev=None, parents=(), hlc=1, body=None
+        suite=1,
+        site=SITE,
+        epoch=1,
+        author=author,
+        incarnation=1,
+        seq=1,
+        prev=None,
+        parents=(),
+        hlc=1,
+        body=None,
+        items=items,
     )
     return encode_vertex(header.raw, bytes(2420), None)
 
@@ -77,6 +95,40 @@ def test_whoever_speaks_on_the_topic_of_another_ends_here():
     stand.say(Channel.VERTEX, vertex(4), 3)
     stand.say(Channel.FRONTIER, encode_frontier(FrontierFrame(SITE, 9, 4, ())), 3)
     assert stand.let_in == [] and stand.door.counts()["refused_author_other"] == 2
+
+
+def test_on_the_topic_of_votes_come_those_of_who_votes_and_proposals():
+    stand = Stand(3, 4)
+    stand.door.voters = (3,)
+    stand.say(Channel.VOTE, vertex(3), 3)
+    stand.say(Channel.VOTE, vertex(4, PROPOSAL), 4)
+    assert [(channel, sender) for channel, _, sender in stand.let_in] == [(Channel.VOTE, 3), (Channel.VOTE, 4)]
+    stand.say(Channel.VOTE, vertex(4), 4)
+    stand.say(Channel.VOTE, vertex(4, Vote(bytes(32), 0, 0, None)), 4)
+    stand.say(Channel.VOTE, vertex(4)[:-1], 4)
+    assert len(stand.let_in) == 2 and stand.door.counts()["dropped_no_votes"] == 3
+    stand.say(Channel.VOTE, vertex(3), 4)
+    assert stand.door.counts()["refused_author_other"] == 1
+    stand.say(Channel.VOTE, vertex(9), 9)
+    assert stand.let_in[2][::2] == (Channel.VERTEX, 9), "before whom we know no stranger goes"
+    stand.door.hush(3, stand.now_s * 1000 + 500)
+    stand.say(Channel.VOTE, vertex(3), 3)
+    assert len(stand.let_in) == 3 and stand.door.counts()["dropped_hushed"] == 1
+
+
+def test_of_proposals_in_one_name_only_so_many_come_in():
+    stand = Stand(3, 4, 5)
+    stand.door.voters = (3,)
+    for _ in range(PROPOSALS_BURST + 5):
+        stand.say(Channel.VOTE, vertex(4, PROPOSAL), 4)
+        stand.say(Channel.VOTE, vertex(3), 3)
+    stand.say(Channel.VOTE, vertex(5, PROPOSAL), 5)
+    assert Counter(sender for _, _, sender in stand.let_in) == {3: PROPOSALS_BURST + 5, 4: PROPOSALS_BURST, 5: 1}
+    assert stand.door.counts()["dropped_proposals"] == 5
+    stand.now_s += 1
+    for _ in range(PROPOSALS_BURST):
+        stand.say(Channel.VOTE, vertex(4, PROPOSAL), 4)
+    assert stand.door.counts()["dropped_proposals"] == 5 + PROPOSALS_BURST - PROPOSALS_PER_S
 
 
 def test_of_those_that_no_roster_names_only_so_many_come_in():

@@ -15,6 +15,8 @@ from edge.limits import (
     INBOX_FRAMES_MAX,
     INBOX_HINT_BYTES_MAX,
     INBOX_HINTS_MAX,
+    INBOX_VOTE_BYTES_MAX,
+    INBOX_VOTES_MAX,
     QUEUE_READINGS_MAX,
     ROSTER_BYTES_MAX,
 )
@@ -72,6 +74,41 @@ def test_frames_are_bounded_in_bytes(inbox):
     assert inbox.counts()["inbox_bytes"] == 0
     inbox.frame(Channel.VERTEX, bytes(60_000))
     assert inbox.counts()["inbox_frames"] == 1
+
+
+def test_votes_go_first_whatever_else_waits(inbox):
+    inbox.members = range(10)
+    for member in range(10):
+        inbox.frame(Channel.VERTEX, b"vertex", member)
+    for member in (3, 3, 3, 4):
+        inbox.frame(Channel.VOTE, b"%d" % member, member)
+    turn = inbox.take(100, room=0, votes_room=2)
+    assert turn.frames == [(Channel.VOTE, b"3"), (Channel.VOTE, b"4")], "each in turn, where vertices have no room"
+    assert inbox.counts()["inbox_votes"] == 2 and is_awake(inbox), "there is room for more"
+    assert inbox.take(100, room=0, votes_room=0).frames == []
+    inbox.frame(Channel.VOTE, b"4", 4)
+    assert not is_awake(inbox), "a result will wake it"
+    turn = inbox.take(100, room=2, votes_room=100)
+    assert [channel for channel, _ in turn.frames] == [Channel.VOTE] * 3 + [Channel.VERTEX] * 2
+
+
+def test_votes_have_room_of_their_own(inbox):
+    inbox.members = range(INBOX_FRAMES_MAX)
+    for member in range(INBOX_FRAMES_MAX + 5):
+        inbox.frame(Channel.VERTEX, b"x", member)
+    for _ in range(2 * INBOX_VOTES_MAX):
+        inbox.frame(Channel.VOTE, b"flood", 1)
+    held = inbox.counts()["inbox_votes"]
+    assert held == INBOX_VOTES_MAX // 2, "one who floods takes half of it"
+    assert inbox.counts()["inbox_dropped_votes"] == 2 * INBOX_VOTES_MAX - held
+    inbox.frame(Channel.VOTE, b"another", 2)
+    assert inbox.counts()["inbox_votes"] == held + 1
+    while inbox.take(100)[1]:
+        pass
+    for member in range(100):
+        for _ in range(2 * INBOX_VOTE_BYTES_MAX // 60_000 // 100 + 1):
+            inbox.frame(Channel.VOTE, bytes(60_000), member)
+    assert INBOX_VOTE_BYTES_MAX - 180_000 < inbox.counts()["inbox_bytes"] <= INBOX_VOTE_BYTES_MAX
 
 
 def test_hints_have_room_of_their_own_and_a_turn_sees_to_a_few(inbox):

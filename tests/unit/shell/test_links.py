@@ -52,7 +52,7 @@ def asked(links: Links, by: int, note: Note) -> None:
     links._take(note.as_link(), Inbound(Channel.REQUEST, NO_MEMBER, encode_request(request)))
 
 
-@pytest.mark.parametrize("channel", [Channel.VERTEX, Channel.FRONTIER, Channel.ROSTER, Channel.REQUEST])
+@pytest.mark.parametrize("channel", [Channel.VERTEX, Channel.VOTE, Channel.FRONTIER, Channel.ROSTER, Channel.REQUEST])
 def test_what_concerns_everyone_goes_over_both(links, two, channel):
     heard(links, 1, two[0])
     assert links.publish(channel, 1, b"x")

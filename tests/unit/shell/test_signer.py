@@ -8,7 +8,7 @@ import pytest
 from edge.effects import Sign, Verify
 from edge.errors import SynedgeError
 from edge.limits import TICKETS_MAX
-from edge.shell.signer import Signing
+from edge.shell.signer import VOTES_IN_A_ROW, Signing
 from edge.wire import suite
 
 WAIT_S = 10
@@ -69,6 +69,23 @@ def test_who_has_much_verified_waits_behind_itself(monkeypatch):
         signing.verify(Verify(ticket, SUITE, b"modest", b"", b""))
     signing.start()
     assert [answers.get(timeout=WAIT_S) for _ in range(5)] == [0, 5000, 1, 5001, 2]
+    signing.stop(WAIT_S)
+
+
+def test_votes_are_verified_before_others_but_not_for_ever(monkeypatch):
+    answers: queue.Queue[int] = queue.Queue()
+    monkeypatch.setattr(suite, "verify", lambda *_: True)
+    signing = Signing(
+        suite.Signer(SUITE, bytes(32)), lambda *_: None, lambda ticket, _: answers.put(ticket), pytest.fail
+    )
+    for ticket in range(20):
+        signing.verify(Verify(ticket, SUITE, b"bulk", b"", b""))
+    for ticket in range(100, 100 + VOTES_IN_A_ROW + 2):
+        signing.verify(Verify(ticket, SUITE, b"member", b"", b"", is_vote=True))
+    signing.start()
+    order = [answers.get(timeout=WAIT_S) for _ in range(VOTES_IN_A_ROW + 5)]
+    row = list(range(100, 100 + VOTES_IN_A_ROW))
+    assert order == [*row, 0, 100 + VOTES_IN_A_ROW, 101 + VOTES_IN_A_ROW, 1, 2]
     signing.stop(WAIT_S)
 
 

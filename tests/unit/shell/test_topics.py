@@ -14,6 +14,8 @@ from edge.shell.topics import (
     parse_frame_topic,
     parse_host_topic,
     prefix_of,
+    twin_topic,
+    vote_filter,
 )
 from edge.wire.frame import Channel
 
@@ -30,7 +32,7 @@ def test_a_topic_reads_back(channel, member):
     topic = frame_topic(PREFIX, channel, member)
     assert topic.startswith("synedge/1/0123456789abcdef/")
     expected = NO_MEMBER if channel is Channel.ROSTER else member
-    is_owned = channel in (Channel.VERTEX, Channel.FRONTIER)
+    is_owned = channel in (Channel.VERTEX, Channel.VOTE, Channel.FRONTIER)
     assert parse(topic) == Place(channel, expected, is_owned, BYTES_MAX[channel])
 
 
@@ -68,8 +70,16 @@ def test_a_node_that_keeps_only_its_own_hears_gateways_alone():
     mine = {PREFIX + name for name in ("rq/3", "rs/3", "b/3", "r", "h/+")}
     assert {*frame_filters(PREFIX, 3, keep_all=True)} - mine == {f"{PREFIX}v/+", f"{PREFIX}f/+"}
     own = frame_filters(PREFIX, 3, keep_all=False, gateways=(0, 3, 7))
-    assert {*own} - mine == {PREFIX + name for name in ("v/0", "f/0", "v/7", "f/7")}
+    assert {*own} - mine == {PREFIX + name for name in ("v/0", "c/0", "f/0", "v/7", "c/7", "f/7")}
     assert {*frame_filters(PREFIX, 3, keep_all=False)} - mine == {f"{PREFIX}f/+"}, "nobody else says who is there"
+
+
+def test_a_vote_and_the_same_vertex_with_the_rest_are_twins():
+    prefix = PREFIX.encode()
+    votes, rest = prefix + b"c/7", prefix + b"v/7"
+    assert twin_topic(votes, prefix, Channel.VOTE) == twin_topic(rest, prefix, Channel.VERTEX) == rest
+    assert twin_topic(prefix + b"f/7", prefix, Channel.FRONTIER) == prefix + b"f/7"
+    assert vote_filter(PREFIX) not in frame_filters(PREFIX, 3, keep_all=True), "they have a connection of their own"
 
 
 def test_the_topic_of_a_host_reads_back_and_is_no_frame():
