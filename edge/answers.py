@@ -9,6 +9,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from edge import __version__, registers
+from edge.dag.frontier import named_tips
 from edge.identity import committee_rows
 from edge.shell import telemetry
 from edge.shell.control_server import Operation
@@ -32,7 +33,7 @@ def operations(agent: Agent) -> dict[str, Operation]:
         "agents": lambda asked: _agents(agent),
         "counts": lambda asked: counts(agent),
         "trace": lambda asked: _trace(agent),
-        "frontier": lambda asked: agent.node.frontier(),
+        "frontier": lambda asked: named_tips(agent.node.graph),
         "blobs": lambda asked: _blobs(agent),
         "registers": lambda asked: registers.registers(agent),
         "certificate": lambda asked: registers.certificate(agent, asked),

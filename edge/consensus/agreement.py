@@ -248,7 +248,7 @@ class Agreement:
         held = self.registers.get(scope, key)
         if held is None:
             return Question(scope, seats.epoch, key, 1, None)
-        before = final_id(conflict_of(self._site, held.question), value_digest(held.value))
+        before = final_id(self._site, held.question, value_digest(held.value))
         return Question(scope, seats.epoch, key, held.question.version + 1, before)
 
     def parents(self, most: int) -> list[Parent]:
@@ -273,7 +273,9 @@ class Agreement:
         names = [name for parent in parents if (name := self._name(parent)) is not None]
         votes: list[Vote] = []
         for open_ in self._sets.values():
-            if open_.course is None or len(votes) >= VOTES_PER_VERTEX_MAX or not self._is_open(open_.contest):
+            if len(votes) >= VOTES_PER_VERTEX_MAX:
+                break
+            if open_.course is None or not self._is_open(open_.contest):
                 continue
             contest = open_.contest
             seen = contest.view(self._head) if self._head is not None else 0

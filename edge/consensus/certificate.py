@@ -14,7 +14,14 @@ from edge.consensus.committee import Seats
 from edge.consensus.contest import Contest, Shown
 from edge.consensus.question import conflict_of, value_digest
 from edge.dag.evidence import chained
-from edge.limits import BALLOT_MAX, CERTIFICATE_BYTES_MAX, COMMITTEE_MAX, SIGNATURE_BYTES_MAX, VALUE_BYTES_MAX
+from edge.limits import (
+    BALLOT_MAX,
+    CERTIFICATE_BYTES_MAX,
+    COMMITTEE_MAX,
+    SIGNATURE_BYTES_MAX,
+    VALUE_BYTES_MAX,
+    VOTE_CHAIN_MAX,
+)
 from edge.wire.cbor import Malformed, decode, encode
 from edge.wire.items import PRECOMMIT, Question, Vote, is_question
 from edge.wire.refusal import Refusal
@@ -67,13 +74,17 @@ def decode_certificate(raw: bytes) -> Certificate | Refusal:
     shown: list[Shown] = []
     for vote in votes:
         match vote:
-            case [list() as headers, bytes() as signature] if headers and all(type(raw) is bytes for raw in headers):
+            case [list() as headers, bytes() as signature] if _are_headers(headers):
                 if not 1 <= len(signature) <= SIGNATURE_BYTES_MAX:
                     return Refusal("signature-size", str(len(signature)))
                 shown.append(Shown(tuple(headers), signature))
             case _:
                 return Refusal("certificate-shape", "vote")
     return Certificate(site, question, value, ballot, tuple(shown), raw)
+
+
+def _are_headers(values: list[object]) -> bool:
+    return 1 <= len(values) <= VOTE_CHAIN_MAX and all(type(value) is bytes for value in values)
 
 
 def judge(certificate: Certificate, roster: Roster, seats: Seats) -> Refusal | None:

@@ -20,9 +20,13 @@ def value_digest(value: bytes) -> bytes:
     return sha256(VALUE_DOMAIN + value).digest()
 
 
-def final_id(conflict: bytes, digest: bytes) -> bytes:
-    """What the next version names as its predecessor. The ballot is no part of it: two may certify the same value."""
-    return sha256(FINAL_DOMAIN + conflict + digest).digest()
+def final_id(site: bytes, question: Question, digest: bytes) -> bytes:
+    """What the next version names as its predecessor.
+
+    Neither ballot nor epoch is part of it: two may certify the same value, and it has one successor.
+    """
+    scope, _, key, version, predecessor = question
+    return sha256(FINAL_DOMAIN + encode([site, scope, key, version, predecessor, digest])).digest()
 
 
 def follows(site: bytes, before: tuple[Question, bytes] | None, question: Question) -> bool:
@@ -31,4 +35,4 @@ def follows(site: bytes, before: tuple[Question, bytes] | None, question: Questi
         return question.version == 1
     last, value = before
     is_next = question.version == last.version + 1
-    return is_next and question.predecessor == final_id(conflict_of(site, last), value_digest(value))
+    return is_next and question.predecessor == final_id(site, last, value_digest(value))

@@ -143,3 +143,12 @@ def lacking(graph: Graph, entries: Iterable[FrontierEntry]) -> list[Gap]:
         elif tag_of(id) != entry.tag:
             gaps.append(Gap(*key, entry.tag))
     return gaps
+
+
+def named_tips(graph: Graph) -> list[tuple[int, int, int, str]]:
+    """(author, incarnation, seq, id in hex) of every line held, for people and for comparing."""
+    return [
+        (*tip.key, tip.id.hex())
+        for author in graph.authors()
+        for tip in sorted(graph.tips(author), key=lambda tip: tip.key)
+    ]

@@ -54,6 +54,9 @@ class Pending:
     def __len__(self) -> int:
         return len(self._parked)
 
+    def counts(self) -> dict[str, int]:
+        return {"pending": len(self._parked), "pending_bytes": self.size_bytes}
+
     def __contains__(self, id: VertexId) -> bool:
         return id in self._parked
 

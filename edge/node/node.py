@@ -85,8 +85,8 @@ class Node:
         self.blobs = Blobs(*mine, self.membership, self.reach.may_answer, salts, self._intake.refuse)
         self.recovery = Recovery(options.index, self._admission, self._author, self.custody, self._forks, self.voting)
         self._own.places = self.recovery.places
-        trims = (self._admission, self._author, self.custody, self.recovery, self._forks, self.voting)
-        self._trimmer = Trimmer(self._desk, *trims)
+        keeps = (self.custody, self.recovery, self._forks, self.voting)
+        self._trimmer = Trimmer(self._desk, self._admission, self._author, *keeps)
         self._rescue = Rescue(*mine, self._admission, self._own, self.custody, self.peers, self._exchange.repair)
         self._trimmer.pinned_segment = lambda: self._rescue.pinned_segment
         self.on_accepted: Callable[[VertexKey], None] = lambda key: None
@@ -311,27 +311,20 @@ class Node:
 
     def counts(self) -> dict[str, int]:
         """Every counter of every machine, by name."""
+        machines = (self._mending, self._rescue, self._intake, self._exchange, self.custody, self._trimmer, self.blobs)
         return {
             "vertices": self.graph.vertices,
             "recorded_events": self._own.recorded_events,
             "recorded_vertices": self._own.recorded_vertices,
             "shed_events": self._author.shed_events,
             "queued_events": self._author.queued_events,
-            "pending": len(self._pending),
-            "pending_bytes": self._pending.size_bytes,
+            **self._pending.counts(),
             "quarantined": len(self._admission.quarantined),
             "open_tickets": self._desk.open_tickets,
             "records_damaged": self._readback.damaged,
-            **self._mending.counts(),
-            **self._rescue.counts(),
             "own_orphans_beyond": self.recovery.orphans_beyond,
-            **self._intake.counts(),
-            **self._exchange.counts(),
-            **self.custody.counts(),
-            **self._trimmer.counts(),
             **self.voting.agreement.counts(),
-            **self.blobs.counts(),
-        }
+        } | {name: count for machine in machines for name, count in machine.counts().items()}
 
     def status(self, now: Instant) -> dict[str, Any]:
         """What a person or script asks first."""
@@ -356,14 +349,6 @@ class Node:
         counts = self.counts()
         told = ("vertices", "recorded_events", "shed_events", "pending", "sets_open", "registers")
         return own | {name: counts[name] for name in told}
-
-    def frontier(self) -> list[tuple[int, int, int, str]]:
-        """(author, incarnation, seq, id in hex) of every line held."""
-        return [
-            (*tip.key, tip.id.hex())
-            for author in self.graph.authors()
-            for tip in sorted(self.graph.tips(author), key=lambda tip: tip.key)
-        ]
 
     # ---- inside
 

@@ -211,7 +211,7 @@ def test_a_help_ends_with_examples_that_can_be_typed(command, capsys):
     """Sub-commands have their own; a command that only has sub-commands shows those."""
     assert main([*command.split(), "--help"]) == 0
     examples = re.findall(r"^  synedge (.+)$", capsys.readouterr().out, re.M)
-    assert examples or command in {"agents", "blobs", "committee", "config", "dag", "fleet", "models"}
+    assert examples or command in {"agents", "blobs", "certificate", "committee", "config", "dag", "fleet", "models"}
     for example in examples:
         assert example.startswith(command)
         name, *words = shlex.split(example)

@@ -7,6 +7,7 @@ from random import Random
 import pytest
 
 from edge.dag.floor import Floor, decode_floor
+from edge.dag.frontier import named_tips
 from edge.dag.journal import Journal, JournalOptions
 from edge.dag.records import CLEAN, ROSTER, VERTEX, Record, segment_of
 from edge.dag.trimming import trim
@@ -102,7 +103,7 @@ def check(world: World, disk: SimDisk, frontier: list, unacknowledged: int) -> B
     """What must hold after any cut."""
     after = Booted(world, disk)
     node = after.node
-    assert node.frontier() == frontier
+    assert named_tips(node.graph) == frontier
     assert node.recovery.detached == 0
     assert node.incarnation > max(tip[1] for tip in frontier if tip[0] == 0)
     assert any(record.type == ROSTER for record in after.records), "the newest roster is always in the log"
@@ -124,7 +125,7 @@ def check(world: World, disk: SimDisk, frontier: list, unacknowledged: int) -> B
 def cut_everywhere(world: World, records: list[Record], carry=carry_out) -> int:
     disk = written(records)
     booted = Booted(world, disk)
-    frontier = booted.node.frontier()
+    frontier = named_tips(booted.node.graph)
     unacknowledged = booted.node.custody.acked_seq + 1
     effect = booted.trim_wanted()
     assert effect is not None
@@ -183,7 +184,7 @@ def test_what_was_kept_is_what_the_slow_verifier_takes(history: tuple[World, lis
     world, records = history
     disk = written(records)
     booted = Booted(world, disk)
-    frontier = booted.node.frontier()
+    frontier = named_tips(booted.node.graph)
     carry_out(booted, disk, booted.trim_wanted())
     (tmp_path / "log").mkdir()
     for name in disk.names():

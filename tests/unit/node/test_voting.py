@@ -4,7 +4,7 @@ import pytest
 
 from edge.consensus.certificate import Certificate, decode_certificate, judge
 from edge.consensus.committee import seats_of
-from edge.consensus.question import conflict_of, final_id, value_digest
+from edge.consensus.question import final_id, value_digest
 from edge.dag.records import CERTIFICATE
 from edge.effects import Decided
 from edge.wire.frame import Channel
@@ -58,7 +58,7 @@ def test_the_next_value_names_the_one_before() -> None:
     world.run(2)
     assert isinstance(first, Question) and isinstance(second, Question)
     assert second.version == 2
-    assert second.predecessor == final_id(conflict_of(world.roster.site, first), value_digest(b"one"))
+    assert second.predecessor == final_id(world.roster.site, first, value_digest(b"one"))
     assert values(world) == [b"two"] * 4
 
 

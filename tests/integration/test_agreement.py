@@ -1,0 +1,111 @@
+"""A committee of real processes with a real broker: what is proposed is final everywhere, also after SIGKILLs."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edge.lab.layout import Seat, found_site, node_settings
+from edge.lab.process import Device, wait_until
+
+START_S_MAX = 60.0
+DECIDE_S_MAX = 60.0
+VOTERS = ("one", "two", "three", "four")
+
+
+class Council:
+    """Four who vote, and a device that listens."""
+
+    def __init__(self, root: Path) -> None:
+        self.seats = {name: Seat(name, "device", root / name, None) for name in (*VOTERS, "other")}
+        self.site = found_site(root, list(self.seats.values()), voting=VOTERS)
+        self.devices = {name: Device(name, seat.directory) for name, seat in self.seats.items()}
+        for seat in self.seats.values():
+            seat.config.write_text(node_settings(seat))
+
+    def start(self, *names: str) -> None:
+        for name in names:
+            self.devices[name].start()
+        others = len([device for device in self.devices.values() if device.is_running]) - 1
+
+        def are_together() -> bool:
+            statuses = [self.devices[name].poll() for name in names]
+            return all(status is not None and status["peers_online"] >= others for status in statuses)
+
+        assert wait_until(are_together, START_S_MAX), self.devices[names[0]].last_words()
+
+    def run(self, name: str, *words: str, code: int = 0) -> dict[str, Any]:
+        """A command as somebody types it on this device."""
+        command = [sys.executable, "-m", "edge", *words, "--config", str(self.seats[name].config), "--json"]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=90, check=False)
+        assert done.returncode == code, done.stdout + done.stderr
+        answer: dict[str, Any] = json.loads(done.stdout or done.stderr)
+        return answer
+
+    def final(self, name: str, key: str) -> str | None:
+        rows = self.run(name, "registers", key)["registers"]
+        return rows[0]["value"] if rows else None
+
+    def all_hold(self, key: str, value: str) -> bool:
+        running = [name for name, device in self.devices.items() if device.is_running]
+        return wait_until(lambda: all(self.final(name, key) == value for name in running), DECIDE_S_MAX)
+
+
+@pytest.fixture
+def council(tmp_path: Path) -> Iterator[Council]:
+    made = Council(tmp_path)
+    try:
+        yield made
+    finally:
+        for device in made.devices.values():
+            if device.is_running:
+                device.kill()
+
+
+def test_a_proposal_is_final_everywhere_and_proven_and_outlives_kills(council: Council, tmp_path: Path) -> None:
+    council.start(*council.devices)
+    answer = council.run("one", "propose", "model/bearing", "3c0f", "--wait", "60")
+    assert (answer["value"], answer["version"], answer["state"], answer["is_ours"]) == ("3c0f", 1, "final", True)
+    assert council.all_hold("model/bearing", "3c0f")
+
+    council.run("other", "certificate", "show", "model/bearing", "--out", str(tmp_path / "bearing.cert"))
+    verify = [sys.executable, "-m", "edge", "certificate", "verify", str(tmp_path / "bearing.cert"), "--json"]
+    verify += ["--roster", str(council.site.roster_file)]
+    done = subprocess.run(verify, capture_output=True, text=True, timeout=30, check=True)
+    proof = json.loads(done.stdout)
+    assert proof["is_true"] and proof["value"] == "3c0f" and len(proof["voters"]) == 3
+    spoilt = bytearray((tmp_path / "bearing.cert").read_bytes())
+    spoilt[len(spoilt) // 2] ^= 1
+    (tmp_path / "bearing.cert").write_bytes(spoilt)
+    done = subprocess.run(verify, capture_output=True, text=True, timeout=30, check=False)
+    assert done.returncode == 65 and "bearing.cert" in done.stderr
+
+    council.devices["four"].kill()
+    assert council.run("two", "propose", "model/bearing", "9a11", "--wait", "60")["version"] == 2
+    for name in ("one", "two", "three"):
+        council.devices[name].kill()
+    council.start("one", "two", "three", "four")
+    assert council.all_hold("model/bearing", "9a11")
+    assert council.run("four", "propose", "model/bearing", "b7d2", "--wait", "60")["version"] == 3
+    assert council.all_hold("model/bearing", "b7d2")
+
+
+def test_two_of_four_decide_nothing_and_say_so_until_a_third_is_there(council: Council) -> None:
+    council.start("one", "two")
+    answer = council.run("one", "propose", "config/night", "on", "--wait", "2", code=75)
+    assert "not decided after 2 s" in answer["error"]["message"]
+    assert council.final("one", "config/night") is None
+    council.start("three")
+    assert council.all_hold("config/night", "on")
+
+
+def test_who_may_not_propose_is_told_why(council: Council) -> None:
+    council.start("other", "one")
+    answer = council.run("other", "propose", "model/bearing", "mine", code=70)
+    assert "proposal-unauthorised" in answer["error"]["message"]
+    answer = council.run("one", "propose", "model/bearing", "mine", "--scope", "cell-9", code=70)
+    assert "scope-unknown" in answer["error"]["message"]
