@@ -54,6 +54,12 @@ def arguments(parser: ArgumentParser) -> None:
     who.add_argument("--members", metavar="A,B,…", help="names of validators, each with one vote")
     who.add_argument("--none", action="store_true", help="nobody votes there any more")
     committee.add_argument("--liars", type=int, metavar="R", help="at most so many lie (a third, rounded down)")
+    committee.add_argument(
+        "--settled",
+        action="store_true",
+        help="nothing is undecided on the site: `synedge status` says sets_open 0 on each voter. Without it a committee"
+        " that stands is not changed: what is undecided then might be decided twice",
+    )
 
     add_command(commands, "list", "who is a member", "fleet list --dir fleet --json")
 
@@ -125,6 +131,13 @@ def _committee(args: Namespace, directory: Path, out: Output) -> int:
     liars = max(0, len(names) - 1) // 3 if args.liars is None else args.liars
     with locked(directory):
         site = open_site(directory)
+        stands = site.roster.committee(args.scope)
+        if stands is not None and not args.settled and not site.has_appointed(args.scope, names, liars):
+            raise UsageError(
+                f"{args.scope}: has a committee, since roster version {stands.since}; a question that is undecided while"
+                " it changes might be decided twice. Look whether each voter's `synedge status` says sets_open 0, propose"
+                " nothing meanwhile, and say --settled"
+            )
         voters, changed = site.appoint(args.scope, names, liars, now_ms=_now_ms())
     row = None if voters is None else committee_row(voters, site.roster)
     if out.as_json:

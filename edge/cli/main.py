@@ -28,7 +28,7 @@ COMMANDS = {
     "committee": "who votes here; how many should, and what that is worth",
     "propose": "ask the committee to make a value final",
     "registers": "what is final",
-    "certificate": "the proof that a value is final: show it, or verify one without any node",
+    "certificate": "the proof that a value is final: show or verify it",
     "config": "check a configuration, or show where each value comes from",
     "bench": "measure this machine",
     "sim": "run whole sites in virtual time: what breaks, and what it costs",

@@ -101,6 +101,14 @@ class Site:
         self._publish(now_ms, members=tuple(member if one is known else one for one in self.roster.members))
         return member, True
 
+    def has_appointed(self, scope: str, names: Sequence[str], liars: int) -> bool:
+        """Whether just these vote there already."""
+        stands = self.roster.committee(scope)
+        if stands is None or not names:
+            return stands is None and not names
+        voters = sorted(self.roster.by_index[index].name for index in stands.indices)
+        return (voters, stands.liars) == (sorted(names), liars)
+
     def appoint(self, scope: str, names: Sequence[str], liars: int, *, now_ms: int) -> tuple[Voters | None, bool]:
         """Let these vote in a scope, of whom at most `liars` lie; nobody if there are no names. The committee, and
         whether the roster changed: the same one again is nothing new."""

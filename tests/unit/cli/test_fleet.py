@@ -234,7 +234,7 @@ def voters(site: Path, tmp_path: Path, synedge: Synedge) -> Path:
 
 
 def appoint(synedge: Synedge, site: Path, *argv: object) -> Ended:
-    return synedge("fleet", "committee", *argv, "--dir", site, "--json")
+    return synedge("fleet", "committee", *argv, "--settled", "--dir", site, "--json")
 
 
 def test_a_committee_is_signed_with_the_version_that_it_is_from(voters: Path, synedge: Synedge) -> None:
@@ -335,3 +335,13 @@ def test_a_member_for_whom_the_roster_has_no_room_is_refused(
     assert ended.code == 78
     assert "the roster is full" in ended.err and "as much as a broker passes on" in ended.err
     assert (site / "roster.cose").read_bytes() == before
+
+
+def test_a_committee_that_stands_changes_only_once_nothing_is_undecided(synedge: Synedge, voters: Path) -> None:
+    words = ("fleet", "committee", "site", "--dir", voters, "--members")
+    assert synedge(*words, "a,b,c,d").code == 0
+    assert synedge(*words, "d,c,b,a").code == 0, "the same one again"
+    for argv in ((*words, "a,b,c"), (*words[:-1], "--none")):
+        ended = synedge(*argv)
+        assert ended.code == 64 and "--settled" in ended.err
+    assert synedge(*words, "a,b,c", "--settled").code == 0
