@@ -134,9 +134,9 @@ def _committee(args: Namespace, directory: Path, out: Output) -> int:
         stands = site.roster.committee(args.scope)
         if stands is not None and not args.settled and not site.has_appointed(args.scope, names, liars):
             raise UsageError(
-                f"{args.scope}: has a committee, since roster version {stands.since}; a question that is undecided while"
-                " it changes might be decided twice. Look whether each voter's `synedge status` says sets_open 0, propose"
-                " nothing meanwhile, and say --settled"
+                f"{args.scope}: has a committee, since roster version {stands.since}; what is open while it changes"
+                " might be decided twice. Look whether each voter's `synedge status` says sets_open 0, propose nothing"
+                " meanwhile, and say --settled"
             )
         voters, changed = site.appoint(args.scope, names, liars, now_ms=_now_ms())
     row = None if voters is None else committee_row(voters, site.roster)

@@ -17,6 +17,7 @@ from edge.dag.records import VERTEX, Record
 from edge.effects import Trim, Verify
 from edge.ids import VertexId, VertexKey
 from edge.sim import losses
+from edge.sim.agreement import Ledger
 from edge.sim.losses import has
 from edge.wire.cbor import decode
 from edge.wire.frame import VERTICES, Channel, FrontierEntry, VertexFrame, decode_vertex
@@ -48,6 +49,9 @@ KINDS = {
     "graphs-differ": "equal frontiers over different graphs",
     "causality": "a vertex is held without its parents",
     "bounds": "something grew beyond its bound",
+    "disagreement": "two values are final for one version of a register, while at most r members may have lost votes",
+    "voted-twice": "two votes of a member whose disk keeps what it says in one phase of a ballot",
+    "certificate": "a certificate in a log is not true",
     "verified-twice": "the signature of a vertex that is held was checked again",
     "unconverged": "keepers did not agree within the time promised after heal and quiet",
 }
@@ -77,6 +81,7 @@ class Checkers:
         self.recorded: dict[int, list[VertexId]] = {}
         """By author, in order: what its disk had, as its own node said."""
         self.acked: dict[tuple[int, int], tuple[int, VertexId]] = {}
+        self.ledger = Ledger(world)
         self.recorded_events = 0
         self.receiving: Channel | None = None
         self.notes: Counter[str] = Counter()
@@ -130,6 +135,7 @@ class Checkers:
         if known is None or not known.is_durable:
             self.violated("sent-early", machine, f"{tuple(self.header(payload).key)}")
             return
+        self.ledger.sending(machine, known.header)
         if machine.is_gateway:
             for item in known.header.items:
                 if isinstance(item, Ack):
@@ -207,6 +213,7 @@ class Checkers:
     def booted(self, machine: Machine) -> None:
         """After recovery: what was recorded is there, if the disk is one that keeps."""
         machine.node.on_accepted = self.accepted
+        self.ledger.booted(machine)
         self._excused[machine.index] = frozenset(machine.node._pending._parked)
         graph = machine.node.graph
         for author in graph.authors():

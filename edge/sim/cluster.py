@@ -7,6 +7,7 @@ from hashlib import sha256
 from random import Random
 
 from edge.sim import losses
+from edge.sim.agreement import CONTENDED_SHARE, EVERY_MS, KEYS
 from edge.sim.breaks import BREAKS
 from edge.sim.checkers import Checkers
 from edge.sim.disk import Tail
@@ -21,6 +22,7 @@ from edge.sim.signing import Genuine, Signatures, StandIn, make_roster
 from edge.wire.event import Event
 from edge.wire.frame import Channel
 from edge.wire.roster import Roster
+from edge.wire.voters import SITE_SCOPE, Voters
 
 LOOK_MS = 1_000.0
 """How often it is asked whether keepers agree."""
@@ -44,6 +46,7 @@ class Cluster:
     ) -> None:
         self.seed = seed
         self.profile = profile
+        self.committee = min(profile.committee, profile.nodes)
         self.time = Scheduler()
         self.is_healing = False
         self.checkers = Checkers(self)
@@ -53,6 +56,7 @@ class Cluster:
         self.faults = faults
         self._broken = broken
         self._load = self.chance("load")
+        self._asked = self.chance("questions")
         gateways = profile.nodes - profile.gateways
         self._members = [(f"n{index}", "gateway" if index >= gateways else "device") for index in range(profile.nodes)]
         self.machines = [
@@ -60,7 +64,7 @@ class Cluster:
             for index, (name, role) in enumerate(self._members)
         ]
         self.network.machines = self.machines
-        self.rosters: list[tuple[Roster, bytes]] = [make_roster(self._members, 1, self.signatures)]
+        self.rosters: list[tuple[Roster, bytes]] = [self._make_roster(1)]
         self._installed = dict.fromkeys(range(profile.nodes), 0)
         self._events = 0
         self._hash = sha256()
@@ -119,6 +123,7 @@ class Cluster:
             if machine.index not in late:
                 self.time.at(moment_ms, machine.boot)
             self._plan_event(machine)
+        self._plan_question()
 
     def _plan_event(self, machine: Machine) -> None:
         if self.profile.rate_per_minute:
@@ -137,6 +142,19 @@ class Cluster:
         self._events += 1
         event = Event("probe", "value", int(1.76e12 + self.now), (float(self._events), "x" * 40))
         machine.submit(event, urgent, self._events % 3)
+
+    def _plan_question(self) -> None:
+        if self.committee and not self.is_healing:
+            self.time.after(self._asked.expovariate(1 / EVERY_MS), self._ask)
+
+    def _ask(self) -> None:
+        """Somebody wants a register to have another value, perhaps two at once."""
+        if self.is_healing:
+            return
+        key, rng = self._asked.choice(KEYS), self._asked
+        for machine in rng.sample(self.machines[: self.committee], 1 + (rng.random() < CONTENDED_SHARE)):
+            self.checkers.ledger.propose(machine, key, rng)
+        self._plan_question()
 
     def _look(self) -> None:
         """Once a second: into the trace, and, when it is quiet, whether everyone agrees."""
@@ -175,6 +193,8 @@ class Cluster:
             if machine.index not in self.checkers.forked and node.counts()["own_orphans"]:
                 return False
         told = list(self.checkers.frontiers().values())
+        if self.checkers.ledger.is_bearable and self.checkers.ledger.undecided():
+            return False
         return all(one == told[0] for one in told) and self._leaves_are_home() and not self.checkers.unnamed_forks()
 
     def _leaves_are_home(self) -> bool:
@@ -206,7 +226,10 @@ class Cluster:
             if queued or owed:
                 busy.append(f"{machine.name}: queued {queued}, acks owed {owed}")
         down = [machine.name for machine in self.machines if not (machine.is_awake and machine.is_ready)]
-        return "; ".join([*differ[:3], *busy[:3], *(f"{name} is not up" for name in down[:3])])
+        undecided = self.checkers.ledger.undecided()
+        return "; ".join(
+            [*differ[:3], *filter(None, [undecided]), *busy[:3], *(f"{name} is not up" for name in down[:3])]
+        )
 
     # ---- what machines and faults ask
 
@@ -214,12 +237,17 @@ class Cluster:
         """Who must agree at last."""
         return [machine for machine in self.machines if machine.keep_all and machine.is_awake and machine.is_ready]
 
+    def _make_roster(self, version: int) -> tuple[Roster, bytes]:
+        n = self.committee
+        committees = (Voters(SITE_SCOPE, (n - 1) // 3, 1, tuple(range(n))),) if n else ()
+        return make_roster(self._members, version, self.signatures, committees)
+
     def roster_at_install(self, machine: Machine) -> tuple[Roster, bytes]:
         return self.rosters[self._installed[machine.index]]
 
     def issue_roster(self, machine: Machine) -> None:
         """A newer roster, brought to one machine."""
-        roster, data = make_roster(self._members, len(self.rosters) + 1, self.signatures)
+        roster, data = self._make_roster(len(self.rosters) + 1)
         self.rosters.append((roster, data))
         self._installed[machine.index] = len(self.rosters) - 1
         if machine.is_awake:

@@ -386,6 +386,7 @@ class Machine:
 
     def _decided(self, effect: Decided) -> None:
         self.world.checkers.note("decided")
+        self.world.checkers.ledger.decided(self, effect)
 
     def _report(self, effect: Report) -> None:
         if effect.level != "debug":

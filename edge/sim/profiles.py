@@ -21,6 +21,8 @@ class Profile:
     minutes: float = 1.0
     nodes: int = 5
     gateways: int = 1
+    committee: int = 0
+    """The first so many machines vote on the site; as many as can may lie."""
     brokers: int = 2
     links: int = 2
     rate_per_minute: float = 40.0
@@ -60,7 +62,7 @@ PROFILES = {
     profile.name: profile
     for profile in (
         Profile("calm", "nothing goes wrong"),
-        Profile("crashes", "power cuts and killed processes, at any moment", faults=_CRASHES),
+        Profile("crashes", "power cuts and killed processes, at any moment", committee=4, faults=_CRASHES),
         Profile("network", "loss, cuts, partitions, brokers that die or hide", faults=_NETWORK),
         Profile("disks", "full, failing, rotten and misdirecting disks", faults=_DISKS | _CRASHES),
         Profile(
@@ -73,6 +75,7 @@ PROFILES = {
         Profile(
             "mixed",
             "everything at once, but for disks that lie",
+            committee=4,
             faults=_CRASHES | _NETWORK | _DISKS | _CLOCKS | _COMINGS | _LOAD,
         ),
         Profile(
