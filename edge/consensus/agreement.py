@@ -19,7 +19,7 @@ from edge.consensus.registers import Final, Registers
 from edge.dag.graph import Graph
 from edge.ids import Parent, VertexKey
 from edge.limits import OPEN_SETS_MAX, OPEN_SETS_PER_AUTHOR_MAX, VOTE_CHAIN_MAX, VOTES_PER_VERTEX_MAX
-from edge.wire.items import Proposal, Question, Vote
+from edge.wire.items import PRECOMMIT, Proposal, Question, Vote
 from edge.wire.vertex import Header
 
 TIMEOUT_MS = 400.0
@@ -41,9 +41,10 @@ class _Chain(NamedTuple):
 
     contest: Contest
     statement: Statement
+    key: VertexKey
     headers: tuple[bytes, ...]
-    top: bytes
-    """The id of the last one."""
+    ids: tuple[bytes, ...]
+    """Of the headers."""
 
 
 class Agreement:
@@ -145,8 +146,9 @@ class Agreement:
         return ""
 
     def _open(self, conflict: bytes, question: Question, seats: Seats, author: int) -> _Set | None:
-        theirs = sum(open_.opener == author for open_ in self._sets.values())
-        if len(self._sets) >= OPEN_SETS_MAX or theirs >= OPEN_SETS_PER_AUTHOR_MAX:
+        # What a quorum has decided was no one author's doing; it may only wait here for a signature.
+        openers = [open_.opener for open_ in self._sets.values() if open_.contest.decided is None]
+        if len(openers) >= OPEN_SETS_MAX or openers.count(author) >= OPEN_SETS_PER_AUTHOR_MAX:
             return None
         is_ours = self._index in seats.members
         course = Course(seats.members.index(self._index), self._timeout_ms) if is_ours else None
@@ -169,9 +171,12 @@ class Agreement:
                     self._refuse(reason)
                     continue
                 self.votes_counted += 1
-                open_.contest.show(statement, Shown((header.raw,), signature))
-                if signature is None:
-                    self._chains.append(_Chain(open_.contest, statement, (header.raw,), header.id))
+                if statement.phase != PRECOMMIT or statement.value is None:
+                    continue
+                if signature is not None:
+                    open_.contest.show(statement, Shown((header.raw,), signature))
+                else:
+                    self._chains.append(_Chain(open_.contest, statement, header.key, (header.raw,), (header.id,)))
 
     def _name(self, parent: Parent) -> Name | None:
         """How a contest knows a parent; None if it is neither held nor on a side that we were told of."""
@@ -181,25 +186,31 @@ class Agreement:
 
     def _cover(self, header: Header, signature: bytes | None) -> None:
         """A signature covers all below it on its chain that has none of its own."""
-        chains, self._chains = self._chains, []
-        for chain in chains:
-            if chain.top != header.prev:
-                self._chains.append(chain)
-            elif len(chain.headers) < VOTE_CHAIN_MAX:
-                headers = (*chain.headers, header.raw)
-                chain.contest.show(chain.statement, Shown(headers, signature))
-                if signature is None:
-                    self._chains.append(chain._replace(headers=headers, top=header.id))
+        for at, chain in enumerate(self._chains):
+            if chain.ids[-1] == header.prev and len(chain.ids) < VOTE_CHAIN_MAX:
+                longer = chain._replace(headers=(*chain.headers, header.raw), ids=(*chain.ids, header.id))
+                self._chains[at] = longer
+        if signature is not None:
+            self._signed(header.id, signature)
 
-    def signed(self, header: Header, signature: bytes) -> None:
+    def signed(self, id: bytes, signature: bytes) -> None:
         """A vertex that was heard without its signature has it now: ours, once it is durable."""
+        self._signed(id, signature)
+        self._look()
+
+    def _signed(self, id: bytes, signature: bytes) -> None:
         chains, self._chains = self._chains, []
         for chain in chains:
-            if chain.top == header.id:
-                chain.contest.show(chain.statement, Shown(chain.headers, signature))
+            if id in chain.ids:
+                length = chain.ids.index(id) + 1
+                chain.contest.show(chain.statement, Shown(chain.headers[:length], signature))
             else:
                 self._chains.append(chain)
-        self._look()
+
+    def unsigned(self) -> list[VertexKey]:
+        """Precommits that decided a set and came in a long range, with a signature far above: a certificate needs one
+        nearer."""
+        return [chain.key for chain in self._chains if chain.contest.decided is not None]
 
     def contest(self, conflict: bytes) -> Contest | None:
         """An open set."""

@@ -127,7 +127,6 @@ def _voter(shown: Shown, wanted: Vote, roster: Roster) -> int | Refusal:
     if top.suite != member.suite or top.suite not in roster.suites_allowed:
         return Refusal("suite-not-allowed", str(top.suite))
     message = sig_structure(top.suite, PURPOSE_VERTEX, top.raw)
-    assert shown.signature is not None
     if not verify(top.suite, member.public_key, message, shown.signature):
         return Refusal("signature-bad", str(tuple(top.key)))
     return first.author

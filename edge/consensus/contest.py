@@ -25,10 +25,10 @@ class Proposed(NamedTuple):
 
 
 class Shown(NamedTuple):
-    """The headers from a precommit up to the first signed one above it, oldest first; None: not signed yet."""
+    """The headers from a precommit up to the first signed one above it, oldest first."""
 
     headers: tuple[bytes, ...]
-    signature: bytes | None
+    signature: bytes
 
 
 class Contest:
@@ -124,7 +124,7 @@ class Contest:
     def show(self, statement: Statement, shown: Shown) -> None:
         """A precommit for a value stands here; the shortest signed place is kept."""
         held = self.shown.get(statement)
-        if held is None or held.signature is None:
+        if held is None or len(shown.headers) < len(held.headers):
             self.shown[statement] = shown
 
     def certifying(self) -> list[Shown] | None:
@@ -135,6 +135,6 @@ class Contest:
         found = [
             shown
             for statement, shown in sorted(self.shown.items(), key=lambda entry: entry[0].member)
-            if statement[1:] == (ballot, PRECOMMIT, value) and shown.signature is not None
+            if statement[1:] == (ballot, PRECOMMIT, value)
         ]
         return found[: self.ballots.quorum] if len(found) >= self.ballots.quorum else None

@@ -92,6 +92,9 @@ class Exchange:
         self.repair = Repair(self._held_after, admission.is_gateway)
         self._ask_ms = self._ask_lost_ms = 0.0
         self._lost_round = 0
+        self.unsigned: Callable[[], list[VertexKey]] = list
+        """Vertices that are held, and needed with a signature nearer above them than the one that came with them."""
+        self._unsigned: dict[VertexKey, None] = {}
         self._servings: dict[tuple[int, int], Serving] = {}
         self._loading = 0
         self._turns: deque[tuple[int, int]] = deque()
@@ -148,7 +151,8 @@ class Exchange:
         """Send the requests that are due, those for missing parents among them; looked at every ASK_MS at most."""
         if now.mono_ms < self._ask_ms and not self.repair.has_finished:
             return
-        if self.repair.is_idle and not len(self._pending) and not self._graph.lost:
+        self._unsigned = dict.fromkeys(self.unsigned())
+        if self.repair.is_idle and not (len(self._pending) or self._graph.lost or self._unsigned):
             return
         self._ask_ms = now.mono_ms + ASK_MS
         if self._desk.open_tickets > TICKETS_MAX // 2:
@@ -159,17 +163,18 @@ class Exchange:
             for peer in (missing.author, *online):
                 if peer != self._index:
                     self.repair.claims(peer, Line(missing.author, ANY_INCARNATION), missing.seq, now)
-        if self._graph.lost and now.mono_ms >= self._ask_lost_ms:
+        if (self._graph.lost or self._unsigned) and now.mono_ms >= self._ask_lost_ms:
             self._claim_lost(now)
         for request in self.repair.requests_due(now):
             frame = RequestFrame(roster.site, self._index, request.correlation, request.budget_bytes, request.wants)
             self._desk.do(Send(request.to, Channel.REQUEST, encode_request(frame)))
 
     def _claim_lost(self, now: Instant) -> None:
-        """Who holds what our disk has lost is not known: its author may, gateways should, and the others in turn."""
+        """Who holds what our disk has lost, or came without a signature that we need, is not known: its author may,
+        gateways should, and the others in turn."""
         self._ask_lost_ms = now.mono_ms + LOST_ASK_MS
         online = self._peers.online(now)
-        for key in self._graph.lost:
+        for key in (*self._graph.lost, *self._unsigned):
             id = self._graph.id_at(key)
             if id is None or VertexKey(key.author, key.incarnation, key.seq + 1) in self._graph.lost:
                 continue  # the last of a stretch stands for all of it
@@ -184,7 +189,7 @@ class Exchange:
     def deadline(self) -> float:
         due = self.repair.deadline()
         ask = float("inf") if due is None else max(due, self._ask_ms)
-        if len(self._pending):
+        if len(self._pending) or self._unsigned:
             ask = min(ask, self._ask_ms + ASK_MS)
         return min(self._gossip.frontier_due(), ask)
 
@@ -236,6 +241,8 @@ class Exchange:
         key = VertexKey(author, incarnation, seq)
         if key in self._graph.lost:
             return self._graph.lost_after(key)
+        if key in self._unsigned:
+            return seq - 1
         if author in self._quarantined:
             return None
         if seq:

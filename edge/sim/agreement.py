@@ -115,7 +115,7 @@ class Ledger:
         voters = set()
         for shown in certificate.votes:
             headers = chained(shown.headers)
-            if isinstance(headers, Refusal) or wanted not in headers[0].items or shown.signature is None:
+            if isinstance(headers, Refusal) or wanted not in headers[0].items:
                 return "a vote that does not show it"
             member, top = roster.by_index[headers[0].author], headers[-1]
             message = suite.sig_structure(top.suite, suite.PURPOSE_VERTEX, top.raw)

@@ -117,7 +117,7 @@ class Member(Holder):
         self.agreement.named(parents)
         header = self.line.write(items, parents)
         self._insert(header, None)
-        self.agreement.signed(header, b"signed")
+        self.agreement.signed(header.id, b"signed")
         self.council.pass_on(self.index, header)
         self.council.told(self.index, header)
 
