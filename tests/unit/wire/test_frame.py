@@ -35,7 +35,7 @@ def reason(answer: Any) -> str:
 
 
 def test_channels_are_the_words_of_the_topics() -> None:
-    assert [str(channel) for channel in Channel] == ["v", "f", "rq", "rs", "r", "b"]
+    assert [str(channel) for channel in Channel] == ["v", "c", "f", "rq", "rs", "r", "b"]
 
 
 @pytest.mark.parametrize(("signature", "body"), [(None, None), (b"s", None), (None, b"b"), (b"s" * 4627, b"b" * 49152)])
