@@ -6,7 +6,9 @@ which votes are due, and which parents the vertex must name that carries them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import deque
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 from edge.consensus.certificate import certify
@@ -17,6 +19,7 @@ from edge.consensus.past import NOTHING, Statement
 from edge.consensus.question import conflict_of, final_id, value_digest
 from edge.consensus.registers import Final, Registers
 from edge.dag.graph import Graph
+from edge.dag.pending import Missing
 from edge.ids import Parent, VertexKey
 from edge.limits import OPEN_SETS_MAX, OPEN_SETS_PER_AUTHOR_MAX, VOTE_CHAIN_MAX, VOTES_PER_VERTEX_MAX
 from edge.wire.items import PRECOMMIT, Proposal, Question, Vote
@@ -36,6 +39,15 @@ class _Set(NamedTuple):
     course: Course | None
 
 
+class _Heard(NamedTuple):
+    """What we were told of a vertex."""
+
+    header: Header
+    prev: VertexKey | None
+    signature: bytes | None
+    is_side: bool
+
+
 class _Chain(NamedTuple):
     """A precommit whose signature has not come yet: headers from it up to the newest on its line."""
 
@@ -48,12 +60,24 @@ class _Chain(NamedTuple):
 
 
 class Agreement:
-    """`index` is ours in the roster. `timeout_ms` is T0."""
+    """`index` is ours in the roster; `quarantined` has the authors of proven forks; `timeout_ms` is T0."""
 
-    def __init__(self, site: bytes, index: int, graph: Graph, timeout_ms: float = TIMEOUT_MS) -> None:
+    def __init__(
+        self,
+        site: bytes,
+        index: int,
+        graph: Graph,
+        quarantined: Mapping[int, None] = MappingProxyType({}),
+        timeout_ms: float = TIMEOUT_MS,
+    ) -> None:
         self._site = site
         self._index = index
         self._graph = graph
+        self._quarantined = quarantined
+        self._early: dict[Missing, list[_Heard]] = {}
+        """By what they wait for, vertices of a damaged log."""
+        self._told: dict[tuple[int, int], int] = {}
+        """By line, the highest seq that we were told of."""
         self._timeout_ms = timeout_ms
         self._seats: dict[str, Seats] = {}
         self._is_trusted: frozenset[int] = frozenset()
@@ -70,9 +94,7 @@ class Agreement:
         self.abstains = False
         """We may have voted what our log no longer has."""
         self.refused: dict[str, int] = {}
-        self.votes_cast = self.votes_counted = self.decided = 0
-        self.ballots_lost = 0
-        """Ballots beyond the first that a decision took."""
+        self.votes_cast = self.votes_counted = self.decided = self.ballots_lost = 0
 
     def seat(self, committees: Iterable[Seats], gateways: Iterable[int]) -> None:
         """The committees of the roster, one a scope. Sets of earlier epochs are closed: nobody counts votes there."""
@@ -93,7 +115,44 @@ class Agreement:
     def heard(
         self, header: Header, prev: VertexKey | None, signature: bytes | None, now_ms: float, *, is_side: bool = False
     ) -> None:
-        """A vertex is in the graph, drafted by us, or proven to lie beside a line that is held (`is_side`)."""
+        """A vertex is in the graph, drafted by us, or proven to lie beside a line that is held (`is_side`).
+
+        A start may read vertices from a damaged log whose past comes only later, from peers: what they say is
+        judged then, since a vote without its past would be another one.
+        """
+        waiting = deque([_Heard(header, prev, signature, is_side)])
+        while waiting:
+            one = waiting.popleft()
+            lacked = self._lacked(one)
+            if lacked is not None:
+                self._early.setdefault(lacked, []).append(one)
+                continue
+            self._take(one, now_ms)
+            waiting.extend(self._early.pop(Missing(one.header.author, one.header.seq, one.header.id), ()))
+
+    def _lacked(self, heard: _Heard) -> Missing | None:
+        """What must be heard before this member's vertex; None if nothing is missing that can still come."""
+        header = heard.header
+        if header.author not in self._members or heard.is_side:
+            return None
+        if heard.prev is not None and header.prev is not None and not self._was_heard(heard.prev):
+            return Missing(header.author, header.seq - 1, header.prev)
+        for parent in header.parents:
+            if parent.author not in self._members or parent.author in self._quarantined or parent.id in self._sides:
+                continue
+            is_held = self._graph.holds(parent.key, parent.id) or self._graph.is_below(parent.key)
+            if not is_held or not self._was_heard(parent.key):
+                return Missing(parent.author, parent.seq, parent.id)
+        return None
+
+    def _was_heard(self, key: VertexKey) -> bool:
+        """Whether we were told of it, or it was dropped from the log before we began."""
+        return self._told.get(key[:2], 0) >= key.seq or self._graph.is_dropped(key) or self._graph.is_below(key)
+
+    def _take(self, heard: _Heard, now_ms: float) -> None:
+        header, prev, signature, is_side = heard
+        if not is_side:
+            self._told[header.key[:2]] = header.seq
         for item in header.items:
             if isinstance(item, Proposal):
                 self._proposed(item, header, is_side, now_ms)
@@ -279,8 +338,11 @@ class Agreement:
 
     def due(self, parents: list[Parent], now_ms: float) -> list[Vote]:
         """Votes to cast now, all in one vertex that names these parents; tell of it by `heard` before asking again."""
-        if self.abstains:
-            return []
+        self._release(now_ms)
+        if self.abstains or any(
+            one.header.author == self._index for waiting in self._early.values() for one in waiting
+        ):
+            return []  # what we may have said, we do not know
         names = [name for parent in parents if (name := self._name(parent)) is not None]
         votes: list[Vote] = []
         for open_ in self._sets.values():
@@ -298,6 +360,12 @@ class Agreement:
                 votes.append(vote)
         self.votes_cast += len(votes)
         return votes
+
+    def _release(self, now_ms: float) -> None:
+        """Nothing more comes of whose fork is proven: what waits for that is judged without."""
+        for missing in [missing for missing in self._early if missing.author in self._quarantined]:
+            for one in self._early.pop(missing):
+                self.heard(one.header, one.prev, one.signature, now_ms, is_side=one.is_side)
 
     def _is_open(self, contest: Contest) -> bool:
         """Whether it may be voted on: it asks for what follows the final value that we know, and there is room."""
@@ -322,6 +390,7 @@ class Agreement:
     def counts(self) -> dict[str, int]:
         counts = {
             "sets_open": len(self._sets),
+            "agreement_early": sum(map(len, self._early.values())),
             "registers": len(self.registers),
             "votes_cast": self.votes_cast,
             "votes_counted": self.votes_counted,

@@ -35,7 +35,7 @@ class Voting:
         self._graph = admission.graph
         self._own = own
         self._roster: Roster | None = None
-        self.agreement = Agreement(admission.roster.site, index, admission.graph)
+        self.agreement = Agreement(admission.roster.site, index, admission.graph, admission.quarantined)
         self._records: dict[Register, Record] = {}
         self._places: dict[Register, int] = {}
         """Where the certificate of a register's value lies in the log."""
