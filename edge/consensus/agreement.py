@@ -6,11 +6,11 @@ which votes are due, and which parents the vertex must name that carries them.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
+from edge.consensus.arrivals import Arrivals, Heard
 from edge.consensus.certificate import certify
 from edge.consensus.committee import Seats
 from edge.consensus.contest import Contest, Name, Shown
@@ -19,7 +19,6 @@ from edge.consensus.past import NOTHING, Statement
 from edge.consensus.question import conflict_of, final_id, value_digest
 from edge.consensus.registers import Final, Registers
 from edge.dag.graph import Graph
-from edge.dag.pending import Missing
 from edge.ids import Parent, VertexKey
 from edge.limits import OPEN_SETS_MAX, OPEN_SETS_PER_AUTHOR_MAX, VOTE_CHAIN_MAX, VOTES_PER_VERTEX_MAX
 from edge.wire.items import PRECOMMIT, Proposal, Question, Vote
@@ -37,15 +36,6 @@ class _Set(NamedTuple):
     contest: Contest
     opener: int
     course: Course | None
-
-
-class _Heard(NamedTuple):
-    """What we were told of a vertex."""
-
-    header: Header
-    prev: VertexKey | None
-    signature: bytes | None
-    is_side: bool
 
 
 class _Chain(NamedTuple):
@@ -73,17 +63,13 @@ class Agreement:
         self._site = site
         self._index = index
         self._graph = graph
-        self._quarantined = quarantined
-        self._early: dict[Missing, list[_Heard]] = {}
-        """By what they wait for, vertices of a damaged log."""
-        self._told: dict[tuple[int, int], int] = {}
-        """By line, the highest seq that we were told of."""
         self._timeout_ms = timeout_ms
         self._seats: dict[str, Seats] = {}
         self._is_trusted: frozenset[int] = frozenset()
         self._members: frozenset[int] = frozenset()
         self._sets: dict[bytes, _Set] = {}
         self._sides: dict[bytes, None] = {}
+        self._arrivals = Arrivals(graph, quarantined, self._sides)
         self._chains: list[_Chain] = []
         self._head: VertexKey | None = None
         """Our newest vertex, durable or not."""
@@ -120,39 +106,11 @@ class Agreement:
         A start may read vertices from a damaged log whose past comes only later, from peers: what they say is
         judged then, since a vote without its past would be another one.
         """
-        waiting = deque([_Heard(header, prev, signature, is_side)])
-        while waiting:
-            one = waiting.popleft()
-            lacked = self._lacked(one)
-            if lacked is not None:
-                self._early.setdefault(lacked, []).append(one)
-                continue
+        for one in self._arrivals.take(Heard(header, prev, signature, is_side), self._members):
             self._take(one, now_ms)
-            waiting.extend(self._early.pop(Missing(one.header.author, one.header.seq, one.header.id), ()))
 
-    def _lacked(self, heard: _Heard) -> Missing | None:
-        """What must be heard before this member's vertex; None if nothing is missing that can still come."""
-        header = heard.header
-        if header.author not in self._members or heard.is_side:
-            return None
-        if heard.prev is not None and header.prev is not None and not self._was_heard(heard.prev):
-            return Missing(header.author, header.seq - 1, header.prev)
-        for parent in header.parents:
-            if parent.author not in self._members or parent.author in self._quarantined or parent.id in self._sides:
-                continue
-            is_held = self._graph.holds(parent.key, parent.id) or self._graph.is_below(parent.key)
-            if not is_held or not self._was_heard(parent.key):
-                return Missing(parent.author, parent.seq, parent.id)
-        return None
-
-    def _was_heard(self, key: VertexKey) -> bool:
-        """Whether we were told of it, or it was dropped from the log before we began."""
-        return self._told.get(key[:2], 0) >= key.seq or self._graph.is_dropped(key) or self._graph.is_below(key)
-
-    def _take(self, heard: _Heard, now_ms: float) -> None:
+    def _take(self, heard: Heard, now_ms: float) -> None:
         header, prev, signature, is_side = heard
-        if not is_side:
-            self._told[header.key[:2]] = header.seq
         for item in header.items:
             if isinstance(item, Proposal):
                 self._proposed(item, header, is_side, now_ms)
@@ -290,10 +248,16 @@ class Agreement:
 
     def decide(self, final: Final) -> bool:
         """A value is certified: by the votes we heard, or by a certificate that was judged. False if it is not new."""
-        if not self.registers.take(final):
+        if not self.recall(final):
             return False
         self.decided += 1
         self._finals.append(final)
+        return True
+
+    def recall(self, final: Final) -> bool:
+        """A final value that our log has a certificate of. False if it is not new."""
+        if not self.registers.take(final):
+            return False
         for conflict, open_ in list(self._sets.items()):
             if self.registers.is_past(open_.contest.question):
                 self._close(conflict)
@@ -338,10 +302,9 @@ class Agreement:
 
     def due(self, parents: list[Parent], now_ms: float) -> list[Vote]:
         """Votes to cast now, all in one vertex that names these parents; tell of it by `heard` before asking again."""
-        self._release(now_ms)
-        if self.abstains or any(
-            one.header.author == self._index for waiting in self._early.values() for one in waiting
-        ):
+        for one in self._arrivals.released():
+            self._take(one, now_ms)
+        if self.abstains or self._arrivals.waits(self._index):
             return []  # what we may have said, we do not know
         names = [name for parent in parents if (name := self._name(parent)) is not None]
         votes: list[Vote] = []
@@ -360,12 +323,6 @@ class Agreement:
                 votes.append(vote)
         self.votes_cast += len(votes)
         return votes
-
-    def _release(self, now_ms: float) -> None:
-        """Nothing more comes of whose fork is proven: what waits for that is judged without."""
-        for missing in [missing for missing in self._early if missing.author in self._quarantined]:
-            for one in self._early.pop(missing):
-                self.heard(one.header, one.prev, one.signature, now_ms, is_side=one.is_side)
 
     def _is_open(self, contest: Contest) -> bool:
         """Whether it may be voted on: it asks for what follows the final value that we know, and there is room."""
@@ -390,7 +347,7 @@ class Agreement:
     def counts(self) -> dict[str, int]:
         counts = {
             "sets_open": len(self._sets),
-            "agreement_early": sum(map(len, self._early.values())),
+            "agreement_early": len(self._arrivals),
             "registers": len(self.registers),
             "votes_cast": self.votes_cast,
             "votes_counted": self.votes_counted,

@@ -80,7 +80,7 @@ class Voting:
         certificate = decode_certificate(record.payload)
         if isinstance(certificate, Certificate):
             question = certificate.question
-            self.agreement.registers.take(Final(question, certificate.value, certificate.ballot, record.payload))
+            self.agreement.recall(Final(question, certificate.value, certificate.ballot, record.payload))
             self._keep(question, record, place)
 
     def _keep(self, question: Question, record: Record, place: int) -> None:
