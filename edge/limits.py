@@ -88,6 +88,11 @@ REGISTERS_MAX = 1024  # keys that have a final value
 CERTIFICATE_BYTES_MAX = 256 * 1024
 VOTE_CHAIN_MAX = 64  # headers from a vote up to the signature that covers it, in a certificate
 
+# Shared state: of each author the same, so that nobody can take the room of another
+STATE_NAME_BYTES_MAX = 64
+STATE_VALUE_BYTES_MAX = 256  # a dozen fit a header; larger things are named by their digest
+STATE_TAGS_MAX = 16  # adds that one removal takes back
+
 # Repair
 REPAIR_FLIGHT_BYTES = 256 * 1024
 REPAIR_RANGES_MAX = 256
@@ -192,6 +197,8 @@ assert CHUNK_BYTES + SIGNATURE_BYTES_MAX // 4 < FRAME_BYTES_MAX
 assert PARENTS_DEVICE_MAX <= PARENTS_MAX and COMMITTEE_MAX <= PARENTS_MAX
 assert COMMITTEE_MAX * 45 + VOTES_PER_VERTEX_MAX * 76 + 256 <= HEADER_BYTES_MAX
 assert VALUE_BYTES_MAX + REGISTER_KEY_BYTES_MAX + COMMITTEE_MAX * 45 + 512 <= HEADER_BYTES_MAX
+assert 8 * (STATE_VALUE_BYTES_MAX + STATE_NAME_BYTES_MAX + 16) + COMMITTEE_MAX * 45 <= HEADER_BYTES_MAX
+assert STATE_TAGS_MAX <= PARENTS_MAX and STATE_TAGS_MAX * (45 + 24) + STATE_NAME_BYTES_MAX + 512 <= HEADER_BYTES_MAX
 assert CHUNK_BYTES <= REPAIR_FLIGHT_BYTES
 assert EARLY_FRAMES_MAX <= STRANGER_FRAMES_BURST
 assert 2 * REPAIR_REQUESTS_MAX * REPAIR_FLIGHT_BYTES <= INBOX_BACKLOG_BYTES_MAX

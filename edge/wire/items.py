@@ -1,15 +1,30 @@
 """The items a header carries besides its body. Witnesses and evidence have a number and nothing more yet."""
 
 import re
+from operator import lt
 from typing import Any, NamedTuple
 
 from edge.ids import VertexId
-from edge.limits import BALLOT_MAX, COUNTER_MAX, INDEX_MAX, REGISTER_KEY_BYTES_MAX, VALUE_BYTES_MAX
+from edge.limits import (
+    BALLOT_MAX,
+    COUNTER_MAX,
+    INDEX_MAX,
+    ITEMS_MAX,
+    REGISTER_KEY_BYTES_MAX,
+    STATE_NAME_BYTES_MAX,
+    STATE_TAGS_MAX,
+    STATE_VALUE_BYTES_MAX,
+    VALUE_BYTES_MAX,
+)
 from edge.wire.refusal import Refusal
 
 REGISTER_KEY = re.compile(r"[a-z0-9][a-z0-9.-]*(/[a-z0-9][a-z0-9.-]*)*", re.ASCII)
 SCOPE = re.compile(r"[a-z0-9][a-z0-9-]{0,31}", re.ASCII)
 PREVOTE, PRECOMMIT = 0, 1
+CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f]")
+"""Unicode category Cc: what clean text does not contain."""
+GROW, ADD, REMOVE, REGISTER, COUNT, APPEND = range(6)
+"""Kinds of an operation on shared state."""
 
 
 class Ack(NamedTuple):
@@ -70,9 +85,45 @@ class Proposal(NamedTuple):
     value: bytes
 
 
-Item = Ack | Tally | Shed | Vote | Proposal
+class Put(NamedTuple):
+    """An operation on shared state that carries a value: into a set, a register or a series."""
 
-TYPES: dict[type[Item], int] = {Ack: 1, Vote: 2, Tally: 5, Shed: 6, Proposal: 7}
+    kind: int
+    """`GROW`, `ADD`, `REGISTER` or `APPEND`."""
+    name: str
+    value: bytes
+
+
+class Count(NamedTuple):
+    """An operation on shared state: add to the author's part of a counter."""
+
+    name: str
+    delta: int
+    """Not 0."""
+
+
+class Tag(NamedTuple):
+    """Names an operation: its vertex, and its place among the items of that."""
+
+    author: int
+    incarnation: int
+    seq: int
+    position: int
+
+
+class Remove(NamedTuple):
+    """An operation on shared state: take back what these `ADD`s put into a set."""
+
+    name: str
+    tags: tuple[Tag, ...]
+    """Ascending."""
+
+
+Op = Put | Count | Remove
+Item = Ack | Tally | Shed | Vote | Proposal | Op
+
+OP = 8
+TYPES: dict[type[Item], int] = {Ack: 1, Vote: 2, Tally: 5, Shed: 6, Proposal: 7, Put: OP, Count: OP, Remove: OP}
 RESERVED = {3: "witness", 4: "evidence"}
 
 
@@ -88,6 +139,10 @@ def item_fields(item: Item) -> tuple[object, ...]:
     """The array that stands for an item: its type, then its fields."""
     if isinstance(item, Proposal):
         return (TYPES[Proposal], *item.question, item.value)
+    if isinstance(item, Remove):
+        return (OP, REMOVE, item.name, *(part for tag in item.tags for part in tag))
+    if isinstance(item, Count):
+        return (OP, COUNT, *item)
     return (TYPES[type(item)], *item)
 
 
@@ -107,6 +162,13 @@ def is_question(value: Question) -> bool:
     is_named = is_scope(scope) and is_register_key(key)
     is_numbered = is_index(epoch) and epoch >= 1 and is_number(version) and version >= 1
     return is_named and is_numbered and (predecessor is None if version == 1 else _is_digest(predecessor))
+
+
+def is_state_name(value: object) -> bool:
+    """The rule for names of shared state: clean text of 1 to STATE_NAME_BYTES_MAX bytes."""
+    if type(value) is not str or not 1 <= len(value.encode()) <= STATE_NAME_BYTES_MAX:
+        return False
+    return CONTROLS.search(value) is None
 
 
 def _is_digest(value: object) -> bool:
@@ -134,6 +196,8 @@ def item_of(value: Any) -> Item | Refusal:
                 if readings != recorded + quiet + shed + open_:
                     return Refusal("tally-sum")
                 return Tally(readings, recorded, quiet, shed, open_)
+        case [8, kind, name, *rest] if type(kind) is int and is_state_name(name):
+            return _op_of(kind, name, rest) or Refusal("item-shape")
         case [6, retention, events]:
             if type(retention) is int and 0 <= retention <= 2 and is_number(events):
                 return Shed(retention, events)
@@ -142,3 +206,26 @@ def item_of(value: Any) -> Item | Refusal:
         case [kind, *_] if kind not in TYPES.values():
             return Refusal("item-unknown", str(kind))
     return Refusal("item-shape")
+
+
+def _op_of(kind: int, name: str, rest: list[Any]) -> Op | None:
+    match rest:
+        case [bytes() as value] if kind in (GROW, ADD, REGISTER, APPEND):
+            return Put(kind, name, value) if len(value) <= STATE_VALUE_BYTES_MAX else None
+        case [delta] if kind == COUNT and type(delta) is int:
+            return Count(name, delta) if delta and abs(delta) <= COUNTER_MAX else None
+    tags = _tags(rest) if kind == REMOVE else None
+    return Remove(name, tags) if tags else None
+
+
+def _tags(flat: list[Any]) -> tuple[Tag, ...] | None:
+    """Flat, in fours; strictly ascending, so that a set of tags has one encoding."""
+    if len(flat) % 4 or len(flat) > 4 * STATE_TAGS_MAX:
+        return None
+    tags = tuple(Tag(*flat[at : at + 4]) for at in range(0, len(flat), 4))
+    for author, incarnation, seq, position in tags:
+        if not (is_index(author) and is_index(incarnation) and incarnation and is_number(seq) and seq):
+            return None
+        if not (is_number(position) and position < ITEMS_MAX):
+            return None
+    return tags if all(map(lt, tags, tags[1:])) else None

@@ -70,7 +70,9 @@ def body(rng: Random) -> Tree:
 
 
 def item(rng: Random) -> Tree:
-    kind = rng.choice((1, 2, 5, 6, 7))
+    kind = rng.choice((1, 2, 5, 6, 7, 8))
+    if kind == 8:
+        return operation(rng)
     if kind == 2:
         value = maybe(rng, lambda: rng.randbytes(32))
         return [2, rng.randbytes(32), rng.randint(0, 255), rng.randint(0, 1), value]
@@ -93,6 +95,16 @@ def item(rng: Random) -> Tree:
         parts = [rng.randint(0, 10**6) for _ in range(4)]
         return [5, sum(parts), *parts]
     return [6, rng.randint(0, 2), number(rng)]
+
+
+def operation(rng: Random) -> Tree:
+    kind, named = rng.randint(0, 5), text(rng, 1)
+    if kind == 2:
+        tags = {(index(rng), index(rng, 1), number(rng, 1), rng.randint(0, 63)) for _ in range(rng.choice((1, 2, 16)))}
+        return [8, kind, named, *(part for tag in sorted(tags) for part in tag)]
+    if kind == 4:
+        return [8, kind, named, rng.choice((1, -1)) * number(rng, 1)]
+    return [8, kind, named, rng.randbytes(rng.choice((0, 1, 9, 256)))]
 
 
 def header(rng: Random) -> Tree:

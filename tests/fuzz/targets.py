@@ -33,11 +33,13 @@ def header(raw: bytes) -> Accepted | Refusal:
     body = got.body
     values["body"] = body and [body.root, body.length, body.count, body.retention]
     values["parents"] = [tuple(parent) for parent in got.parents]
-    values["items"] = [
-        (type(item).__name__.lower(), *(tuple(part) if isinstance(part, tuple) else part for part in item))
-        for item in got.items
-    ]
+    values["items"] = [(type(item).__name__.lower(), *plain(item)) for item in got.items]
     return Accepted(values, again.raw)
+
+
+def plain(value: Any) -> Any:
+    """Named tuples as tuples, however deep."""
+    return tuple(map(plain, value)) if isinstance(value, tuple) else value
 
 
 def one_event(raw: bytes) -> Accepted | Refusal:

@@ -20,7 +20,7 @@ from edge.wire.frame import (
     encode_request,
     encode_vertex,
 )
-from edge.wire.items import Proposal, Question, Vote
+from edge.wire.items import ADD, APPEND, GROW, REGISTER, Count, Proposal, Put, Question, Remove, Tag, Vote
 from edge.wire.refusal import REASONS, Refusal
 from edge.wire.speaker import claimed_speaker
 from edge.wire.vertex import (
@@ -80,6 +80,12 @@ questions = st.builds(
     Question, st.sampled_from(["site", "cell-a"]), st.integers(1, INDEX_MAX), keys, positives, digests
 ).map(lambda question: question._replace(predecessor=None) if question.version == 1 else question)
 proposals = st.builds(Proposal, questions, st.binary(max_size=1024))
+tags = st.builds(Tag, indices, st.integers(1, INDEX_MAX), positives, st.integers(0, 63))
+ops = st.one_of(
+    st.builds(Put, st.sampled_from([GROW, ADD, REGISTER, APPEND]), texts(1), st.binary(max_size=256)),
+    st.builds(Count, texts(1), st.integers(-COUNTER_MAX, COUNTER_MAX).filter(bool)),
+    st.builds(Remove, texts(1), st.sets(tags, min_size=1, max_size=16).map(lambda some: tuple(sorted(some)))),
+)
 
 
 @st.composite
@@ -103,7 +109,10 @@ def headers(draw: st.DrawFn) -> dict[str, object]:
         "hlc": draw(st.integers(0, hlc.HLC_MAX)),
         "body": draw(st.none() | body),
         "checkpoint": draw(st.none() | st.binary(min_size=16, max_size=16)),
-        "items": (*draw(st.lists(acks | sheds | tallies | votes, max_size=8)), *draw(st.lists(proposals, max_size=1))),
+        "items": (
+            *draw(st.lists(acks | sheds | tallies | votes, max_size=8)),
+            *draw(st.lists(proposals | ops, max_size=1)),
+        ),
     }
 
 

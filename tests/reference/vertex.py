@@ -46,7 +46,7 @@ def decode_reference(value: Any, what: str) -> tuple[int, int, int, bytes]:
 
 
 def decode_item(value: Any) -> tuple[Any, ...]:
-    require(is_array(value, 1, 7) and type(value[0]) is int, "item")
+    require(is_array(value, 1, 67) and type(value[0]) is int, "item")
     if value[0] == 1:
         return ("ack", *decode_reference(value[1:], "ack"))
     if value[0] == 2:
@@ -66,6 +66,8 @@ def decode_item(value: Any) -> tuple[Any, ...]:
         require(predecessor is None if version == 1 else is_bytes(predecessor, 32), "predecessor")
         require(type(content) is bytes and len(content) <= 1024, "value")
         return ("proposal", tuple(value[1:6]), content)
+    if value[0] == 8:
+        return decode_op(value)
     if value[0] == 5:
         require(len(value) == 6 and all(is_int(part, 0, NUMBER_MAX) for part in value), "tally")
         require(value[1] == sum(value[2:]), "the tally does not add up")
@@ -73,6 +75,25 @@ def decode_item(value: Any) -> tuple[Any, ...]:
     require(value[0] == 6 and len(value) == 3, "item type")
     require(is_int(value[1], 0, 2) and is_int(value[2], 0, NUMBER_MAX), "shed")
     return ("shed", *value[1:])
+
+
+def decode_op(value: list[Any]) -> tuple[Any, ...]:
+    require(len(value) >= 4 and is_int(value[1], 0, 5) and is_clean(value[2], 1, 64), "op")
+    kind, name = value[1:3]
+    if kind == 2:
+        tags = [tuple(value[start : start + 4]) for start in range(3, len(value), 4)]
+        require(len(tags) <= 16, "tags")
+        for tag in tags:
+            require(len(tag) == 4 and is_int(tag[0], 0, INDEX_MAX) and is_int(tag[1], 1, INDEX_MAX), "tag")
+            require(is_int(tag[2], 1, NUMBER_MAX) and is_int(tag[3], 0, 63), "tag")
+        require(tags == sorted(set(tags)), "order of tags")
+        return ("remove", name, tuple(tags))
+    require(len(value) == 4, "op")
+    if kind == 4:
+        require(is_int(value[3], -NUMBER_MAX, NUMBER_MAX) and value[3] != 0, "delta")
+        return ("count", name, value[3])
+    require(type(value[3]) is bytes and len(value[3]) <= 256, "value")
+    return ("put", kind, name, value[3])
 
 
 def decode_header(raw: bytes) -> dict[str, Any]:

@@ -7,8 +7,19 @@ from typing import Any
 import pytest
 
 from edge.ids import Parent, VertexKey
-from edge.limits import COUNTER_MAX, HEADER_BYTES_MAX, INDEX_MAX, ITEMS_MAX, PARENTS_MAX, VALUE_BYTES_MAX
+from edge.limits import (
+    COUNTER_MAX,
+    HEADER_BYTES_MAX,
+    INDEX_MAX,
+    ITEMS_MAX,
+    PARENTS_MAX,
+    STATE_NAME_BYTES_MAX,
+    STATE_TAGS_MAX,
+    STATE_VALUE_BYTES_MAX,
+    VALUE_BYTES_MAX,
+)
 from edge.wire.cbor import decode, encode
+from edge.wire.items import ADD, Count, Put, Remove, Tag
 from edge.wire.refusal import Refusal
 from edge.wire.vertex import Ack, BodyRef, Header, Shed, Tally, decode_header, encode_header
 
@@ -43,6 +54,16 @@ def test_a_header_survives_the_round_trip() -> None:
     assert again == HEADER
     assert {name: getattr(HEADER, name) for name in FIELDS} == FIELDS
     assert HEADER.key == VertexKey(7, 2, 41)
+
+
+def test_operations_at_their_bounds_are_taken() -> None:
+    tags = tuple(Tag(1, 1, 1, position) for position in range(STATE_TAGS_MAX))
+    name = "n" * STATE_NAME_BYTES_MAX
+    items = (Put(ADD, name, bytes(STATE_VALUE_BYTES_MAX)), Remove(name, tags), Count(name, -COUNTER_MAX))
+    header = encode_header(**FIELDS | {"items": items})
+    again = decode_header(header.raw)
+    assert isinstance(again, Header)
+    assert again.items == items
 
 
 def test_the_id_is_the_hash_of_domain_and_header() -> None:
@@ -127,6 +148,27 @@ def test_the_smallest_header() -> None:
         (11, [[7, "site", 1, "model", 2, None, b""]], "item-shape"),
         (11, [[7, "site", 1, "model", 1, None, bytes(VALUE_BYTES_MAX + 1)]], "item-shape"),
         (11, [[7, "site", 1, "model", 1, None, "text"]], "item-shape"),
+        (11, [[8]], "item-shape"),
+        (11, [[8, 6, "a", b""]], "item-shape"),
+        (11, [[8, True, "a", b""]], "item-shape"),
+        (11, [[8, 0, "", b""]], "item-shape"),
+        (11, [[8, 0, "é" * 33, b""]], "item-shape"),
+        (11, [[8, 0, "a\u0085", b""]], "item-shape"),
+        (11, [[8, 3, "a", "text"]], "item-shape"),
+        (11, [[8, 5, "a", bytes(STATE_VALUE_BYTES_MAX + 1)]], "item-shape"),
+        (11, [[8, 1, "a", b"", b""]], "item-shape"),
+        (11, [[8, 4, "a", 0]], "item-shape"),
+        (11, [[8, 4, "a", COUNTER_MAX + 1]], "item-shape"),
+        (11, [[8, 4, "a", -COUNTER_MAX - 1]], "item-shape"),
+        (11, [[8, 4, "a", True]], "item-shape"),
+        (11, [[8, 2, "a"]], "item-shape"),
+        (11, [[8, 2, "a", 1, 1, 1]], "item-shape"),
+        (11, [[8, 2, "a", 1, 0, 1, 0]], "item-shape"),
+        (11, [[8, 2, "a", 1, 1, 0, 0]], "item-shape"),
+        (11, [[8, 2, "a", 1, 1, 1, ITEMS_MAX]], "item-shape"),
+        (11, [[8, 2, "a", *(1, 1, 1, 0), *(1, 1, 1, 0)]], "item-shape"),
+        (11, [[8, 2, "a", *(1, 1, 2, 0), *(1, 1, 1, 0)]], "item-shape"),
+        (11, [[8, 2, "a", *(part for seq in range(STATE_TAGS_MAX + 1) for part in (1, 1, seq + 1, 0))]], "item-shape"),
         (11, [[3, 1, 2]], "item-reserved"),
         (11, [[4, b""]], "item-reserved"),
         (11, [[]], "item-shape"),
