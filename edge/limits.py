@@ -92,6 +92,9 @@ VOTE_CHAIN_MAX = 64  # headers from a vote up to the signature that covers it, i
 STATE_NAME_BYTES_MAX = 64
 STATE_VALUE_BYTES_MAX = 256  # a dozen fit a header; larger things are named by their digest
 STATE_TAGS_MAX = 16  # adds that one removal takes back
+STATE_SLOTS_MAX = 256  # of one author and type: registers, counters, elements, adds, entries
+STATE_EARLY_MAX = 4096  # removals of adds that a damaged log has lost and peers still have
+STATE_DEPTH_MAX = 1024  # lives of an author through which one of its adds is still its own to take back
 
 # Repair
 REPAIR_FLIGHT_BYTES = 256 * 1024

@@ -17,7 +17,12 @@ def node_hash(left: Digest, right: Digest) -> Digest:
 def root(leaves: Sequence[bytes]) -> Digest:
     """MTH of RFC 9162 §2.1.1. Pairing upwards with an odd last node carried over is the same tree as its recursion."""
     sha = sha256
-    level = [sha(b"\x00" + leaf).digest() for leaf in leaves]
+    return root_of([sha(b"\x00" + leaf).digest() for leaf in leaves])
+
+
+def root_of(level: list[Digest]) -> Digest:
+    """The same over leaves that are hashed already."""
+    sha = sha256
     if not level:
         return sha(b"").digest()
     while len(level) > 1:

@@ -1,10 +1,12 @@
 """The golden vectors: what stands in vectors/*.json, built again from fixed seeds and the slow encoder."""
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from edge.wire import blob, merkle
+from edge.ids import Parent
+from edge.wire import blob, hlc, merkle
 from edge.wire.cbor import decode
 from edge.wire.event import encode_event
 from edge.wire.frame import (
@@ -19,7 +21,7 @@ from edge.wire.frame import (
     encode_request,
     encode_vertex,
 )
-from edge.wire.roster import site_id
+from edge.wire.items import ADD, APPEND, GROW, REGISTER, Count, Item, Put, Remove, Tag
 from edge.wire.suite import (
     PURPOSE_BLOB,
     PURPOSE_VERTEX,
@@ -31,7 +33,6 @@ from edge.wire.suite import (
 )
 from edge.wire.vertex import Header, encode_header
 from tests.conformance.headers import (
-    AUTHORITY,
     EVENTS,
     SITE,
     WALL_MS,
@@ -45,7 +46,8 @@ from tests.conformance.headers import (
     seed,
 )
 from tests.reference import cbor as slow
-from tests.reference.vertex import vertex_id
+from tests.reference import state as slow_state
+from tests.reference.vertex import decode_header, vertex_id
 
 FOLDER = Path(__file__).parent / "vectors"
 
@@ -256,6 +258,40 @@ def signature_file() -> Vectors:
     return {"purpose": PURPOSE_VERTEX.decode(), "signatures": vectors}
 
 
+def state_file() -> Vectors:
+    """A few vertices, the leaves that they make together and the root over these."""
+    made: dict[str, Header] = {}
+
+    def vertex(
+        name: str, line: tuple[int, int, int], prev: str | None, *items: Item, parents: Iterable[str] = ()
+    ) -> None:
+        author, incarnation, seq = line
+        made[name] = encode_header(
+            suite=2, site=SITE, epoch=1, author=author, incarnation=incarnation, seq=seq,
+            prev=made[prev].id if prev else None, parents=[Parent(*made[one].key, made[one].id) for one in parents],
+            hlc=hlc.pack(WALL_MS, len(made)), body=None, items=items,
+        )  # fmt: skip
+
+    on_duty = "on duty"
+    vertex("first", (0, 1, 1), None, Put(ADD, on_duty, b"pump-7"), Put(ADD, on_duty, b"boiler"), Count("doors", 5))
+    vertex("lost tail", (0, 1, 2), "first", Put(ADD, on_duty, b"lost"), Put(REGISTER, "Schwelle °C", b"20"))
+    vertex("next life", (0, 2, 2), "first", Remove(on_duty, (Tag(0, 1, 1, 1), Tag(0, 1, 2, 0))), Count("doors", -133))
+    vertex(
+        "other", (3, 1, 1), None, Put(REGISTER, "Schwelle °C", b"21.5"), Put(APPEND, "notes", b""), parents=["first"]
+    )
+    gone = Remove(on_duty, (Tag(0, 1, 1, 0),))
+    vertex("takes back", (3, 1, 2), "other", gone, Put(GROW, "seen", b"x"), parents=["lost tail"])
+    vertex(
+        "again", (0, 2, 3), "next life", Put(ADD, on_duty, b"pump-7"), Put(GROW, "seen", b"a"), Put(GROW, "seen", b"x")
+    )
+    headers = [decode_header(header.raw) for header in made.values()]
+    return {
+        "headers": [{"name": name, "bytes": header.raw.hex()} for name, header in made.items()],
+        "leaves": [leaf.hex() for leaf in slow_state.leaves(headers)],
+        "root": slow_state.root(headers).hex(),
+    }
+
+
 def build() -> dict[str, str]:
     """File name: text."""
     from tests.conformance.rosters import roster_file
@@ -269,4 +305,5 @@ def build() -> dict[str, str]:
         for vector in vectors["accepted"]:
             vector["value"] = hexed(TARGETS[vectors["structure"]].slow(bytes.fromhex(vector["bytes"])))
     files["signatures"] = signature_file()
+    files["state"] = state_file()
     return {f"{name}.json": json.dumps(vectors, indent=1, ensure_ascii=False) + "\n" for name, vectors in files.items()}

@@ -107,14 +107,19 @@ def headers() -> dict[str, Header]:
             Vote(seed("conflict"), 255, 1, None),
         ),
     )
-    operations = encode_header(
+    made = {"genesis": genesis, "another author": other, "every field": full, "proposals and votes": agreement}
+    return made | {"operations": operations(agreement, other)}
+
+
+def operations(prev: Header, other: Header) -> Header:
+    return encode_header(
         suite=2,
         site=SITE,
         epoch=1,
         author=0,
         incarnation=2,
         seq=4,
-        prev=agreement.id,
+        prev=prev.id,
         parents=(Parent(3, 2, 1, other.id),),
         hlc=hlc.pack(WALL_MS, 7),
         body=None,
@@ -128,13 +133,6 @@ def headers() -> dict[str, Header]:
             Put(APPEND, "notes", bytes(256)),
         ),
     )
-    return {
-        "genesis": genesis,
-        "another author": other,
-        "every field": full,
-        "proposals and votes": agreement,
-        "operations": operations,
-    }
 
 
 def header_file() -> Vectors:

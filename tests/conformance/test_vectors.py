@@ -6,13 +6,15 @@ from typing import Any
 
 import pytest
 
+from edge.state.crdt import State
+from edge.state.root import Roots, content_of
 from edge.wire import merkle
 from edge.wire.blob import open_manifest
-from edge.wire.cbor import decode
+from edge.wire.cbor import decode, encode
 from edge.wire.refusal import Refusal
 from edge.wire.roster import node_id, open_roster, site_id
 from edge.wire.suite import PURPOSE_BLOB, PURPOSE_VERTEX, Signer, join_sign1, open_sign1, sig_structure, verify
-from edge.wire.vertex import decode_header
+from edge.wire.vertex import Header, decode_header
 from tests.conformance.build import AUTHORITY, FOLDER, hexed
 from tests.conformance.regenerate import differences, main
 from tests.fuzz.targets import TARGETS
@@ -87,6 +89,20 @@ def test_signatures(vector: dict[str, Any]) -> None:
     assert open_sign1(sign1, PURPOSE_VERTEX, key, (number,)) == header
     assert slow.open_sign1(sign1, PURPOSE_VERTEX, number, key) == header
     assert not isinstance(decode_header(header), Refusal)
+
+
+def test_shared_state() -> None:
+    vectors = FILES["state"]
+    decoded = [decode_header(bytes.fromhex(vector["bytes"])) for vector in vectors["headers"]]
+    headers = [header for header in decoded if isinstance(header, Header)]
+    assert len(headers) == len(decoded) > 0
+    lives = {header.id: header.incarnation for header in headers}
+    state = State()
+    for header in headers:
+        state.apply(header, lives[header.prev] if header.prev else 0)
+    assert Roots(state).root().hex() == vectors["root"]
+    leaves = [encode([*name, content_of(state, name)]).hex() for name in state.names()]
+    assert leaves == vectors["leaves"]
 
 
 def test_the_signed_roster() -> None:
