@@ -302,7 +302,7 @@ class Agreement:
 
     def due(self, parents: list[Parent], now_ms: float) -> list[Vote]:
         """Votes to cast now, all in one vertex that names these parents; tell of it by `heard` before asking again."""
-        for one in self._arrivals.released():
+        for one in self._arrivals.released(self._members):
             self._take(one, now_ms)
         if self.abstains or self._arrivals.waits(self._index):
             return []  # what we may have said, we do not know

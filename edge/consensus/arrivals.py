@@ -54,10 +54,11 @@ class Arrivals:
             yield one
             arrived.extend(self._waiting.pop(Missing(one.header.author, one.header.seq, one.header.id), ()))
 
-    def released(self) -> list[Heard]:
+    def released(self, members: Container[int]) -> Iterator[Heard]:
         """What waited for those whose fork is proven: nothing more comes of them, and it is judged without."""
-        freed = [missing for missing in self._waiting if missing.author in self._quarantined]
-        return [one for missing in freed for one in self._waiting.pop(missing)]
+        for missing in [missing for missing in self._waiting if missing.author in self._quarantined]:
+            for one in self._waiting.pop(missing):
+                yield from self.take(one, members)
 
     def _missing(self, heard: Heard, members: Container[int]) -> Missing | None:
         """What must be judged before this member's vertex; None if nothing is missing that can still come."""

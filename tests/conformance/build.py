@@ -45,6 +45,7 @@ from tests.conformance.headers import (
     hexed,
     seed,
 )
+from tests.conformance.rosters import roster_file
 from tests.reference import cbor as slow
 from tests.reference import state as slow_state
 from tests.reference.vertex import decode_header, vertex_id
@@ -294,7 +295,7 @@ def state_file() -> Vectors:
 
 def build() -> dict[str, str]:
     """File name: text."""
-    from tests.conformance.rosters import roster_file
+
     from tests.fuzz.targets import TARGETS
 
     files = {"headers": header_file(), "events": event_file(), "bodies": body_file(), "roster": roster_file()}

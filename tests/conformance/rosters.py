@@ -3,7 +3,7 @@
 from edge.wire.roster import Member, Roster, encode_roster, node_id
 from edge.wire.suite import PURPOSE_ROSTER, public_from_seed, sign1
 from edge.wire.voters import Voters
-from tests.conformance.build import AUTHORITY, SITE, WALL_MS, Vectors, edited, file, seed
+from tests.conformance.headers import AUTHORITY, SITE, WALL_MS, Vectors, edited, file, seed
 from tests.reference import cbor as slow
 
 

@@ -15,7 +15,8 @@ from edge.wire.refusal import Refusal
 from edge.wire.roster import node_id, open_roster, site_id
 from edge.wire.suite import PURPOSE_BLOB, PURPOSE_VERTEX, Signer, join_sign1, open_sign1, sig_structure, verify
 from edge.wire.vertex import Header, decode_header
-from tests.conformance.build import AUTHORITY, FOLDER, hexed
+from tests.conformance.build import FOLDER
+from tests.conformance.headers import AUTHORITY, hexed
 from tests.conformance.regenerate import differences, main
 from tests.fuzz.targets import TARGETS
 from tests.reference import signatures as slow

@@ -1,0 +1,55 @@
+"""Vertices of a damaged log are judged after their past, in whatever order the log has them."""
+
+from edge.consensus.arrivals import Arrivals, Heard
+from edge.dag.graph import Graph
+from edge.ids import Parent, VertexKey
+from edge.wire.vertex import Header
+from tests.agreement.council import Line
+
+MEMBERS = frozenset({0, 1, 2})
+
+
+class Log:
+    """Every vertex is in the graph; what is told comes one by one."""
+
+    def __init__(self) -> None:
+        self.graph = Graph()
+        self.quarantined: dict[int, None] = {}
+        self.arrivals = Arrivals(self.graph, self.quarantined, ())
+
+    def insert(self, header: Header) -> Header:
+        self.graph.insert(header.key, header.id, self._prev(header))
+        return header
+
+    def tell(self, header: Header) -> list[VertexKey]:
+        heard = Heard(header, self._prev(header), None, False)
+        return [one.header.key for one in self.arrivals.take(heard, MEMBERS)]
+
+    @staticmethod
+    def _prev(header: Header) -> VertexKey | None:
+        return header.key._replace(seq=header.seq - 1) if header.seq > 1 else None
+
+
+def test_what_lies_above_waits_for_what_lies_below_and_follows_it_at_once() -> None:
+    log, a, b = Log(), Line(0), Line(1)
+    first = log.insert(a.write((), []))
+    second = log.insert(b.write((), [Parent(*first.key, first.id)]))
+    third = log.insert(b.write((), []))
+    assert log.tell(second) == [] and log.tell(third) == []
+    assert len(log.arrivals) == 2 and log.arrivals.waits(1) and not log.arrivals.waits(0)
+    assert log.tell(first) == [first.key, second.key, third.key]
+    assert len(log.arrivals) == 0
+
+
+def test_nobody_waits_for_a_device_or_for_who_has_forked() -> None:
+    log, device, liar, a = Log(), Line(9), Line(2), Line(0)
+    far = device.write((), [])
+    gone = liar.write((), [])
+    first = log.insert(a.write((), [Parent(*far.key, far.id)]))
+    second = log.insert(a.write((), [Parent(*gone.key, gone.id)]))
+    third = log.insert(a.write((), []))
+    assert log.tell(first) == [first.key]
+    assert log.tell(second) == [] and log.tell(third) == []
+    log.quarantined[2] = None
+    assert [one.header.key for one in log.arrivals.released(MEMBERS)] == [second.key, third.key]
+    assert len(log.arrivals) == 0
