@@ -79,7 +79,7 @@ class Node:
         self._exchange.unsigned = self.voting.agreement.unsigned
         self._mending = Mending(self._desk, self._admission, self._own.persist, options.is_gateway)
         came = (self._accepted, self._mending.came)
-        told = (self._forks, self.custody, *came, self._own.meets, self.voting.keep_signature, self._overheard)
+        told = (self._forks, self.custody, *came, self._own.meets, self._own.keep_signature, self._overheard)
         self._intake = Intake(self._desk, self._admission, self._exchange.repair, *told)
         roster_says = (roster_bytes, self._own.keep, 0.0 if options.is_gateway else 0.2 + 0.8 * jitter)
         self.membership = Membership(self._desk, options.authority, self._admission, *roster_says)
@@ -394,5 +394,4 @@ class Node:
         self.peers.accepted(header.author, header.hlc >> 16, now)
 
     def _sent(self, draft: Draft, signature: bytes, now: Instant) -> None:
-        self.voting.agreement.signed(draft.header.id, signature)
         self.custody.archive(draft.header, signature, draft.body)

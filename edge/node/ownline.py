@@ -73,6 +73,8 @@ class OwnLine:
         """Which parents the next vertex names, and their clocks; told whether votes ride in it."""
         self.on_draft: Callable[[Header, VertexKey | None, Instant], None] = lambda header, prev, now: None
         """Told of each vertex of ours as it is made, and of the one below it."""
+        self.on_signed: Callable[[VertexId, bytes], None] = lambda id, signature: None
+        """Told of each signature that comes after its vertex: ours once that is durable, also of before a crash."""
         self._flights: deque[_Flight] = deque()
         self._refused: deque[_Waiting] = deque()
         self._retry_ms = 0.0
@@ -305,6 +307,7 @@ class OwnLine:
 
     def keep_signature(self, key: VertexKey, id: VertexId, signature: bytes) -> None:
         """Put the signature over a vertex of the log beside it."""
+        self.on_signed(id, signature)
 
         def stored(places: tuple[int, ...], now: Instant) -> None:
             if self._graph.holds(key, id):  # not one that recovery found above a hole

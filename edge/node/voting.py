@@ -12,7 +12,7 @@ from edge.dag.admission import Admission
 from edge.dag.pending import Candidate
 from edge.dag.records import CERTIFICATE, Record, segment_of
 from edge.effects import Decided
-from edge.ids import Instant, Parent, VertexId, VertexKey
+from edge.ids import Instant, Parent, VertexKey
 from edge.limits import PARENTS_DEVICE_MAX, PARENTS_MAX
 from edge.node.desk import Desk
 from edge.node.ownline import OwnLine
@@ -40,6 +40,7 @@ class Voting:
         self._places: dict[Register, int] = {}
         """Where the certificate of a register's value lies in the log."""
         own.on_draft = self._drafted
+        own.on_signed = self.agreement.signed
         self._gossiped = own.choose_parents
         own.choose_parents = self._parents
 
@@ -58,11 +59,6 @@ class Voting:
         self._seat()
         header = candidate.header
         self.agreement.heard(header, self._prev(header), candidate.signature, now_ms)
-
-    def keep_signature(self, key: VertexKey, id: VertexId, signature: bytes) -> None:
-        """A signature over a vertex that is in the log without one: into the log, and perhaps into a certificate."""
-        self._own.keep_signature(key, id, signature)
-        self.agreement.signed(id, signature)
 
     def _prev(self, header: Header) -> VertexKey | None:
         branch = self._graph.branch(header.author, header.incarnation)

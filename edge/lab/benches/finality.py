@@ -42,6 +42,7 @@ def measure(args: Namespace) -> dict[str, Any]:
         rule = Committee(council.size, (council.size - 1) // 3)
         figures: dict[str, Any] = {"committee": council.size, "liars": rule.liars, "quorum": rule.quorum}
         figures["alone"] = council.decide("alone", args.decisions, 1)
+        figures["certificate_bytes"] = council.certificate_bytes("bench/alone-0")
         if council.size > 1:
             figures["contended"] = council.decide("contended", args.decisions, 2)
         figures["idle"] = council.idle(5.0)
@@ -133,6 +134,10 @@ class _Council:
         if len(values) != 1:
             raise SynedgeError(f"{key}: members hold different values as final: {sorted(values)}")
         return found
+
+    def certificate_bytes(self, key: str) -> int:
+        answer = ask(_socket(self._devices[0]), "certificate", scope="site", key=key)
+        return len(bytes.fromhex(answer["certificate"]))
 
     def idle(self, seconds: float) -> dict[str, Any]:
         """With nothing to decide: what the members say of it."""

@@ -5,7 +5,7 @@ import pytest
 from edge.consensus.certificate import Certificate, decode_certificate, judge
 from edge.consensus.committee import seats_of
 from edge.consensus.question import final_id, value_digest
-from edge.dag.records import CERTIFICATE
+from edge.dag.records import CERTIFICATE, SIGNATURE
 from edge.effects import Decided
 from edge.wire.frame import Channel
 from edge.wire.items import Question
@@ -128,6 +128,20 @@ def test_votes_of_before_a_restart_bind() -> None:
     assert len(set(values(world))) == 1 and None not in values(world)
     for machine in world.up():
         assert "vote-order" not in machine.node.voting.agreement.refused
+
+
+def test_a_vote_that_a_crash_left_unsigned_counts_once_it_is_signed_again() -> None:
+    """The log loses every signature that lay beside its vertex, and the certificate."""
+    world = site()
+    propose(world.machines["a"], "model", b"one")
+    world.run(2)
+    b = world.machines["b"]
+    b.kill()
+    b.log = [record for record in b.log if record.type not in (SIGNATURE, CERTIFICATE)]
+    world.machines["c"].kill()
+    world.machines["d"].kill()
+    world.boot("b", link=False)
+    assert values(world) == [b"one"] * 2
 
 
 def test_who_may_not_propose_is_told_and_refused_by_others() -> None:
