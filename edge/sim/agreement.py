@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from edge.sim.machine import Machine
 
 KEYS = ("model", "config/night", "lease/door")
-EVERY_MS = 6_000.0
+EVERY_MS = 10_000.0
 """Between two questions of a world, on average."""
 CONTENDED_SHARE = 0.4
 """Of them asked by two members at once."""

@@ -8,7 +8,7 @@ from edge.consensus.past import Ballots
 from tests.agreement.council import Council
 from tests.agreement.liar import Babbler, Echo, Turncoat
 
-SEEDS = int(os.environ.get("SYNEDGE_AGREEMENT_SEEDS", "25"))
+SEEDS = int(os.environ.get("SYNEDGE_AGREEMENT_SEEDS", "15"))
 LIE_MS = 3_000.0
 LONG_MS = 120_000.0
 SHAPES = [(1, 0, 0), (3, 0, 0), (4, 1, 1), (7, 2, 2), (8, 1, 1)]
