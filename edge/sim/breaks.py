@@ -124,6 +124,29 @@ def _rescue(machine: Machine) -> None:
     _set(machine.node._rescue, "_record_again", lambda *args: None)
 
 
+def _quorum(machine: Machine) -> None:
+    agreement = machine.node.voting.agreement
+    begin = agreement._open
+
+    def open_(*args: Any) -> Any:
+        opened = begin(*args)
+        if opened is not None:
+            opened.contest.ballots.quorum = 1
+        return opened
+
+    _set(agreement, "_open", open_)
+
+
+def _votes(machine: Machine) -> None:
+    """After a start nothing is known of what the log says that we voted."""
+    agreement = machine.node.voting.agreement
+    agreement._head = None
+    for opened in agreement._sets.values():
+        lines = opened.contest.past._lines
+        for line in [line for line in lines if line[0] == machine.index]:
+            del lines[line]
+
+
 def _set(thing: object, name: str, value: object) -> None:
     setattr(thing, name, value)
 
@@ -143,6 +166,8 @@ BREAKS = {
     "mend": Break("what the log has lost is fetched again", "rot", ("unconverged",), _mend),
     "anew": Break("our line goes on below a hole that nobody can fill", "rot", ("unconverged",), _anew),
     "rescue": Break("what hangs above a hole is recorded once more", "rot", ("lost-readable",), _rescue),
+    "quorum": Break("q members decide", "crashes", ("disagreement", "certificate"), _quorum),
+    "votes": Break("votes of before a crash bind", "crashes", ("voted-twice", "unconverged"), _votes),
     "trim": Break("only what a gateway has is dropped", "trim", ("dropped-early",), _trim),
 }
 """By the name that `--break` takes."""
