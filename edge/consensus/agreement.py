@@ -162,10 +162,20 @@ class Agreement:
             return "proposal-unauthorised"
         return ""
 
-    def _open(self, conflict: bytes, question: Question, seats: Seats, author: int) -> _Set | None:
+    def has_room(self, question: Question, author: int) -> str:
+        """Why a proposal by this member would find no room; empty if it does."""
+        open_ = self._sets.get(conflict_of(self._site, question))
+        if open_ is None:
+            return "" if self._may_open(author) else "sets-many"
+        return "" if open_.contest.has_room(author) else "proposals-many"
+
+    def _may_open(self, author: int) -> bool:
         # What a quorum has decided was no one author's doing; it may only wait here for a signature.
         openers = [open_.opener for open_ in self._sets.values() if open_.contest.decided is None]
-        if len(openers) >= OPEN_SETS_MAX or openers.count(author) >= OPEN_SETS_PER_AUTHOR_MAX:
+        return len(openers) < OPEN_SETS_MAX and openers.count(author) < OPEN_SETS_PER_AUTHOR_MAX
+
+    def _open(self, conflict: bytes, question: Question, seats: Seats, author: int) -> _Set | None:
+        if not self._may_open(author):
             return None
         is_ours = self._index in seats.members
         course = Course(seats.members.index(self._index), self._timeout_ms) if is_ours else None
@@ -184,11 +194,11 @@ class Agreement:
             if header.author not in open_.contest.seats.members:
                 continue
             for statement, reason in open_.contest.heard(header.key, before, parents, votes.get(conflict, ()), side):
-                if statement is None:
+                if reason:
                     self._refuse(reason)
-                    continue
-                self.votes_counted += 1
-                if statement.phase != PRECOMMIT or statement.value is None:
+                else:
+                    self.votes_counted += 1
+                if statement is None or statement.phase != PRECOMMIT or statement.value is None:
                     continue
                 if signature is not None:
                     open_.contest.show(statement, Shown((header.raw,), signature))

@@ -47,16 +47,22 @@ class Contest:
         self.known = 0
         """All that was counted, a bit each."""
         self.decided: tuple[int, bytes] | None = None
-        """(ballot, digest of the value), once q precommits were counted."""
+        """(ballot, digest of the value), once q members were heard to precommit it."""
+        self._precommits: dict[tuple[int, bytes], dict[int, None]] = {}
+        """Who did, by ballot and value."""
         self.shown: dict[Statement, Shown] = {}
         """Where each precommit for a value stands: what a certificate is made of."""
+
+    def has_room(self, proposer: int) -> bool:
+        """Whether another value by this member would be taken."""
+        theirs = sum(proposed.proposer == proposer for proposed in self.proposed.values())
+        return theirs < PROPOSALS_PER_AUTHOR_MAX
 
     def propose(self, vertex: Name, value: bytes, proposer: int, now_ms: float) -> str:
         """Take a proposal that stands in this vertex; or why not. Tell of it before the votes of its vertex."""
         digest = value_digest(value)
         if digest not in self.proposed:
-            theirs = sum(proposed.proposer == proposer for proposed in self.proposed.values())
-            if theirs >= PROPOSALS_PER_AUTHOR_MAX:
+            if not self.has_room(proposer):
                 return "proposals-many"
             self.proposed[digest] = Proposed(value, proposer, now_ms)
         self.proposals[vertex] = self.proposals.get(vertex, 0) | self.ballots.propose(digest)
@@ -70,7 +76,10 @@ class Contest:
         votes: Iterable[Vote],
         side: VertexId | None = None,
     ) -> list[tuple[Statement | None, str]]:
-        """A member's vertex, on a side if its id is given: what it says, with the reason where that does not count."""
+        """A member's vertex, on a side if its id is given: what it says, with the reason where that does not count.
+
+        A precommit that its past does not justify is told with a reason, too: a certificate may have it.
+        """
         before = self._mark(prev) if prev is not None else NOTHING
         seen = before.votes | self.proposals.get(side or key, 0)
         for parent in parents:
@@ -111,15 +120,21 @@ class Contest:
             if not self.ballots.unlocks(mark.votes, lock, vote.value, vote.ballot):
                 return mark, (None, "vote-against-lock")
         elif vote.value is not None:
+            self._precommitted(member, vote.ballot, vote.value)
             if self.ballots.count(mark.votes, vote.ballot, PREVOTE, vote.value) < self.ballots.quorum:
-                return mark, (None, "vote-unjustified")
+                return mark, (statement, "vote-unjustified")
             lock = Lock(vote.ballot, vote.value)
         bit = self.ballots.bit(statement)
         self.known |= bit
-        if vote.phase == PRECOMMIT and self.decided is None:
-            value = self.ballots.quorum_for(self.known, vote.ballot, PRECOMMIT)
-            self.decided = (vote.ballot, value) if value is not None else None
         return mark._replace(votes=mark.votes | bit, lock=lock), (statement, "")
+
+    def _precommitted(self, member: int, ballot: int, value: bytes) -> None:
+        """q of these are a certificate, whatever is known of what they saw: of q members q - r are honest, and saw
+        enough. So a liar whose votes reach some of us alone cannot keep the others from what is decided."""
+        members = self._precommits.setdefault((ballot, value), {})
+        members[member] = None
+        if self.decided is None and len(members) >= self.ballots.quorum:
+            self.decided = (ballot, value)
 
     def show(self, statement: Statement, shown: Shown) -> None:
         """A precommit for a value stands here; the shortest signed place is kept."""

@@ -128,7 +128,7 @@ class Voting:
         if not self._own.has_room:
             return Refusal("own-line-full")
         proposal = Proposal(question, value)
-        fault = self.agreement.fault(proposal, self._index)
+        fault = self.agreement.fault(proposal, self._index) or self.agreement.has_room(question, self._index)
         if fault:
             return Refusal(fault, f"{scope} {key}")
         self._own.draft(epoch, now, items=(proposal,))

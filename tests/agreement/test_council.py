@@ -4,8 +4,12 @@ import os
 
 import pytest
 
+from edge.consensus.contest import Contest
 from edge.consensus.past import Ballots
-from tests.agreement.council import Council
+from edge.consensus.question import value_digest
+from edge.ids import VertexKey
+from edge.wire.items import PRECOMMIT, Vote
+from tests.agreement.council import SITE, Council, question
 from tests.agreement.liar import Babbler, Echo, Turncoat
 
 SEEDS = int(os.environ.get("SYNEDGE_AGREEMENT_SEEDS", "15"))
@@ -83,3 +87,17 @@ def test_values_of_a_register_follow_one_another() -> None:
         council.members[version % 4].proposing("model", b"%d" % version)()
         council.run(LONG_MS, ("model", version))
         assert council.decided("model", version) == dict.fromkeys(range(4), b"%d" % version)
+
+
+def test_a_precommit_counts_for_a_certificate_whatever_its_past() -> None:
+    """Of q members who precommit a value at least q - r are honest, and saw its quorum (0029)."""
+    council = Council(4, 1, seed=0)
+    contest = Contest(SITE, question("model"), council.seats)
+    vote = Vote(contest.conflict, 0, PRECOMMIT, value_digest(b"a"))
+    proposal = VertexKey(3, 1, 1)
+    contest.propose(proposal, b"a", 3, 0.0)
+    for author in range(3):
+        assert contest.decided is None
+        told = contest.heard(VertexKey(author, 1, 1), None, [proposal], [vote])
+        assert [reason for _, reason in told] == ["vote-unjustified"]
+    assert contest.decided == (0, value_digest(b"a"))
