@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from edge.consensus.shown import question_row, value_row
+from edge.limits import VALUE_BYTES_MAX
 from edge.shell.loop import now
 from edge.wire.items import is_register_key, is_scope
 from edge.wire.refusal import Refusal
@@ -40,6 +41,8 @@ def propose(agent: Agent, asked: Mapping[str, Any]) -> dict[str, Any]:
         raw = bytes.fromhex(value if isinstance(value, str) else "?")
     except ValueError:
         raise ValueError("value_hex: allowed: bytes in hex") from None
+    if len(raw) > VALUE_BYTES_MAX:
+        raise ValueError(f"value_hex: {len(raw)} bytes; allowed: {VALUE_BYTES_MAX}")
     if not (is_scope(scope) and is_register_key(key)):
         raise ValueError(f"{scope!r} {key!r}: a scope is like a node's name, a key such names joined by /")
     answer, effects = agent.node.propose(scope, key, raw, now())

@@ -10,14 +10,13 @@ from edge.consensus.certificate import Certificate, decode_certificate, judge
 from edge.consensus.committee import seats_of
 from edge.consensus.shown import certificate_row
 from edge.errors import DataError, UsageError
+from edge.identity import AUTHORITY_BYTES_MAX
 from edge.limits import CERTIFICATE_BYTES_MAX, ROSTER_BYTES_MAX
 from edge.shell.control import ask
 from edge.shell.files import read_bounded, write_atomically
 from edge.wire.refusal import Refusal
 from edge.wire.roster import Roster, open_roster
 from edge.wire.voters import SITE_SCOPE
-
-KEY_BYTES_MAX = 8192
 
 
 def arguments(parser: ArgumentParser) -> None:
@@ -69,7 +68,7 @@ def _show(args: Namespace, out: Output) -> int:
 
 def _verify(args: Namespace, out: Output) -> int:
     authority = args.authority or args.roster.parent / "authority.pub"
-    roster = open_roster(_read(args.roster, ROSTER_BYTES_MAX), _read(authority, KEY_BYTES_MAX))
+    roster = open_roster(_read(args.roster, ROSTER_BYTES_MAX), _read(authority, AUTHORITY_BYTES_MAX))
     if isinstance(roster, Refusal):
         raise DataError(f"{args.roster}: refused by the key of {authority}, {roster}")
     certificate = decode_certificate(_read(args.file, CERTIFICATE_BYTES_MAX + 1))

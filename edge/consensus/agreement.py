@@ -13,11 +13,12 @@ from typing import NamedTuple
 from edge.consensus.arrivals import Arrivals, Heard
 from edge.consensus.certificate import certify
 from edge.consensus.committee import Seats
-from edge.consensus.contest import Contest, Name, Shown
+from edge.consensus.contest import Contest
 from edge.consensus.course import Course
 from edge.consensus.past import NOTHING, Statement
 from edge.consensus.question import conflict_of, final_id, value_digest
 from edge.consensus.registers import Final, Registers
+from edge.dag.evidence import Side
 from edge.dag.graph import Graph
 from edge.ids import Parent, VertexKey
 from edge.limits import OPEN_SETS_MAX, OPEN_SETS_PER_AUTHOR_MAX, VOTE_CHAIN_MAX, VOTES_PER_VERTEX_MAX
@@ -68,8 +69,7 @@ class Agreement:
         self._is_trusted: frozenset[int] = frozenset()
         self._members: frozenset[int] = frozenset()
         self._sets: dict[bytes, _Set] = {}
-        self._sides: dict[bytes, None] = {}
-        self._arrivals = Arrivals(graph, quarantined, self._sides)
+        self._arrivals = Arrivals(graph, quarantined)
         self._chains: list[_Chain] = []
         self._head: VertexKey | None = None
         """Our newest vertex, durable or not."""
@@ -98,32 +98,35 @@ class Agreement:
 
     # ---- what is heard
 
-    def heard(
-        self, header: Header, prev: VertexKey | None, signature: bytes | None, now_ms: float, *, is_side: bool = False
-    ) -> None:
-        """A vertex is in the graph, drafted by us, or proven to lie beside a line that is held (`is_side`).
+    def concerns(self, header: Header) -> bool:
+        """Whether there is more in a vertex than that it came: most are of devices, and say nothing to us."""
+        if header.items or header.author in self._members:
+            return True
+        self._arrivals.passed(header)
+        return False
+
+    def heard(self, header: Header, prev: VertexKey | None, signature: bytes | None, now_ms: float) -> None:
+        """A vertex that concerns us is in the graph, or drafted by us.
 
         A start may read vertices from a damaged log whose past comes only later, from peers: what they say is
         judged then, since a vote without its past would be another one.
         """
-        for one in self._arrivals.take(Heard(header, prev, signature, is_side), self._members):
+        for one in self._arrivals.take(Heard(header, prev, signature), self._members):
             self._take(one, now_ms)
 
     def _take(self, heard: Heard, now_ms: float) -> None:
-        header, prev, signature, is_side = heard
+        header, prev, signature = heard
         for item in header.items:
             if isinstance(item, Proposal):
-                self._proposed(item, header, is_side, now_ms)
+                self._proposed(item, header, now_ms)
         self._cover(header, signature)
         if header.author not in self._members:
             return
-        if is_side:
-            self._sides[header.id] = None
-        elif header.author == self._index:
+        if header.author == self._index:
             self._head = header.key
         else:
             self._note(header)
-        self._votes(header, prev, signature, is_side)
+        self._votes(header, prev, signature)
         self._look()
 
     def _note(self, header: Header) -> None:
@@ -131,7 +134,7 @@ class Agreement:
         if header.author != self._index:
             self._fresh[header.key[:2]] = (Parent(*header.key, header.id), header.hlc)
 
-    def _proposed(self, proposal: Proposal, header: Header, is_side: bool, now_ms: float) -> None:
+    def _proposed(self, proposal: Proposal, header: Header, now_ms: float) -> None:
         question = proposal.question
         if self.registers.is_past(question):
             return None
@@ -145,11 +148,10 @@ class Agreement:
             open_ = self._open(conflict, question, seats, header.author)
         if open_ is None:
             return self._refuse("sets-many")
-        fault = open_.contest.propose(header.id if is_side else header.key, proposal.value, header.author, now_ms)
+        fault = open_.contest.propose(header.key, proposal.value, header.author, now_ms)
         if fault:
             return self._refuse(fault)
-        if not is_side:
-            self._note(header)
+        self._note(header)
         return None
 
     def fault(self, proposal: Proposal, author: int) -> str:
@@ -182,18 +184,16 @@ class Agreement:
         self._sets[conflict] = _Set(Contest(self._site, question, seats), author, course)
         return self._sets[conflict]
 
-    def _votes(self, header: Header, prev: VertexKey | None, signature: bytes | None, is_side: bool) -> None:
+    def _votes(self, header: Header, prev: VertexKey | None, signature: bytes | None) -> None:
         votes: dict[bytes, list[Vote]] = {}
         for item in header.items:
             if isinstance(item, Vote):
                 votes.setdefault(item.conflict, []).append(item)
-        parents = [name for parent in header.parents if (name := self._name(parent)) is not None]
-        before: Name | None = header.prev if header.prev in self._sides else prev
-        side = header.id if is_side else None
+        parents = self._held(header.parents)
         for conflict, open_ in self._sets.items():
             if header.author not in open_.contest.seats.members:
                 continue
-            for statement, reason in open_.contest.heard(header.key, before, parents, votes.get(conflict, ()), side):
+            for statement, reason in open_.contest.heard(header.key, prev, parents, votes.get(conflict, ())):
                 if reason:
                     self._refuse(reason)
                 else:
@@ -201,15 +201,13 @@ class Agreement:
                 if statement is None or statement.phase != PRECOMMIT or statement.value is None:
                     continue
                 if signature is not None:
-                    open_.contest.show(statement, Shown((header.raw,), signature))
+                    open_.contest.show(statement, Side((header.raw,), signature))
                 else:
                     self._chains.append(_Chain(open_.contest, statement, header.key, (header.raw,), (header.id,)))
 
-    def _name(self, parent: Parent) -> Name | None:
-        """How a contest knows a parent; None if it is neither held nor on a side that we were told of."""
-        if parent.id in self._sides:
-            return parent.id
-        return parent.key if self._graph.holds(parent.key, parent.id) else None
+    def _held(self, parents: Iterable[Parent]) -> list[VertexKey]:
+        """Of these, what the graph has: of who has forked it has one side, and what the other says is not counted."""
+        return [parent.key for parent in parents if self._graph.holds(parent.key, parent.id)]
 
     def _cover(self, header: Header, signature: bytes | None) -> None:
         """A signature covers all below it on its chain that has none of its own."""
@@ -230,7 +228,7 @@ class Agreement:
         for chain in chains:
             if id in chain.ids:
                 length = chain.ids.index(id) + 1
-                chain.contest.show(chain.statement, Shown(chain.headers[:length], signature))
+                chain.contest.show(chain.statement, Side(chain.headers[:length], signature))
             else:
                 self._chains.append(chain)
 
@@ -310,13 +308,18 @@ class Agreement:
             if self._fresh.get(parent.key[:2], (None,))[0] == parent:
                 del self._fresh[parent.key[:2]]
 
+    @property
+    def has_open(self) -> bool:
+        """Whether there is anything to vote on, or to follow."""
+        return bool(self._sets)
+
     def due(self, parents: list[Parent], now_ms: float) -> list[Vote]:
         """Votes to cast now, all in one vertex that names these parents; tell of it by `heard` before asking again."""
         for one in self._arrivals.released(self._members):
             self._take(one, now_ms)
         if self.abstains or self._arrivals.waits(self._index):
             return []  # what we may have said, we do not know
-        names = [name for parent in parents if (name := self._name(parent)) is not None]
+        names = self._held(parents)
         votes: list[Vote] = []
         for open_ in self._sets.values():
             if len(votes) >= VOTES_PER_VERTEX_MAX:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from edge.dag.graph import Graph
 from edge.dag.pending import Missing
-from edge.ids import VertexId, VertexKey
+from edge.ids import VertexKey
 from edge.wire.vertex import Header
 
 
@@ -18,17 +18,15 @@ class Heard(NamedTuple):
     header: Header
     prev: VertexKey | None
     signature: bytes | None
-    is_side: bool
 
 
 class Arrivals:
     """Live vertices come in order, since admission waits for their past. A start takes what the log has, and what lies
     below comes later, from peers: until then the vertex waits here, however many are above it."""
 
-    def __init__(self, graph: Graph, quarantined: Mapping[int, None], sides: Container[VertexId]) -> None:
+    def __init__(self, graph: Graph, quarantined: Mapping[int, None]) -> None:
         self._graph = graph
         self._quarantined = quarantined
-        self._sides = sides
         self._waiting: dict[Missing, list[Heard]] = {}
         self._told: dict[tuple[int, int], int] = {}
         """By line, the highest seq that was passed on."""
@@ -40,6 +38,10 @@ class Arrivals:
         """Whether something of this author does."""
         return any(one.header.author == author for waiting in self._waiting.values() for one in waiting)
 
+    def passed(self, header: Header) -> None:
+        """A vertex that nobody has to wait for in any order."""
+        self._told[header.author, header.incarnation] = header.seq
+
     def take(self, heard: Heard, members: Container[int]) -> Iterator[Heard]:
         """What is to be judged now: this, if its past was, and what waited for it. Each is judged before the next."""
         arrived = deque([heard])
@@ -49,8 +51,7 @@ class Arrivals:
             if missing is not None:
                 self._waiting.setdefault(missing, []).append(one)
                 continue
-            if not one.is_side:
-                self._told[one.header.key[:2]] = one.header.seq
+            self.passed(one.header)
             yield one
             arrived.extend(self._waiting.pop(Missing(one.header.author, one.header.seq, one.header.id), ()))
 
@@ -63,12 +64,12 @@ class Arrivals:
     def _missing(self, heard: Heard, members: Container[int]) -> Missing | None:
         """What must be judged before this member's vertex; None if nothing is missing that can still come."""
         header = heard.header
-        if header.author not in members or heard.is_side:
+        if header.author not in members:
             return None
         if heard.prev is not None and header.prev is not None and not self._was_told(heard.prev):
             return Missing(header.author, header.seq - 1, header.prev)
         for parent in header.parents:
-            if parent.author not in members or parent.author in self._quarantined or parent.id in self._sides:
+            if parent.author not in members or parent.author in self._quarantined:
                 continue
             is_held = self._graph.holds(parent.key, parent.id) or self._graph.is_below(parent.key)
             if not is_held or not self._was_told(parent.key):

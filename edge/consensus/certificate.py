@@ -11,14 +11,13 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from edge.consensus.committee import Seats
-from edge.consensus.contest import Contest, Shown
+from edge.consensus.contest import Contest
 from edge.consensus.question import conflict_of, value_digest
-from edge.dag.evidence import chained
+from edge.dag.evidence import Side, attributed, chained, decode_side
 from edge.limits import (
     BALLOT_MAX,
     CERTIFICATE_BYTES_MAX,
     COMMITTEE_MAX,
-    SIGNATURE_BYTES_MAX,
     VALUE_BYTES_MAX,
     VOTE_CHAIN_MAX,
 )
@@ -26,7 +25,6 @@ from edge.wire.cbor import Malformed, decode, encode
 from edge.wire.items import PRECOMMIT, Question, Vote, is_question
 from edge.wire.refusal import Refusal
 from edge.wire.roster import Roster
-from edge.wire.suite import PURPOSE_VERTEX, sig_structure, verify
 
 FORMAT = 1
 
@@ -38,7 +36,7 @@ class Certificate(NamedTuple):
     question: Question
     value: bytes
     ballot: int
-    votes: tuple[Shown, ...]
+    votes: tuple[Side, ...]
     raw: bytes
 
 
@@ -71,20 +69,13 @@ def decode_certificate(raw: bytes) -> Certificate | Refusal:
         return Refusal("certificate-shape")
     if not 1 <= len(votes) <= COMMITTEE_MAX:
         return Refusal("certificate-shape", f"{len(votes)} votes")
-    shown: list[Shown] = []
+    shown: list[Side] = []
     for vote in votes:
-        match vote:
-            case [list() as headers, bytes() as signature] if _are_headers(headers):
-                if not 1 <= len(signature) <= SIGNATURE_BYTES_MAX:
-                    return Refusal("signature-size", str(len(signature)))
-                shown.append(Shown(tuple(headers), signature))
-            case _:
-                return Refusal("certificate-shape", "vote")
+        side = decode_side(vote, VOTE_CHAIN_MAX)
+        if not isinstance(side, Side):
+            return side or Refusal("certificate-shape", "vote")
+        shown.append(side)
     return Certificate(site, question, value, ballot, tuple(shown), raw)
-
-
-def _are_headers(values: list[object]) -> bool:
-    return 1 <= len(values) <= VOTE_CHAIN_MAX and all(type(value) is bytes for value in values)
 
 
 def judge(certificate: Certificate, roster: Roster, seats: Seats) -> Refusal | None:
@@ -99,10 +90,13 @@ def judge(certificate: Certificate, roster: Roster, seats: Seats) -> Refusal | N
     conflict = conflict_of(certificate.site, question)
     wanted = Vote(conflict, certificate.ballot, PRECOMMIT, value_digest(certificate.value))
     last = -1
-    for shown in certificate.votes:
-        author = _voter(shown, wanted, roster)
-        if isinstance(author, Refusal):
-            return author
+    for side in certificate.votes:
+        headers = attributed(side, roster)
+        if isinstance(headers, Refusal):
+            return headers
+        author = headers[0].author
+        if wanted not in headers[0].items:
+            return Refusal("vote-other", str(tuple(headers[0].key)))
         if author not in seats.members:
             return Refusal("vote-stranger", str(author))
         if author <= last:
@@ -111,28 +105,7 @@ def judge(certificate: Certificate, roster: Roster, seats: Seats) -> Refusal | N
     return None
 
 
-def _voter(shown: Shown, wanted: Vote, roster: Roster) -> int | Refusal:
-    """Who says so, by a valid signature."""
-    headers = chained(shown.headers)
-    if isinstance(headers, Refusal):
-        return headers
-    first, top = headers[0], headers[-1]
-    member = roster.member(first.author)
-    if member is None:
-        return Refusal("author-unknown", str(first.author))
-    if any(header.site != roster.site for header in headers):
-        return Refusal("site-other", str(tuple(first.key)))
-    if wanted not in first.items:
-        return Refusal("vote-other", str(tuple(first.key)))
-    if top.suite != member.suite or top.suite not in roster.suites_allowed:
-        return Refusal("suite-not-allowed", str(top.suite))
-    message = sig_structure(top.suite, PURPOSE_VERTEX, top.raw)
-    if not verify(top.suite, member.public_key, message, shown.signature):
-        return Refusal("signature-bad", str(tuple(top.key)))
-    return first.author
-
-
-def voters(votes: Sequence[Shown]) -> list[int]:
+def voters(votes: Sequence[Side]) -> list[int]:
     """The authors of these votes."""
-    found = (chained(shown.headers[:1]) for shown in votes)
+    found = (chained(side.headers[:1]) for side in votes)
     return [headers[0].author for headers in found if not isinstance(headers, Refusal)]

@@ -8,12 +8,10 @@ from typing import NamedTuple
 from edge.consensus.committee import Seats
 from edge.consensus.past import NOTHING, Ballots, Lock, Mark, Past, Statement
 from edge.consensus.question import conflict_of, value_digest
-from edge.ids import VertexId, VertexKey
+from edge.dag.evidence import Side
+from edge.ids import VertexKey
 from edge.limits import PROPOSALS_PER_AUTHOR_MAX
 from edge.wire.items import PRECOMMIT, PREVOTE, Question, Vote
-
-Name = VertexKey | VertexId
-"""Of a vertex that the graph holds its key; of one on a side, beside a line that is held, its id."""
 
 
 class Proposed(NamedTuple):
@@ -22,13 +20,6 @@ class Proposed(NamedTuple):
     value: bytes
     proposer: int
     since_ms: float
-
-
-class Shown(NamedTuple):
-    """The headers from a precommit up to the first signed one above it, oldest first."""
-
-    headers: tuple[bytes, ...]
-    signature: bytes
 
 
 class Contest:
@@ -42,15 +33,13 @@ class Contest:
         self.past = Past()
         self.proposed: dict[bytes, Proposed] = {}
         """By digest, in the order they came."""
-        self.proposals: dict[Name, int] = {}
+        self.proposals: dict[VertexKey, int] = {}
         """Vertices with a proposal, and the bits of these."""
-        self.known = 0
-        """All that was counted, a bit each."""
         self.decided: tuple[int, bytes] | None = None
         """(ballot, digest of the value), once q members were heard to precommit it."""
         self._precommits: dict[tuple[int, bytes], dict[int, None]] = {}
         """Who did, by ballot and value."""
-        self.shown: dict[Statement, Shown] = {}
+        self.shown: dict[Statement, Side] = {}
         """Where each precommit for a value stands: what a certificate is made of."""
 
     def has_room(self, proposer: int) -> bool:
@@ -58,7 +47,7 @@ class Contest:
         theirs = sum(proposed.proposer == proposer for proposed in self.proposed.values())
         return theirs < PROPOSALS_PER_AUTHOR_MAX
 
-    def propose(self, vertex: Name, value: bytes, proposer: int, now_ms: float) -> str:
+    def propose(self, vertex: VertexKey, value: bytes, proposer: int, now_ms: float) -> str:
         """Take a proposal that stands in this vertex; or why not. Tell of it before the votes of its vertex."""
         digest = value_digest(value)
         if digest not in self.proposed:
@@ -69,19 +58,14 @@ class Contest:
         return ""
 
     def heard(
-        self,
-        key: VertexKey,
-        prev: Name | None,
-        parents: Iterable[Name],
-        votes: Iterable[Vote],
-        side: VertexId | None = None,
+        self, key: VertexKey, prev: VertexKey | None, parents: Iterable[VertexKey], votes: Iterable[Vote]
     ) -> list[tuple[Statement | None, str]]:
-        """A member's vertex, on a side if its id is given: what it says, with the reason where that does not count.
+        """A member's vertex: what it says, with the reason where that does not count.
 
         A precommit that its past does not justify is told with a reason, too: a certificate may have it.
         """
-        before = self._mark(prev) if prev is not None else NOTHING
-        seen = before.votes | self.proposals.get(side or key, 0)
+        before = self.past.mark(prev) if prev is not None else NOTHING
+        seen = before.votes | self.proposals.get(key, 0)
         for parent in parents:
             seen |= self.view(parent)
         mark = before._replace(votes=seen) if seen != before.votes else before
@@ -89,20 +73,12 @@ class Contest:
         for vote in votes:
             mark, one = self._count(mark, self.seats.members.index(key.author), vote)
             said.append(one)
-        if side is not None:
-            self.past.put_side(side, mark)
-        else:
-            self.past.put(key, mark)
+        self.past.put(key, mark)
         return said
 
-    def view(self, vertex: Name) -> int:
+    def view(self, vertex: VertexKey) -> int:
         """What a vertex that names this one sees by it."""
-        return self._mark(vertex).votes | self.proposals.get(vertex, 0)
-
-    def _mark(self, vertex: Name) -> Mark:
-        if isinstance(vertex, VertexKey):
-            return self.past.mark(vertex)
-        return self.past.side(vertex) or NOTHING
+        return self.past.mark(vertex).votes | self.proposals.get(vertex, 0)
 
     def _count(self, mark: Mark, member: int, vote: Vote) -> tuple[Mark, tuple[Statement | None, str]]:
         """The mark with this vote, and whether it counts: 0029, *What others accept*."""
@@ -125,7 +101,6 @@ class Contest:
                 return mark, (statement, "vote-unjustified")
             lock = Lock(vote.ballot, vote.value)
         bit = self.ballots.bit(statement)
-        self.known |= bit
         return mark._replace(votes=mark.votes | bit, lock=lock), (statement, "")
 
     def _precommitted(self, member: int, ballot: int, value: bytes) -> None:
@@ -136,13 +111,13 @@ class Contest:
         if self.decided is None and len(members) >= self.ballots.quorum:
             self.decided = (ballot, value)
 
-    def show(self, statement: Statement, shown: Shown) -> None:
+    def show(self, statement: Statement, shown: Side) -> None:
         """A precommit for a value stands here; the shortest signed place is kept."""
         held = self.shown.get(statement)
         if held is None or len(shown.headers) < len(held.headers):
             self.shown[statement] = shown
 
-    def certifying(self) -> list[Shown] | None:
+    def certifying(self) -> list[Side] | None:
         """q signed precommits for what was decided, by member ascending; None while there are not so many."""
         if self.decided is None:
             return None

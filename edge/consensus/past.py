@@ -10,7 +10,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from typing import NamedTuple
 
-from edge.ids import VertexId, VertexKey
+from edge.ids import VertexKey
 from edge.wire.items import PRECOMMIT, PREVOTE
 
 PROPOSED = -1
@@ -39,21 +39,15 @@ NOTHING = Mark()
 
 
 class Past:
-    """Marks by vertex. A line is (author, incarnation); `side` vertices are of lines beside the one that is held."""
+    """Marks by vertex of the graph. A line is (author, incarnation)."""
 
     def __init__(self) -> None:
         self._lines: dict[tuple[int, int], tuple[list[int], list[Mark]]] = {}
-        self._sides: dict[VertexId, Mark] = {}
 
     def mark(self, key: VertexKey) -> Mark:
-        """Of a vertex that the graph holds."""
         seqs, marks = self._lines.get(key[:2], ((), ()))
         at = bisect_right(seqs, key.seq)
         return marks[at - 1] if at else NOTHING
-
-    def side(self, id: VertexId) -> Mark | None:
-        """Of a vertex beside the held line; None if nobody told of it."""
-        return self._sides.get(id)
 
     def put(self, key: VertexKey, mark: Mark) -> None:
         """Told in the order of a line; from a vertex that is told again, the line is told anew."""
@@ -65,9 +59,6 @@ class Past:
         if not marks or marks[-1] != mark:
             seqs.append(key.seq)
             marks.append(mark)
-
-    def put_side(self, id: VertexId, mark: Mark) -> None:
-        self._sides[id] = mark
 
 
 class Statement(NamedTuple):

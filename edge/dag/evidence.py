@@ -9,7 +9,7 @@ life begins; the first side begins with a vertex of that incarnation and a lower
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from edge.ids import VertexKey
 from edge.limits import EVIDENCE_BYTES_MAX, SIGNATURE_BYTES_MAX
@@ -21,7 +21,8 @@ from edge.wire.vertex import Header, decode_header
 
 
 class Side(NamedTuple):
-    """One of the two: its header, those above it on its chain up to the first signed one, and that signature."""
+    """A header, those above it on its chain up to the first signed one, and that signature: what shows that its author
+    signed it."""
 
     headers: tuple[bytes, ...]
     signature: bytes
@@ -53,6 +54,38 @@ def chained(raws: Iterable[bytes]) -> tuple[Header, ...] | Refusal:
     return tuple(headers)
 
 
+def decode_side(value: Any, headers_max: int) -> Side | Refusal | None:
+    """The side that a decoded array stands for; None if it has another shape, or more headers."""
+    match value:
+        case [list() as raws, bytes() as signature] if 1 <= len(raws) <= headers_max:
+            if not all(type(raw) is bytes for raw in raws):
+                return None
+        case _:
+            return None
+    if not 1 <= len(signature) <= SIGNATURE_BYTES_MAX:
+        return Refusal("signature-size", str(len(signature)))
+    return Side(tuple(raws), signature)
+
+
+def attributed(side: Side, roster: Roster) -> tuple[Header, ...] | Refusal:
+    """The headers of a side, if they are one chain and a member of this roster has signed the last."""
+    headers = chained(side.headers)
+    if isinstance(headers, Refusal):
+        return headers
+    last = headers[-1]
+    member = roster.member(last.author)
+    if member is None:
+        return Refusal("author-unknown", str(last.author))
+    if any(header.site != roster.site for header in headers):
+        return Refusal("site-other", str(tuple(last.key)))
+    if last.suite != member.suite or last.suite not in roster.suites_allowed:
+        return Refusal("suite-not-allowed", str(last.suite))
+    message = sig_structure(last.suite, PURPOSE_VERTEX, last.raw)
+    if not verify(last.suite, member.public_key, message, side.signature):
+        return Refusal("signature-bad", str(tuple(last.key)))
+    return headers
+
+
 def make_evidence(one: Side, other: Side) -> bytes | Refusal:
     """What is written down; refused if the two prove nothing, or are too long to be kept."""
     refusal = Refusal("evidence-shape")
@@ -78,17 +111,14 @@ def decode_evidence(raw: bytes) -> Evidence | Refusal:
     chains: list[tuple[Header, ...]] = []
     sides: list[Side] = []
     for value in fields:
-        match value:
-            case [list() as raws, bytes() as signature] if raws and all(type(header) is bytes for header in raws):
-                headers = chained(raws)
-            case _:
-                return Refusal("evidence-shape", "side")
-        if not 1 <= len(signature) <= SIGNATURE_BYTES_MAX:
-            return Refusal("signature-size", str(len(signature)))
+        side = decode_side(value, len(raw))
+        if not isinstance(side, Side):
+            return side or Refusal("evidence-shape", "side")
+        headers = chained(side.headers)
         if isinstance(headers, Refusal):
             return headers
         chains.append(headers)
-        sides.append(Side(tuple(raws), signature))
+        sides.append(side)
     low, high = chains[0][0], _second(*chains)
     if high is None:
         return Refusal("evidence-shape", "neither two vertices of one name nor two lives in one incarnation")
@@ -108,19 +138,5 @@ def _second(one: tuple[Header, ...], other: tuple[Header, ...]) -> Header | None
 
 def judge(evidence: Evidence, roster: Roster) -> Refusal | None:
     """None if the member of this roster has signed both."""
-    member = roster.member(evidence.key.author)
-    if member is None:
-        return Refusal("author-unknown", str(evidence.key.author))
-    for side in evidence.sides:
-        headers = chained(side.headers)
-        if isinstance(headers, Refusal):
-            return headers
-        last = headers[-1]
-        if any(header.site != roster.site for header in headers):
-            return Refusal("site-other", str(tuple(last.key)))
-        if last.suite != member.suite or last.suite not in roster.suites_allowed:
-            return Refusal("suite-not-allowed", str(last.suite))
-        message = sig_structure(last.suite, PURPOSE_VERTEX, last.raw)
-        if not verify(last.suite, member.public_key, message, side.signature):
-            return Refusal("signature-bad", str(tuple(last.key)))
-    return None
+    answers = (attributed(side, roster) for side in evidence.sides)
+    return next((answer for answer in answers if isinstance(answer, Refusal)), None)

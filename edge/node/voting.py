@@ -58,7 +58,8 @@ class Voting:
         """A vertex is in the graph, by somebody else or read from the log."""
         self._seat()
         header = candidate.header
-        self.agreement.heard(header, self._prev(header), candidate.signature, now_ms)
+        if self.agreement.concerns(header):
+            self.agreement.heard(header, self._prev(header), candidate.signature, now_ms)
 
     def _prev(self, header: Header) -> VertexKey | None:
         branch = self._graph.branch(header.author, header.incarnation)
@@ -138,7 +139,11 @@ class Voting:
         """Cast what is due, and put into the log what is final."""
         self._seat()
         agreement = self.agreement
-        while self._own.has_room and (votes := agreement.due(agreement.parents(PARENTS_MAX), now.mono_ms)):
+        while (
+            agreement.has_open
+            and self._own.has_room
+            and (votes := agreement.due(agreement.parents(PARENTS_MAX), now.mono_ms))
+        ):
             self._own.draft(epoch, now, items=tuple(votes))
         for final in agreement.take_finals():
             self._persist(final)

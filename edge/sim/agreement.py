@@ -39,11 +39,9 @@ class Ledger:
     def __init__(self, world: Cluster) -> None:
         self._world = world
         self._finals: dict[Version, bytes] = {}
-        self._proposed_ms: dict[Version, float] = {}
         self._said: dict[tuple[int, bytes, int, int], bytes | None] = {}
         """By member, set, ballot and phase: what it voted, in a vertex that was sent."""
         self._judged: set[bytes] = set()
-        self.finality_ms: list[float] = []
 
     def propose(self, machine: Machine, key: str, rng: Random) -> None:
         """As somebody would on this device."""
@@ -52,9 +50,7 @@ class Ledger:
         value = rng.randbytes(rng.randrange(1, 40))
 
         def ask(now: object) -> object:
-            question, effects = machine.node.propose(SITE_SCOPE, key, value, now)  # type: ignore[arg-type]
-            if not isinstance(question, Refusal):
-                self._proposed_ms.setdefault((key, question.version), self._world.now)
+            _, effects = machine.node.propose(SITE_SCOPE, key, value, now)  # type: ignore[arg-type]
             return effects
 
         machine.feed_plain(ask)
@@ -69,10 +65,7 @@ class Ledger:
 
     def decided(self, machine: Machine, final: Decided) -> None:
         """A node takes a value for final, and its certificate is durable."""
-        version = (final.question.key, final.question.version)
-        if version not in self._finals and version in self._proposed_ms:
-            self.finality_ms.append(self._world.now - self._proposed_ms[version])
-        self._agree(machine, version, final.value)
+        self._agree(machine, (final.question.key, final.question.version), final.value)
 
     def _agree(self, machine: Machine, version: Version, value: bytes) -> None:
         if self._finals.setdefault(version, value) != value:

@@ -137,6 +137,20 @@ def _quorum(machine: Machine) -> None:
     _set(agreement, "_open", open_)
 
 
+def _once(machine: Machine) -> None:
+    """Whoever has prevoted or precommitted a value says nil in the same phase, too."""
+    agreement = machine.node.voting.agreement
+    due = agreement.due
+    cast: list[Any] = []
+
+    def twice(*args: Any) -> Any:
+        again = [vote._replace(value=None) for vote in cast if vote.value is not None]
+        cast[:] = [] if again else due(*args)
+        return again or list(cast)
+
+    _set(agreement, "due", twice)
+
+
 def _votes(machine: Machine) -> None:
     """After a start nothing is known of what the log says that we voted."""
     agreement = machine.node.voting.agreement
@@ -167,6 +181,7 @@ BREAKS = {
     "anew": Break("our line goes on below a hole that nobody can fill", "rot", ("unconverged",), _anew),
     "rescue": Break("what hangs above a hole is recorded once more", "rot", ("lost-readable",), _rescue),
     "quorum": Break("q members decide", "crashes", ("disagreement", "certificate"), _quorum),
+    "once": Break("one vote in a phase of a ballot", "crashes", ("voted-twice",), _once),
     "votes": Break("votes of before a crash bind", "crashes", ("voted-twice", "unconverged"), _votes),
     "trim": Break("only what a gateway has is dropped", "trim", ("dropped-early",), _trim),
 }

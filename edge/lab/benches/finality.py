@@ -24,7 +24,7 @@ from edge.shell.control import ask
 
 START_S_MAX = 40.0
 DECIDE_S_MAX = 20.0
-SIZES = (4, 7)
+STOP_S = 6.0
 
 
 def arguments(parser: ArgumentParser) -> None:
@@ -81,6 +81,8 @@ class _Council:
         for device in self._devices:
             if device.is_running:
                 device.terminate()
+        for device in self._devices:
+            device.wait(STOP_S)
         self._pool.shutdown()
 
     def kill_one(self) -> None:

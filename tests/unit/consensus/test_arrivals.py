@@ -15,14 +15,14 @@ class Log:
     def __init__(self) -> None:
         self.graph = Graph()
         self.quarantined: dict[int, None] = {}
-        self.arrivals = Arrivals(self.graph, self.quarantined, ())
+        self.arrivals = Arrivals(self.graph, self.quarantined)
 
     def insert(self, header: Header) -> Header:
         self.graph.insert(header.key, header.id, self._prev(header))
         return header
 
     def tell(self, header: Header) -> list[VertexKey]:
-        heard = Heard(header, self._prev(header), None, False)
+        heard = Heard(header, self._prev(header), None)
         return [one.header.key for one in self.arrivals.take(heard, MEMBERS)]
 
     @staticmethod
