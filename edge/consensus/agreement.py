@@ -78,13 +78,15 @@ class Agreement:
         self._finals: list[Final] = []
         self.registers = Registers(site)
         self.abstains = False
-        """We may have voted what our log no longer has."""
+        """We may have voted what our log no longer has; until the next epoch, whose sets are others."""
         self.refused: dict[str, int] = {}
         self.votes_cast = self.votes_counted = self.decided = self.ballots_lost = 0
 
     def seat(self, committees: Iterable[Seats], gateways: Iterable[int]) -> None:
         """The committees of the roster, one a scope. Sets of earlier epochs are closed: nobody counts votes there."""
-        self._seats = {seats.scope: seats for seats in committees}
+        before, self._seats = self._seats, {seats.scope: seats for seats in committees}
+        if before and before != self._seats:
+            self.abstains = False
         self._members = frozenset(index for seats in self._seats.values() for index in seats.members)
         self._is_trusted = self._members | frozenset(gateways)
         for conflict, open_ in list(self._sets.items()):

@@ -75,6 +75,8 @@ class OwnLine:
         """Told of each vertex of ours as it is made, and of the one below it."""
         self.on_signed: Callable[[VertexId, bytes], None] = lambda id, signature: None
         """Told of each signature that comes after its vertex: ours once that is durable, also of before a crash."""
+        self.on_lost: Callable[[Header], None] = lambda header: None
+        """Told of a vertex that our key has signed and our log lacks."""
         self._flights: deque[_Flight] = deque()
         self._refused: deque[_Waiting] = deque()
         self._retry_ms = 0.0
@@ -134,6 +136,7 @@ class OwnLine:
         """
         if header.author != self._author.options.index or self._graph.holds(header.key, header.id):
             return None
+        self.on_lost(header)
         is_ours = header.incarnation == self._author.incarnation
         began_ms = (self._born_ms or 0) + HLC_AHEAD_MS_MAX
         if is_ours or header.incarnation > self._author.incarnation or header.hlc >> 16 > began_ms:

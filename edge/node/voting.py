@@ -16,7 +16,7 @@ from edge.ids import Instant, Parent, VertexKey
 from edge.limits import PARENTS_DEVICE_MAX, PARENTS_MAX
 from edge.node.desk import Desk
 from edge.node.ownline import OwnLine
-from edge.wire.items import Proposal, Question
+from edge.wire.items import Proposal, Question, Vote
 from edge.wire.refusal import Refusal
 from edge.wire.roster import Roster
 from edge.wire.vertex import Header
@@ -41,6 +41,7 @@ class Voting:
         """Where the certificate of a register's value lies in the log."""
         own.on_draft = self._drafted
         own.on_signed = self.agreement.signed
+        own.on_lost = self._lost
         self._gossiped = own.choose_parents
         own.choose_parents = self._parents
 
@@ -69,6 +70,13 @@ class Voting:
 
     def _drafted(self, header: Header, prev: VertexKey | None, now: Instant) -> None:
         self.agreement.heard(header, prev, None, now.mono_ms)
+
+    def _lost(self, header: Header) -> None:
+        """A peer knows a vote of ours that we do not: there may be others, so we vote no more in this epoch."""
+        agreement = self.agreement
+        if not agreement.abstains and any(isinstance(item, Vote) for item in header.items):
+            agreement.abstains = True
+            self._desk.report("error", "votes-lost", vertex=tuple(header.key))
 
     # ---- the log
 

@@ -144,6 +144,37 @@ def test_a_vote_that_a_crash_left_unsigned_counts_once_it_is_signed_again() -> N
     assert values(world) == [b"one"] * 2
 
 
+def test_who_is_shown_a_vote_that_its_log_lacks_votes_no_more() -> None:
+    """A card put back to an older image: the others decide without it, and it learns what they do."""
+    world = site()
+    image = list(world.machines["d"].log)
+    propose(world.machines["a"], "model", b"one")
+    world.run(2)
+    world.machines["d"].kill()
+    world.machines["d"].log[:] = image
+    world.boot("d")
+    world.run(10)
+    agreement = world.machines["d"].node.voting.agreement
+    assert agreement.abstains
+    propose(world.machines["b"], "model", b"two")
+    world.run(5)
+    assert values(world) == [b"two"] * 4
+    assert agreement.votes_cast == 0
+
+
+def test_who_has_lost_nothing_goes_on_voting_after_a_start() -> None:
+    world = site()
+    propose(world.machines["a"], "model", b"one")
+    world.run(2)
+    world.machines["d"].kill()
+    world.boot("d")
+    world.run(10)
+    propose(world.machines["b"], "model", b"two")
+    world.run(5)
+    agreement = world.machines["d"].node.voting.agreement
+    assert not agreement.abstains and agreement.votes_cast == 2
+
+
 def test_who_may_not_propose_is_told_and_refused_by_others() -> None:
     world = site("x")
     answer = propose(world.machines["x"], "model", b"mine")
