@@ -8,16 +8,13 @@ them, and of the MQTT packets in them by channel.
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from argparse import ArgumentParser, Namespace
-from pathlib import Path
 from typing import Any
 
 from edge.cli.options import add_example, at_least
 from edge.errors import SynedgeError, UsageError
 from edge.lab.benches.catchup_site import HOLDER, LATE, Missing, lay_out_site
-from edge.lab.benches.mesh import Worker
+from edge.lab.benches.workers import Worker, Workers
 
 TIMEOUT_S = 120.0
 NEGOTIATION = ("f in", "rq out")
@@ -41,19 +38,8 @@ def arguments(parser: ArgumentParser) -> None:
 def measure(args: Namespace) -> dict[str, Any]:
     """One run on a new site; figures for people and for docs/BENCHMARKS.md."""
     _check(args)
-    root = Path(tempfile.mkdtemp(prefix="synedge-bench-"))
-    workers: list[Worker] = []
-    try:
-        missing = lay_out_site(root, args)
-        return _run(root, workers, missing)
-    except BaseException:
-        for worker in workers:
-            worker.kill()
-        raise
-    finally:
-        for worker in reversed(workers):  # whoever hosts the broker last
-            worker.end()
-        shutil.rmtree(root, ignore_errors=True)
+    with Workers() as workers:
+        return _run(workers, lay_out_site(workers.root, args))
 
 
 def _check(args: Namespace) -> None:
@@ -62,10 +48,10 @@ def _check(args: Namespace) -> None:
         raise UsageError("allowed: --held a multiple of --authors, --missing of --behind, and no author lacks more")
 
 
-def _run(root: Path, workers: list[Worker], missing: Missing) -> dict[str, Any]:
-    holder = _start(root, HOLDER, workers)
+def _run(workers: Workers, missing: Missing) -> dict[str, Any]:
+    holder = _start(HOLDER, workers)
     before = holder.ask(op="usage")
-    late = _start(root, LATE, workers)
+    late = _start(LATE, workers)
     told = late.ask(op="await", vertices=before["vertices"], timeout_s=TIMEOUT_S)
     after = holder.ask(op="usage")
     frames: dict[str, int] = told["bytes"]
@@ -97,9 +83,8 @@ def _run(root: Path, workers: list[Worker], missing: Missing) -> dict[str, Any]:
     }
 
 
-def _start(root: Path, name: str, workers: list[Worker]) -> Worker:
-    worker = Worker([name], "catchup_worker", str(root / name))
-    workers.append(worker)
+def _start(name: str, workers: Workers) -> Worker:
+    worker = workers.start([name], "catchup_worker", str(workers.root / name))
     if not worker.receive()["linked"]:
         raise SynedgeError(f"{name}: no broker was found")
     return worker

@@ -9,17 +9,15 @@ is to the quiet phases on both sides: the machine is shared with whatever else r
 from __future__ import annotations
 
 import json
-import shutil
-import tempfile
 import time
 from argparse import ArgumentParser, Namespace
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from edge.cli.options import add_example, at_least
 from edge.cli.site import Site
 from edge.errors import SynedgeError
-from edge.lab.benches.mesh import KEEPER, Worker, lay_out_mesh
+from edge.lab.benches.mesh import KEEPER, lay_out_mesh
+from edge.lab.benches.workers import Worker, Workers
 from edge.lab.process import wait_until
 from edge.lab.report import percentile
 
@@ -68,21 +66,10 @@ def arguments(parser: ArgumentParser) -> None:
 
 def measure(args: Namespace) -> dict[str, Any]:
     """One run on a new site; figures for people and for docs/BENCHMARKS.md."""
-    root = Path(tempfile.mkdtemp(prefix="synedge-bench-"))
-    workers: list[Worker] = []
-    try:
+    with Workers() as workers:
         names = [f"author-{number + 1}" for number in range(args.authors)]
-        site = lay_out_mesh(root, [*names, GREEDY], WINDOW_MS)
-        run = _Flood(args, root, site, names, workers)
-        return run.figures()
-    except BaseException:
-        for worker in workers:
-            worker.kill()
-        raise
-    finally:
-        for worker in reversed(workers):  # whoever hosts the broker last
-            worker.end()
-        shutil.rmtree(root, ignore_errors=True)
+        site = lay_out_mesh(workers.root, [*names, GREEDY], WINDOW_MS)
+        return _Flood(args, workers, site, names).figures()
 
 
 class Phase(NamedTuple):
@@ -100,14 +87,16 @@ class Phase(NamedTuple):
 class _Flood:
     """The processes of one run."""
 
-    def __init__(self, args: Namespace, root: Path, site: Site, names: list[str], workers: list[Worker]) -> None:
+    def __init__(self, args: Namespace, workers: Workers, site: Site, names: list[str]) -> None:
         self._args = args
+        self._workers = workers
+        root = workers.root
         self._accepted: dict[tuple[int, ...], int] = {}
         members = site.roster.by_name
         indices = [members[name].index for name in names]
         behaving = ",".join(map(str, indices))
-        self._keeper = self._start([KEEPER], workers, "flood_hosts", str(root), behaving, KEEPER)
-        self._authors = [self._start([name], workers, "flood_hosts", str(root), behaving, name) for name in names]
+        self._keeper = self._start([KEEPER], "flood_hosts", str(root), behaving, KEEPER)
+        self._authors = [self._start([name], "flood_hosts", str(root), behaving, name) for name in names]
         told = {
             "site": site.roster.site.hex(),
             "epoch": site.roster.version,
@@ -118,11 +107,10 @@ class _Flood:
             "key": str(root / GREEDY / "data" / "keys" / "node.seed"),
             "port": int(self._broker.rpartition(":")[2]),
         }
-        self._rogue = self._start(["rogue"], workers, "flood_rogue", json.dumps(told))
+        self._rogue = self._start(["rogue"], "flood_rogue", json.dumps(told))
 
-    def _start(self, names: list[str], workers: list[Worker], module: str, *arguments: str) -> Worker:
-        worker = Worker(names, module, *arguments)
-        workers.append(worker)
+    def _start(self, names: list[str], module: str, *arguments: str) -> Worker:
+        worker = self._workers.start(names, module, *arguments)
         told = worker.receive()
         if not told["linked"]:
             raise SynedgeError(f"{', '.join(names)}: no broker was found")

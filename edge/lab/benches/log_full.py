@@ -14,7 +14,7 @@ from edge.cli.site import init_site
 from edge.dag.author import next_life
 from edge.dag.journal import Journal, JournalOptions
 from edge.lab.benches.log_maker import LogMaker, Made, Shape
-from edge.lab.benches.mesh import Worker
+from edge.lab.benches.workers import Worker
 from edge.lab.progress import Bar
 from edge.shell.disk import DirectoryDisk
 from edge.shell.files import write_atomically

@@ -7,11 +7,7 @@ one of them must be there under its (author, seq, index).
 
 from __future__ import annotations
 
-import json
 import shutil
-import subprocess
-import sys
-import tempfile
 import time
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
@@ -23,6 +19,7 @@ from edge.cli.site import Site, init_site
 from edge.dag.reader import read_log
 from edge.dag.records import VERTEX
 from edge.errors import SynedgeError
+from edge.lab.benches.workers import Workers
 from edge.lab.report import percentile
 from edge.shell.disk import DirectoryDisk
 from edge.wire.frame import VertexFrame, decode_vertex
@@ -74,66 +71,13 @@ def arguments(parser: ArgumentParser) -> None:
 
 def measure(args: Namespace) -> dict[str, Any]:
     """One run; figures for people and for docs/BENCHMARKS.md."""
-    root = Path(tempfile.mkdtemp(prefix="synedge-bench-"))
-    workers: list[Worker] = []
-    try:
+    with Workers() as workers:
         names = [f"author-{number + 1}" for number in range(args.authors)]
-        lay_out_mesh(root, names, args.commit_window_ms)
+        lay_out_mesh(workers.root, names, args.commit_window_ms)
         processes = min(args.processes, args.authors)
         for some in ([KEEPER], *(names[number::processes] for number in range(processes))):
-            workers.append(Worker(some, "mesh_worker", str(root), str(args.sync_delay_ms), *some))
-        return _run(args, root, workers, names)
-    except BaseException:
-        for worker in workers:
-            worker.kill()
-        raise
-    finally:
-        for worker in workers:
-            worker.end()
-        shutil.rmtree(root, ignore_errors=True)
-
-
-class Worker:
-    """A process of this package that runs some of the agents, driven by lines of JSON."""
-
-    def __init__(self, names: list[str], module: str, *arguments: str) -> None:
-        """`names` are of the agents in it; `module` of this package gets the arguments."""
-        command = [sys.executable, "-m", f"edge.lab.benches.{module}", *arguments]
-        self.names = names
-        # A session of its own: Ctrl-C is for the one that waits, which then ends it.
-        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True)
-
-    def send(self, **order: Any) -> None:
-        assert self._process.stdin is not None
-        self._process.stdin.write(json.dumps(order).encode() + b"\n")
-        self._process.stdin.flush()
-
-    def receive(self) -> Any:
-        assert self._process.stdout is not None
-        line = self._process.stdout.readline()
-        if not line:
-            raise SynedgeError(f"the benchmark's process for {', '.join(self.names)} ended early")
-        return json.loads(line)
-
-    def ask(self, **order: Any) -> Any:
-        self.send(**order)
-        return self.receive()
-
-    def kill(self) -> None:
-        """Its broker dies with it, and its directory is thrown away: nothing may be left that writes there."""
-        self._process.kill()
-        self._process.wait()
-
-    def end(self) -> None:
-        """Closing its input ends the process; one that hangs is killed."""
-        assert self._process.stdin is not None and self._process.stdout is not None
-        self._process.stdin.close()
-        try:
-            self._process.wait(15)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-        self._process.stdout.close()
+            workers.start(some, "mesh_worker", str(workers.root), str(args.sync_delay_ms), *some)
+        return _run(args, workers, names)
 
 
 def lay_out_mesh(root: Path, names: list[str], window_ms: int) -> Site:
@@ -160,9 +104,9 @@ def lay_out_mesh(root: Path, names: list[str], window_ms: int) -> Site:
     return site
 
 
-def _run(args: Namespace, root: Path, workers: list[Worker], names: list[str]) -> dict[str, Any]:
-    keeper, *authors = workers
-    for worker in workers:
+def _run(args: Namespace, workers: Workers, names: list[str]) -> dict[str, Any]:
+    keeper, *authors = workers.all
+    for worker in workers.all:
         if not worker.receive()["linked"]:
             raise SynedgeError(f"{', '.join(worker.names)}: no broker was found")
     if args.rate:
@@ -179,11 +123,11 @@ def _run(args: Namespace, root: Path, workers: list[Worker], names: list[str]) -
     elapsed_s = time.monotonic() - begun_s
     recorded = [item for load in loads for item in load["recorded_at"]]
     kept = keeper.ask(op="report")
-    usage = [worker.ask(op="usage") for worker in workers]
-    for worker in workers:
+    usage = [worker.ask(op="usage") for worker in workers.all]
+    for worker in workers.all:
         worker.end()
     latencies = latencies_of(recorded, kept["accepted_at"])
-    found = _count_found(root / KEEPER, names, each)
+    found = _count_found(workers.root / KEEPER, names, each)
     total = each * len(names)
     return {
         "events": total,
