@@ -56,10 +56,21 @@ static void step(const syn_op *op, syn_memory memory) {
     }
 }
 
+/* Four a turn: one a turn costs three instructions each, which is a tenth of the time of the smallest networks. */
+static inline void fetch(const uint8_t *ahead, uint32_t lines) {
+    for (uint32_t line = 0; line < lines; line += 4, ahead += 4 * SYN_LINE) {
+        __builtin_prefetch(ahead);
+        __builtin_prefetch(ahead + SYN_LINE);
+        __builtin_prefetch(ahead + 2 * SYN_LINE);
+        __builtin_prefetch(ahead + 3 * SYN_LINE);
+    }
+}
+
 void syn_plan_steps(const syn_plan *plan, const uint8_t *constants, uint8_t *arena, const uint8_t *ahead, uint32_t ahead_lines) {
     const syn_memory memory = {constants, arena};
     for (const syn_op *op = plan->ops, *end = op + plan->ops_count; op < end; op++) {
-        for (uint32_t line = 0; line < ahead_lines; line++, ahead += SYN_LINE) __builtin_prefetch(ahead);
+        fetch(ahead, ahead_lines);
+        ahead += (size_t)ahead_lines * SYN_LINE;
         if (op->kind == SYN_OP_F32_GEMM) { /* of the smallest networks all there is: the switch would be a tenth of the time */
             f32_gemm(op, memory);
         } else {

@@ -1,10 +1,9 @@
-/* Four panels in two chains each, and what is left over one by one in four: eight additions in flight where there is work
- * for them, which is what two fused units of four cycles take, and few registers to add up at the end. */
+/* Four panels in two chains each, and what is left over one by one in eight: eight additions in flight, which is what two
+ * fused units of four cycles take. */
 #include "synedge/kernels.h"
 
 #if defined(__x86_64__)
 #include <immintrin.h>
-#include <string.h>
 
 #define TARGET __attribute__((target("avx2,fma")))
 
@@ -48,28 +47,28 @@ TARGET static inline void block(size_t depth, const float *x, const float *w, co
 }
 
 TARGET static inline __m256 panel(size_t depth, const float *x, const float *w, const float *bias) {
-    __m256 a = _mm256_loadu_ps(bias), b = _mm256_setzero_ps(), c = b, e = b;
+    __m256 a0 = _mm256_loadu_ps(bias), a1 = _mm256_setzero_ps(), a2 = a1, a3 = a1, a4 = a1, a5 = a1, a6 = a1, a7 = a1;
     size_t d = 0;
-    for (; d + 4 <= depth; d += 4) {
-        a = step(x + d, w + d * SYN_PANEL, a);
-        b = step(x + d + 1, w + (d + 1) * SYN_PANEL, b);
-        c = step(x + d + 2, w + (d + 2) * SYN_PANEL, c);
-        e = step(x + d + 3, w + (d + 3) * SYN_PANEL, e);
+    for (; d + 8 <= depth; d += 8, x += 8, w += 8 * SYN_PANEL) {
+        a0 = step(x, w, a0);
+        a1 = step(x + 1, w + SYN_PANEL, a1);
+        a2 = step(x + 2, w + 2 * SYN_PANEL, a2);
+        a3 = step(x + 3, w + 3 * SYN_PANEL, a3);
+        a4 = step(x + 4, w + 4 * SYN_PANEL, a4);
+        a5 = step(x + 5, w + 5 * SYN_PANEL, a5);
+        a6 = step(x + 6, w + 6 * SYN_PANEL, a6);
+        a7 = step(x + 7, w + 7 * SYN_PANEL, a7);
     }
-    if (d < depth) a = step(x + d, w + d * SYN_PANEL, a);
-    if (d + 1 < depth) b = step(x + d + 1, w + (d + 1) * SYN_PANEL, b);
-    if (d + 2 < depth) c = step(x + d + 2, w + (d + 2) * SYN_PANEL, c);
-    return _mm256_add_ps(_mm256_add_ps(a, b), _mm256_add_ps(c, e));
+    for (; d < depth; d++, x++, w += SYN_PANEL) a0 = step(x, w, a0);
+    const __m256 low = _mm256_add_ps(_mm256_add_ps(a0, a1), _mm256_add_ps(a2, a3));
+    return _mm256_add_ps(low, _mm256_add_ps(_mm256_add_ps(a4, a5), _mm256_add_ps(a6, a7)));
 }
 
-TARGET static inline void store(float *y, size_t count, __m256 value) {
-    if (count >= SYN_PANEL) {
-        _mm256_storeu_ps(y, value);
-    } else {
-        float all[SYN_PANEL];
-        _mm256_storeu_ps(all, value);
-        memcpy(y, all, count * sizeof *y);
-    }
+/* Of the last panel as many as there are; masks of all lengths are in one window. Through an array the function would need
+ * a guarded frame. */
+TARGET static inline void store_some(float *y, size_t count, __m256 value) {
+    static const int32_t window[2 * SYN_PANEL] = {-1, -1, -1, -1, -1, -1, -1, -1};
+    _mm256_maskstore_ps(y, _mm256_loadu_si256((const __m256i *)(window + SYN_PANEL - count)), value);
 }
 
 TARGET void syn_f32_gemm__avx2(size_t rows, size_t cols, size_t depth, const float *x, size_t x_stride, const float *w,
@@ -81,9 +80,10 @@ TARGET void syn_f32_gemm__avx2(size_t rows, size_t cols, size_t depth, const flo
         for (; c + SYN_BLOCK <= cols; c += SYN_BLOCK, packed += depth * SYN_BLOCK) {
             block(depth, x, packed, bias + c, lowest, highest, y + c);
         }
-        for (; c < cols; c += SYN_PANEL, packed += depth * SYN_PANEL) {
-            store(y + c, cols - c, clamp(panel(depth, x, packed, bias + c), lowest, highest));
+        for (; c + SYN_PANEL <= cols; c += SYN_PANEL, packed += depth * SYN_PANEL) {
+            _mm256_storeu_ps(y + c, clamp(panel(depth, x, packed, bias + c), lowest, highest));
         }
+        if (c < cols) store_some(y + c, cols - c, clamp(panel(depth, x, packed, bias + c), lowest, highest));
     }
 }
 #else
