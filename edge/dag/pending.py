@@ -172,6 +172,16 @@ class Pending:
         """What this one waits for, if it does."""
         return self._missing[self._waits[id]] if id in self._parked else None
 
+    def lines_of(self, missing: Missing) -> list[int]:
+        """The incarnations of lines that have it, as those say who wait for it, of each author the first: its own, for
+        who names it as a parent; that of the next vertex on its chain."""
+        said: dict[int, int] = {}
+        for one in self._waiting[missing.id]:
+            header = self._parked[one].header
+            named = (parent.incarnation for parent in header.parents if parent.id == missing.id)
+            said.setdefault(header.author, next(named, header.incarnation))
+        return list(dict.fromkeys(said.values()))
+
     def names(self, key: VertexKey) -> bool:
         """Whether a vertex of this name waits here."""
         return key in self._keys

@@ -8,6 +8,7 @@ from functools import partial
 
 from edge.dag import frontier
 from edge.dag.admission import Admission
+from edge.dag.pending import Missing
 from edge.dag.records import Record
 from edge.effects import Announce, Fetch, Send
 from edge.ids import Instant, VertexKey
@@ -159,15 +160,27 @@ class Exchange:
             return  # the disk and the verifier are behind: what came now would be dropped, and asked for again
         online = self._peers.online(now) if len(self._pending) else []
         online = [*online[:2], *[peer for peer in online[2:] if self._is_gateway(peer)][:1]]
+        lacking: dict[Line, int] = {}
         for missing in self._pending.missing():
-            for peer in (missing.author, *online):
+            for line in self._lines_with(missing):
+                # Of a line of several the lowest: where it begins is not known, and what is above waits here already.
+                is_higher = line.incarnation != ANY_INCARNATION and lacking.get(line, missing.seq) < missing.seq
+                lacking[line] = lacking[line] if is_higher else missing.seq
+        for line, seq in lacking.items():
+            for peer in (line.author, *online):
                 if peer != self._index:
-                    self.repair.claims(peer, Line(missing.author, ANY_INCARNATION), missing.seq, now)
+                    self.repair.claims(peer, line, seq, now)
         if (self._graph.lost or self._unsigned) and now.mono_ms >= self._ask_lost_ms:
             self._claim_lost(now)
         for request in self.repair.requests_due(now):
             frame = RequestFrame(roster.site, self._index, request.correlation, request.budget_bytes, request.wants)
             self._desk.do(Send(request.to, Channel.REQUEST, encode_request(frame)))
+
+    def _lines_with(self, missing: Missing) -> list[Line]:
+        """Peers look for it on the newest few lines of its author; of one who has several it is asked for by line."""
+        has_several = len(self._graph.tips(missing.author)) > 1
+        incarnations = self._pending.lines_of(missing) if has_several else [ANY_INCARNATION]
+        return [Line(missing.author, incarnation) for incarnation in incarnations]
 
     def _claim_lost(self, now: Instant) -> None:
         """Who holds what our disk has lost, or came without a signature that we need, is not known: its author may,

@@ -98,3 +98,17 @@ def test_who_waits_is_known_by_name():
     assert pending.names(other.header.key), "there were two of one name"
     pending.arrived(b"o" * 32)
     assert not pending.names(one.header.key)
+
+
+def test_who_waits_tells_the_line_of_what_is_missing():
+    pending = Pending()
+    base = vertex(1, 4, bytes(32), incarnation=2).header
+    missing = Missing(1, 4, base.id)
+    for incarnation in (9, 8):
+        liar = vertex(2, incarnation, bytes(32), parents=[base._replace(incarnation=incarnation)])
+        assert pending.park(liar, missing)
+    assert pending.lines_of(missing) == [9], "each who waits has one word"
+    assert pending.park(vertex(3, 2, bytes(32), parents=[base]), missing)
+    assert pending.park(vertex(1, 5, base, incarnation=3), missing)
+    assert pending.park(vertex(4, 2, bytes(32), parents=[base]), missing)
+    assert pending.lines_of(missing) == [9, 2, 3]
