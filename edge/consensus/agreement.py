@@ -244,6 +244,9 @@ class Agreement:
         open_ = self._sets.get(conflict)
         return open_.contest if open_ is not None else None
 
+    def open_sets(self) -> list[Contest]:
+        return [open_.contest for open_ in self._sets.values()]
+
     # ---- what is decided
 
     def _look(self) -> None:

@@ -5,15 +5,18 @@ from __future__ import annotations
 import sys
 from argparse import Namespace
 from collections import Counter
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from edge.cli.output import Output, bytes_text
 from edge.errors import UsageError
+from edge.limits import COMMITTEE_MAX
 from edge.sim.breaks import BREAKS
 from edge.sim.checkers import KINDS
-from edge.sim.profiles import PROFILES, profile_named
+from edge.sim.liars import Liar
+from edge.sim.lies import BEHAVIOURS, MIX, STRANGERS
+from edge.sim.profiles import PROFILES, Profile, profile_named
 from edge.sim.question import Answer, Question, ask
 from edge.sim.run import Outcome, Total, run_seeds
 from edge.sim.shrink import shrink
@@ -39,14 +42,22 @@ def _list(out: Output) -> int:
         out.document(
             {
                 "profiles": {name: asdict(profile) for name, profile in PROFILES.items()},
+                "behaviours": {name: _does(liar) for name, liar in BEHAVIOURS.items()},
                 "rules": {name: {"rule": one.rule, "profile": one.profile} for name, one in BREAKS.items()},
             }
         )
         return 0
     out.table(("PROFILE", "WHAT"), [(name, profile.summary) for name, profile in PROFILES.items()])
     out.line()
+    out.table(("BEHAVIOUR", "WHAT"), [(name, _does(liar)) for name, liar in BEHAVIOURS.items()])
+    out.line()
     out.table(("RULE", "WITHOUT --break", "PROFILE"), [(name, one.rule, one.profile) for name, one in BREAKS.items()])
     return 0
+
+
+def _does(liar: type[Liar]) -> str:
+    """The first sentence of what is said of a behaviour."""
+    return " ".join((liar.__doc__ or "").split("\n\n")[0].split()).partition(". ")[0].rstrip(".")
 
 
 # ---- worlds in which things go wrong
@@ -57,9 +68,17 @@ def _prove(args: Namespace, out: Output) -> int:
         raise UsageError(f"no profile {args.profile!r}; allowed: {', '.join(PROFILES)}")
     if args.broken is not None and args.broken not in BREAKS:
         raise UsageError(f"no rule {args.broken!r}; allowed: {', '.join(BREAKS)}")
+    if args.behaviour not in (None, MIX, *BEHAVIOURS):
+        raise UsageError(f"no behaviour {args.behaviour!r}; allowed: {MIX}, {', '.join(BEHAVIOURS)}")
     name = BREAKS[args.broken].profile if args.broken is not None and args.profile == "mixed" else args.profile
     changes = {"nodes": args.nodes, "minutes": args.minutes, "stop_minutes": args.stop_minutes}
+    changes |= {"committee": args.committee, "byzantine": args.byzantine, "behaviour": args.behaviour}
+    if args.broken is not None:
+        changes["behaviour"] = args.behaviour or BREAKS[args.broken].behaviour
     profile = profile_named(name, **{key: value for key, value in changes.items() if value is not None})
+    if args.committee is None:
+        profile = replace(profile, committee=min(profile.committee, profile.nodes))
+    _can_be(profile)
     seeds = args.seeds if args.seeds is not None else SEEDS
     bar = _Bar(out, len(seeds))
     total = run_seeds(
@@ -82,6 +101,18 @@ def _prove(args: Namespace, out: Output) -> int:
     return 1 if total.failed else 0
 
 
+def _can_be(profile: Profile) -> None:
+    """UsageError for more voters than machines, or more who lie than there are."""
+    most = min(profile.nodes, COMMITTEE_MAX)
+    if profile.committee > most:
+        raise UsageError(f"a committee of {profile.committee}; allowed: 0 to {most}")
+    room = profile.committee - 1
+    if profile.behaviour in STRANGERS:
+        room = profile.nodes - profile.gateways - profile.committee
+    if profile.byzantine > max(0, room):
+        raise UsageError(f"{profile.byzantine} who lie ({profile.behaviour}); allowed: 0 to {max(0, room)}")
+
+
 def _smaller(outcome: Outcome, args: Namespace) -> Outcome:
     return outcome if args.no_shrink or args.only is not None else shrink(outcome)
 
@@ -92,6 +123,9 @@ def _document(total: Total, failed: list[Outcome]) -> dict[str, Any]:
     document: dict[str, Any] = {name: getattr(total, name) for name in names}
     document |= {"bytes_per_vertex": total.bytes_per_vertex, "trace_hash": total.trace_hash, "seconds": total.seconds}
     document |= {"vertices": total.vertices, "agreed_after_s_max": total.heal_s_max, "events": dict(total.notes)}
+    agreed = ("disagreements", "undecided", "honest_evictions", "decisions", "bytes_per_decision")
+    document |= {name: getattr(total, name) for name in agreed}
+    document |= {f"finality_ms_p{share}": total.finality_at(share / 100) for share in (50, 99)}
     document |= {"peaks": dict(total.peaks), "dropped_frames": dict(total.dropped)}
     document["failures"] = [
         {
@@ -106,7 +140,7 @@ def _document(total: Total, failed: list[Outcome]) -> dict[str, Any]:
 
 def _show(out: Output, total: Total, failed: list[Outcome]) -> None:
     document = _document(total, failed)
-    out.pairs((name, document[name]) for name in list(document)[:12])
+    out.pairs((name, document[name]) for name in document if not isinstance(document[name], (dict, list)))
     out.line()
     faults = sorted((name[7:], count) for name, count in total.notes.items() if name.startswith("fault: "))
     if faults:

@@ -1,21 +1,19 @@
 """What a committee promises, watched from outside: one value for a version of a register, whoever crashes meanwhile.
 
-Promises are to a site where at most r members may have lost votes that they cast: a disk that lies, rots or comes back
-from an image makes its member a liar (docs/decisions/0029). With more of them the world is noted, and not judged.
+Promises are to a site where at most r members lie or may have lost votes that they cast: a disk that lies, rots or
+comes back from an image makes its member a liar (docs/decisions/0029). With more of them it is noted, and not judged.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from random import Random
 from typing import TYPE_CHECKING
 
-from edge.consensus.certificate import Certificate, decode_certificate
-from edge.consensus.question import conflict_of, value_digest
-from edge.dag.evidence import chained
+from edge.consensus.contest import Contest
 from edge.effects import Decided
-from edge.wire import suite
-from edge.wire.items import PRECOMMIT, Vote
-from edge.wire.refusal import Refusal
+from edge.sim import proof
+from edge.wire.items import Proposal, Vote
 from edge.wire.vertex import Header
 from edge.wire.voters import SITE_SCOPE
 
@@ -34,102 +32,137 @@ Version = tuple[str, int]
 
 
 class Ledger:
-    """Everything that was ever said to be final."""
+    """Everything that was ever said to be final, and every vote that became durable."""
 
     def __init__(self, world: Cluster) -> None:
         self._world = world
         self._finals: dict[Version, bytes] = {}
-        self._said: dict[tuple[int, bytes, int, int], bytes | None] = {}
-        """By member, set, ballot and phase: what it voted, in a vertex that was sent."""
+        self._durable_ms: dict[tuple[int, Version], float] = {}
+        """By proposer, when its proposal was on its disk."""
+        self._voted: dict[tuple[int, bytes], tuple[int, int]] = {}
+        """By member and set, the last (ballot, phase) that was durable, over all its lives."""
+        self._told: dict[tuple[int, str], int] = {}
+        """By machine and key, the newest version that it told its user of."""
         self._judged: set[bytes] = set()
+        self.finality_ms: list[float] = []
+        """From a proposal's durability until its proposer takes some value for final."""
+        self.agreeing_bytes = 0
+        """Of vertices with proposals or votes, each once, as it was published."""
+        self._disputed: dict[Version, None] = {}
+
+    @property
+    def decisions(self) -> int:
+        return len(self._finals)
+
+    @property
+    def disagreements(self) -> int:
+        """Versions with two values, whoever is to blame."""
+        return len(self._disputed)
 
     def propose(self, machine: Machine, key: str, rng: Random) -> None:
         """As somebody would on this device."""
-        if not (machine.is_awake and machine.is_ready) or machine.is_stopping:
-            return
         value = rng.randbytes(rng.randrange(1, 40))
+        if machine.is_awake and machine.is_ready and not machine.is_stopping:
+            machine.feed_plain(lambda now: machine.node.propose(SITE_SCOPE, key, value, now)[1])
 
-        def ask(now: object) -> object:
-            _, effects = machine.node.propose(SITE_SCOPE, key, value, now)  # type: ignore[arg-type]
-            return effects
-
-        machine.feed_plain(ask)
-
-    def sending(self, machine: Machine, header: Header) -> None:
-        """No honest member votes twice in a phase of a ballot, whatever crashed between."""
+    def durable(self, machine: Machine, header: Header) -> None:
+        """A vertex of its own is on its disk: an honest member's votes on a set ascend, whatever crashed between."""
         for item in header.items:
-            if isinstance(item, Vote):
-                place = (machine.index, item.conflict, item.ballot, item.phase)
-                if self._said.setdefault(place, item.value) != item.value and machine.trust.keeps:
-                    self._world.checkers.violated("voted-twice", machine, f"ballot {item.ballot} phase {item.phase}")
+            if isinstance(item, Proposal):
+                version = (item.question.key, item.question.version)
+                self._durable_ms.setdefault((machine.index, version), self._world.now)
+            elif isinstance(item, Vote):
+                self._cast(machine, item)
+
+    def _cast(self, machine: Machine, vote: Vote) -> None:
+        place, at = (machine.index, vote.conflict), (vote.ballot, vote.phase)
+        last = self._voted.setdefault(place, (-1, 0))
+        if at <= last and machine.trust.keeps:
+            self._world.checkers.violated("voted-twice", machine, f"ballot {at[0]} phase {at[1]} after {last}")
+        self._voted[place] = max(at, last)
+
+    def sending(self, header: Header, payload: bytes) -> None:
+        if any(isinstance(item, Proposal | Vote) for item in header.items):
+            self.agreeing_bytes += len(payload)
 
     def decided(self, machine: Machine, final: Decided) -> None:
         """A node takes a value for final, and its certificate is durable."""
-        self._agree(machine, (final.question.key, final.question.version), final.value)
+        if machine.is_liar:
+            return
+        version = (final.question.key, final.question.version)
+        begun_ms = self._durable_ms.pop((machine.index, version), None)
+        if begun_ms is not None:
+            self.finality_ms.append(self._world.now - begun_ms)
+        self._told[machine.index, version[0]] = version[1]
+        self._agree(machine, version, final.value)
 
     def _agree(self, machine: Machine, version: Version, value: bytes) -> None:
         if self._finals.setdefault(version, value) != value:
+            self._disputed[version] = None
             if self.is_bearable:
                 self._world.checkers.violated("disagreement", machine, f"{version[0]} version {version[1]}")
-            else:
-                self._world.checkers.note("disagreement beyond r")
+
+    def refused(self) -> Counter[str]:
+        """What agreement refused in the last life of each honest machine, by reason."""
+        honest = [machine for machine in self._world.machines if not machine.is_liar and machine.life]
+        return sum((Counter(machine.node.voting.agreement.refused) for machine in honest), Counter())
+
+    @property
+    def quorum(self) -> int:
+        """ceil((n + r + 1) / 2)."""
+        return (self._world.committee + self._world.liars_max + 2) // 2
 
     @property
     def is_bearable(self) -> bool:
-        """Whether at most r members may have lost votes."""
-        lost = sum(not machine.trust.keeps for machine in self._members())
-        return lost <= (self._world.committee - 1) // 3
+        """Whether at most r members lie or may have lost votes."""
+        members = self._world.machines[: self._world.committee]
+        return sum(not machine.trust.keeps for machine in members) <= self._world.liars_max
 
-    def _members(self) -> list[Machine]:
-        return self._world.machines[: self._world.committee]
+    def certified(self, machine: Machine, raw: bytes) -> None:
+        """Every certificate that anybody keeps is true."""
+        if raw in self._judged:
+            return
+        self._judged.add(raw)
+        roster, _ = self._world.rosters[-1]
+        fault = proof.fault(raw, roster, self._world.signatures, self._world.committee, self.quorum)
+        if fault:
+            self._world.checkers.violated("certificate", machine, fault)
+
+    def _is_asked(self, contest: Contest) -> bool:
+        """Whether an honest machine has proposed something: questions of liars alone may wait for ever."""
+        machines = self._world.machines
+        return any(not machines[proposed.proposer].is_liar for proposed in contest.proposed.values())
 
     def booted(self, machine: Machine) -> None:
-        """What a start finds in the log is what was final, and every certificate is true."""
-        for final in machine.node.voting.agreement.registers:
-            if final.certificate not in self._judged:
-                self._judged.add(final.certificate)
-                fault = self._fault(final.certificate)
-                if fault:
-                    self._world.checkers.violated("certificate", machine, f"{final.question.key}: {fault}")
+        """What a start finds in the log is what was final, and all that this machine ever said to be."""
+        if machine.is_liar:
+            return
+        registers = machine.node.voting.agreement.registers
+        for final in registers:
+            self.certified(machine, final.certificate)
             self._agree(machine, (final.question.key, final.question.version), final.value)
-
-    def _fault(self, raw: bytes) -> str:
-        """Why a certificate is not true, looked at without the code that nodes judge it by; empty if it is."""
-        certificate = decode_certificate(raw)
-        if not isinstance(certificate, Certificate):
-            return str(certificate)
-        roster, _ = self._world.rosters[-1]
-        wanted = Vote(
-            conflict_of(roster.site, certificate.question),
-            certificate.ballot,
-            PRECOMMIT,
-            value_digest(certificate.value),
-        )
-        voters = set()
-        for shown in certificate.votes:
-            headers = chained(shown.headers)
-            if isinstance(headers, Refusal) or wanted not in headers[0].items:
-                return "a vote that does not show it"
-            member, top = roster.by_index[headers[0].author], headers[-1]
-            message = suite.sig_structure(top.suite, suite.PURPOSE_VERTEX, top.raw)
-            if not self._world.signatures.verify(top.suite, member.public_key, message, shown.signature):
-                return f"a signature of {member.name}"
-            voters.add(member.index)
-        n = self._world.committee
-        quorum = (n + (n - 1) // 3 + 2) // 2
-        enough = len(voters & set(range(n))) >= quorum
-        return "" if enough else f"{len(voters)} voters of {quorum}"
+        for (index, key), version in self._told.items():
+            held = registers.get(SITE_SCOPE, key)
+            if index == machine.index and machine.trust.keeps and (held is None or held.question.version < version):
+                self._world.checkers.violated("lost-final", machine, f"{key} version {version}")
 
     def undecided(self) -> str:
-        """Where machines still differ, or wait; empty once all hold the same and nothing is open."""
+        """Where machines still differ, or wait, although they should not; empty once all hold the same and nothing that
+        an honest member asked is open.
+
+        Not promised yet where a liar has forked under one name: what its other side said is not fetched any more.
+        """
+        return self.waiting() if self.is_bearable and not self._world.liars.have_forked else ""
+
+    def waiting(self) -> str:
+        """The same, promised or not."""
         if not self._world.committee:
             return ""
         told = []
         for machine in self._world.keepers():
             agreement = machine.node.voting.agreement
-            if agreement.counts()["sets_open"]:
+            if any(map(self._is_asked, agreement.open_sets())):
                 return f"{machine.name} has an open question"
-            told.append(
-                sorted((final.question.key, final.question.version, final.value) for final in agreement.registers)
-            )
-        return "registers differ" if any(one != told[0] for one in told) else ""
+            told.append([agreement.registers.get(SITE_SCOPE, key) for key in KEYS])
+        versions = [[(final.question.version, final.value) if final else None for final in one] for one in told]
+        return "registers differ" if any(one != versions[0] for one in versions) else ""

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from edge.dag.admission import Duplicate
+from edge.effects import Decided
 from edge.ids import VertexKey
 
 if TYPE_CHECKING:
@@ -24,6 +25,8 @@ class Break:
     profile: str
     kinds: tuple[str, ...]
     apply: Callable[[Machine], None]
+    behaviour: str = "mix"
+    """Of liars, where there are any."""
 
 
 def _fsync(machine: Machine) -> None:
@@ -125,16 +128,27 @@ def _rescue(machine: Machine) -> None:
 
 
 def _quorum(machine: Machine) -> None:
+    _each_contest(machine, lambda contest: _set(contest.ballots, "quorum", 1))
+
+
+def _locks(machine: Machine) -> None:
+    _each_contest(machine, lambda contest: _set(contest.ballots, "unlocks", lambda *args: True))
+
+
+def _each_contest(machine: Machine, change: Callable[[Any], None]) -> None:
+    """Of each set that is open, or will be."""
     agreement = machine.node.voting.agreement
-    begin = agreement._open
+    open_ = agreement._open
 
-    def open_(*args: Any) -> Any:
-        opened = begin(*args)
-        if opened is not None:
-            opened.contest.ballots.quorum = 1
-        return opened
+    def begin(*args: Any) -> Any:
+        begun = open_(*args)
+        if begun is not None:
+            change(begun.contest)
+        return begun
 
-    _set(agreement, "_open", open_)
+    _set(agreement, "_open", begin)
+    for held in agreement._sets.values():
+        change(held.contest)
 
 
 def _once(machine: Machine) -> None:
@@ -161,6 +175,15 @@ def _votes(machine: Machine) -> None:
             del lines[line]
 
 
+def _final(machine: Machine) -> None:
+    voting = machine.node.voting
+
+    def say(final: Any) -> None:
+        voting._desk.do(Decided(final.question, final.value, final.ballot))
+
+    _set(voting, "_persist", say)
+
+
 def _set(thing: object, name: str, value: object) -> None:
     setattr(thing, name, value)
 
@@ -181,8 +204,10 @@ BREAKS = {
     "anew": Break("our line goes on below a hole that nobody can fill", "rot", ("unconverged",), _anew),
     "rescue": Break("what hangs above a hole is recorded once more", "rot", ("lost-readable",), _rescue),
     "quorum": Break("q members decide", "crashes", ("disagreement", "certificate"), _quorum),
+    "locks": Break("a lock binds until a quorum opens it", "liars", ("disagreement",), _locks, "turncoat"),
     "once": Break("one vote in a phase of a ballot", "crashes", ("voted-twice",), _once),
     "votes": Break("votes of before a crash bind", "crashes", ("voted-twice", "unconverged"), _votes),
+    "final": Break("what is said to be final is in the log, synced", "crashes", ("lost-final",), _final),
     "trim": Break("only what a gateway has is dropped", "trim", ("dropped-early",), _trim),
 }
 """By the name that `--break` takes."""

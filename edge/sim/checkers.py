@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from edge import limits
 from edge.dag.floor import decode_floor
 from edge.dag.frontier import frontier
-from edge.dag.records import VERTEX, Record
+from edge.dag.records import CERTIFICATE, VERTEX, Record
 from edge.effects import Trim, Verify
 from edge.ids import VertexId, VertexKey
 from edge.sim import losses
@@ -49,9 +49,10 @@ KINDS = {
     "graphs-differ": "equal frontiers over different graphs",
     "causality": "a vertex is held without its parents",
     "bounds": "something grew beyond its bound",
-    "disagreement": "two values are final for one version of a register, while at most r members may have lost votes",
-    "voted-twice": "two votes of a member whose disk keeps what it says in one phase of a ballot",
+    "disagreement": "two values are final for one version of a register, while at most r members lie or lost votes",
+    "voted-twice": "votes on a set that do not ascend, by a member whose disk keeps what it says",
     "certificate": "a certificate in a log is not true",
+    "lost-final": "a start does not know what this device said to be final",
     "verified-twice": "the signature of a vertex that is held was checked again",
     "unconverged": "keepers did not agree within the time promised after heal and quiet",
 }
@@ -107,6 +108,8 @@ class Checkers:
     def persisting(self, machine: Machine, records: tuple[Record, ...]) -> None:
         """On its way into a log; own vertices are seen here first."""
         for record in records:
+            if record.type == CERTIFICATE:
+                self.ledger.certified(machine, record.payload)
             if record.type == VERTEX:
                 header = self.header(record.payload)
                 if header.author == machine.index and header.id not in self.vertices:
@@ -123,11 +126,20 @@ class Checkers:
             if machine.trust.never_forks:
                 self.violated("honest-fork", machine, f"{tuple(header.key)}")
 
+    def forged(self, header: Header) -> None:
+        """Made by who may say anything."""
+        self.note("lies")
+        self.vertices[header.id] = Known(header, is_durable=True)
+        self._by_raw[header.raw] = header
+
     def durable(self, machine: Machine, records: tuple[Record, ...]) -> None:
         """A sync has returned."""
         for record in records:
             if record.type == VERTEX:
-                self.vertices[self.header(record.payload).id].is_durable = True
+                known = self.vertices[self.header(record.payload).id]
+                if known.header.author == machine.index and not known.is_durable:
+                    self.ledger.durable(machine, known.header)
+                known.is_durable = True
 
     def sending(self, machine: Machine, payload: bytes) -> None:
         """A vertex on its way to everyone."""
@@ -135,7 +147,8 @@ class Checkers:
         if known is None or not known.is_durable:
             self.violated("sent-early", machine, f"{tuple(self.header(payload).key)}")
             return
-        self.ledger.sending(machine, known.header)
+        self.ledger.sending(known.header, payload)
+        self.world.liars.heard(machine, known.header)
         if machine.is_gateway:
             for item in known.header.items:
                 if isinstance(item, Ack):

@@ -13,6 +13,8 @@ from edge.sim.checkers import Checkers
 from edge.sim.disk import Tail
 from edge.sim.fault import Fault
 from edge.sim.faults import schedule
+from edge.sim.liars import Liars
+from edge.sim.lies import make_liars
 from edge.sim.machine import Machine
 from edge.sim.network import Network
 from edge.sim.profiles import Profile
@@ -47,6 +49,9 @@ class Cluster:
         self.seed = seed
         self.profile = profile
         self.committee = min(profile.committee, profile.nodes)
+        self.liars_max = max(0, self.committee - 1) // 3
+        """r."""
+        self.liars = Liars(self)
         self.time = Scheduler()
         self.is_healing = False
         self.checkers = Checkers(self)
@@ -118,6 +123,7 @@ class Cluster:
             if fault.kind == "late"
         }
         rng = self.chance("start")
+        self.liars.begin(make_liars(self))
         for machine in self.machines:
             moment_ms = rng.uniform(0, 3_000)
             if machine.index not in late:
@@ -137,7 +143,7 @@ class Cluster:
 
     def make_event(self, machine: Machine, urgent: bool) -> None:
         """A device sees something."""
-        if self.is_healing or machine.is_gateway:
+        if self.is_healing or machine.is_gateway or machine.is_liar:
             return
         self._events += 1
         event = Event("probe", "value", int(1.76e12 + self.now), (float(self._events), "x" * 40))
@@ -145,14 +151,16 @@ class Cluster:
 
     def _plan_question(self) -> None:
         if self.committee and not self.is_healing:
-            self.time.after(self._asked.expovariate(1 / EVERY_MS), self._ask)
+            every_ms = EVERY_MS / 3 if self.profile.byzantine else EVERY_MS
+            self.time.after(self._asked.expovariate(1 / every_ms), self._ask)
 
     def _ask(self) -> None:
         """Somebody wants a register to have another value, perhaps two at once."""
         if self.is_healing:
             return
         key, rng = self._asked.choice(KEYS), self._asked
-        for machine in rng.sample(self.machines[: self.committee], 1 + (rng.random() < CONTENDED_SHARE)):
+        asked = 1 + (rng.random() < CONTENDED_SHARE)
+        for machine in rng.sample(self.liars.honest, min(asked, len(self.liars.honest))):
             self.checkers.ledger.propose(machine, key, rng)
         self._plan_question()
 
@@ -183,7 +191,7 @@ class Cluster:
         self.network.calm()
 
     def _is_converged(self) -> bool:
-        machines = self.machines
+        machines = [machine for machine in self.machines if not machine.is_liar]
         if not all(machine.is_awake and machine.is_ready and not machine.is_stopping for machine in machines):
             return False
         for machine in machines:
@@ -193,7 +201,7 @@ class Cluster:
             if machine.index not in self.checkers.forked and node.counts()["own_orphans"]:
                 return False
         told = list(self.checkers.frontiers().values())
-        if self.checkers.ledger.is_bearable and self.checkers.ledger.undecided():
+        if self.checkers.ledger.undecided():
             return False
         return all(one == told[0] for one in told) and self._leaves_are_home() and not self.checkers.unnamed_forks()
 
@@ -235,11 +243,15 @@ class Cluster:
 
     def keepers(self) -> list[Machine]:
         """Who must agree at last."""
-        return [machine for machine in self.machines if machine.keep_all and machine.is_awake and machine.is_ready]
+        return [
+            machine
+            for machine in self.machines
+            if machine.keep_all and machine.is_awake and machine.is_ready and not machine.is_liar
+        ]
 
     def _make_roster(self, version: int) -> tuple[Roster, bytes]:
         n = self.committee
-        committees = (Voters(SITE_SCOPE, (n - 1) // 3, 1, tuple(range(n))),) if n else ()
+        committees = (Voters(SITE_SCOPE, self.liars_max, 1, tuple(range(n))),) if n else ()
         return make_roster(self._members, version, self.signatures, committees)
 
     def roster_at_install(self, machine: Machine) -> tuple[Roster, bytes]:

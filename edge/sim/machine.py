@@ -92,6 +92,8 @@ class Machine:
         """The power goes after so many more effects."""
         self.has_no_clock = False
         """It wakes up in 1970, until `set_clock`."""
+        self.is_liar = False
+        """Its node listens and is never heard: others speak for it (`edge.sim.liars`)."""
         self.submitted = 0
         self.is_ready = False
         """Its incarnation is durable: sources run, and it looks for the site."""
@@ -151,6 +153,7 @@ class Machine:
         self._tick_ms, self._log_bytes, self._is_linked, self._held = float("inf"), -1, False, []
         self._sign_free_ms = self._verify_free_ms = self._archive_free_ms = world.now
         card.recover(self.disk, self.journal, self.node, self.store if self.is_gateway else None)
+        self.node.voting.agreement.abstains = self.is_liar
         world.breaks(self)
         world.checkers.booted(self)
         floor = card.noted_incarnation(self.disk)
@@ -180,11 +183,8 @@ class Machine:
         if self.is_awake and not self.is_stopping:
             self.is_stopping = True
             self.wants_up = False
-            self.later(3_000.0, self._give_up_stopping)
+            self.later(3_000.0, self._end)
             self.feed_plain(self.node.stop)
-
-    def _give_up_stopping(self) -> None:
-        self._end()
 
     def _end(self) -> None:
         self.is_on = False
@@ -293,12 +293,8 @@ class Machine:
     def _go_on_stopping(self) -> None:
         if self.node.is_closed:
             self._end()
-        elif self.node.is_idle and self.is_stopping and not self._is_closing:
+        elif self.node.is_idle and self.is_stopping and not self.node._is_closing:
             self.feed(self.node.close)
-
-    @property
-    def _is_closing(self) -> bool:
-        return bool(self.node._is_closing)
 
     def _plan_tick(self) -> None:
         due = max(self.clock.when(self.node.deadline()), self.world.now + 0.05)
@@ -370,16 +366,20 @@ class Machine:
         self.store.put(effect.vertices)
         self.feed(self.node.archived, effect.ticket)
 
+    def _publish(self, channel: Channel, to: int, payload: bytes) -> None:
+        if not self.is_liar or channel is Channel.REQUEST:
+            self.world.network.publish(self, channel, to, payload)
+
     def _broadcast(self, effect: Broadcast) -> None:
         self.world.checkers.sending(self, effect.payload)
         channel = Channel.VOTE if effect.is_vote else Channel.VERTEX
-        self.world.network.publish(self, channel, self.index, effect.payload)
+        self._publish(channel, self.index, effect.payload)
 
     def _send(self, effect: Send) -> None:
-        self.world.network.publish(self, effect.channel, effect.to, effect.payload)
+        self._publish(effect.channel, effect.to, effect.payload)
 
     def _announce(self, effect: Announce) -> None:
-        self.world.network.publish(self, effect.channel, self.index, effect.payload)
+        self._publish(effect.channel, self.index, effect.payload)
 
     def _recorded(self, effect: Recorded) -> None:
         self.world.checkers.recorded_events += len(effect.events)

@@ -203,6 +203,13 @@ class Network:
                 if other != index:
                     self._carry(broker, index, self.machines[other], channel, payload, digest)
 
+    def hand(self, sender: int, receiver: Machine, channel: Channel, payload: bytes) -> None:
+        """Shown to one member alone, by a broker that sides with who says it."""
+        for broker in self.brokers:
+            if receiver.index in broker.clients:
+                self._carry(broker, sender, receiver, channel, payload, crc32(payload))
+                return
+
     def speak(self, broker: Broker, spoken: Spoken) -> None:
         """Somebody who is no member publishes, or the broker of its own accord."""
         channel, sender, to, payload = spoken

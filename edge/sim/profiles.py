@@ -22,7 +22,11 @@ class Profile:
     nodes: int = 5
     gateways: int = 1
     committee: int = 0
-    """The first so many machines vote on the site; as many as can may lie."""
+    """The first so many machines vote on the site; r, how many of them may lie, is as large as can be."""
+    byzantine: int = 0
+    """So many of these do lie, the last ones."""
+    behaviour: str = "mix"
+    """How: one of `edge.sim.lies.BEHAVIOURS`, or each its own."""
     brokers: int = 2
     links: int = 2
     rate_per_minute: float = 40.0
@@ -53,6 +57,7 @@ _NETWORK = {
     "broker crash": 0.8, "split view": 0.7, "queue limit": 0.5, "stale retained": 0.8,
     "repeat": 0.4, "garble": 0.4, "lie": 0.15,
 }  # fmt: skip
+_HIDING = {"loss": 0.7, "delay": 1.5, "partition": 1.0, "split view": 1.5, "reorder": 0.5}
 _DISKS = {"full": 0.6, "sync fails": 0.5, "slow disk": 0.5, "rot": 0.6, "misdirected": 0.4}
 _CLOCKS = {"clock jump": 1.0, "1970": 0.6}
 _COMINGS = {"sleep": 1.0, "late": 0.5, "roster": 0.4}
@@ -106,6 +111,14 @@ PROFILES = {
             rate_per_minute=60.0,
             faults=_CRASHES
             | {"loss": 1.0, "broker crash": 0.5, "partition": 0.7, "full": 0.3, "sleep": 0.7, "gateway away": 3.0},
+        ),
+        Profile(
+            "liars",
+            "one of a committee of four lies, while power and links fail and brokers hide members from one another",
+            committee=4,
+            byzantine=1,
+            rate_per_minute=6.0,
+            faults=_CRASHES | _HIDING,
         ),
         Profile(
             "flood", "bursts behind cuts: what peers can make grow", faults={"burst": 3.0, "mute": 2.0, "loss": 1.0}

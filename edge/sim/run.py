@@ -40,6 +40,10 @@ class Case:
             words.append(f"--only {','.join(map(str, self.only)) or 'none'}")
         if self.broken is not None:
             words.append(f"--break {self.broken}")
+        if self.profile.committee:
+            words.append(f"--committee {min(self.profile.committee, self.profile.nodes)}")
+        if self.profile.byzantine:
+            words.append(f"--byzantine {self.profile.byzantine} --behaviour {self.profile.behaviour}")
         return " ".join(words)
 
 
@@ -55,12 +59,19 @@ class Outcome:
     sent_bytes: int
     violations: list[Violation]
     lost_acknowledged: int
+    disagreements: int
+    is_undecided: bool
+    finality_ms: list[float]
+    agreeing_bytes: int
+    decisions: int
     trace_hash: str
     heal_s: float | None
     """From the end of faults until every keeper agreed; None if they never did."""
     notes: Counter[str]
     peaks: Counter[str]
     dropped: Counter[str]
+    refused: Counter[str]
+    """By reason, what agreement refused in the last life of each honest node."""
 
 
 @dataclass
@@ -74,6 +85,14 @@ class Total:
     unconverged: int = 0
     lost_acknowledged: int = 0
     honest_forks: int = 0
+    disagreements: int = 0
+    undecided: int = 0
+    """Runs at whose end a question was open, or registers differed."""
+    honest_evictions: int = 0
+    """None yet: no rule evicts anybody."""
+    finality_ms: list[float] = field(default_factory=list)
+    agreeing_bytes: int = 0
+    decisions: int = 0
     vertices: int = 0
     sent_bytes: int = 0
     seconds: float = 0.0
@@ -96,6 +115,16 @@ class Total:
         """Bytes that nodes sent, of whatever kind, over vertices recorded."""
         return round(self.sent_bytes / self.vertices, 1) if self.vertices else 0.0
 
+    @property
+    def bytes_per_decision(self) -> float:
+        """Bytes of vertices with proposals and votes, each counted once, over values that became final."""
+        return round(self.agreeing_bytes / self.decisions, 1) if self.decisions else 0.0
+
+    def finality_at(self, share: float) -> float | None:
+        """This share of proposers waited no longer for a final value, ms; from when their proposal was durable."""
+        ordered = sorted(self.finality_ms)
+        return round(ordered[min(len(ordered) - 1, int(share * len(ordered)))], 1) if ordered else None
+
     def add(self, outcome: Outcome) -> None:
         kinds = Counter(violation.kind for violation in outcome.violations)
         self.seeds += 1
@@ -105,6 +134,11 @@ class Total:
         self.unconverged += kinds["unconverged"]
         self.lost_acknowledged += outcome.lost_acknowledged
         self.honest_forks += kinds["honest-fork"]
+        self.disagreements += outcome.disagreements
+        self.undecided += outcome.is_undecided
+        self.finality_ms += outcome.finality_ms
+        self.agreeing_bytes += outcome.agreeing_bytes
+        self.decisions += outcome.decisions
         self.vertices += outcome.recorded
         self.sent_bytes += outcome.sent_bytes
         self.heal_s_max = max(self.heal_s_max, outcome.heal_s or 0.0)
@@ -131,11 +165,17 @@ def run_case(case: Case, genuine: bool | None = None) -> Outcome:
         sent_bytes=sum(network.sent_bytes.values()),
         violations=checkers.violations,
         lost_acknowledged=len(losses.acknowledged(checkers)),
+        disagreements=checkers.ledger.disagreements,
+        is_undecided=bool(checkers.ledger.waiting()),
+        finality_ms=checkers.ledger.finality_ms,
+        agreeing_bytes=checkers.ledger.agreeing_bytes,
+        decisions=checkers.ledger.decisions,
         trace_hash=world.trace_hash,
         heal_s=None if world.converged_ms is None else (world.converged_ms - case.profile.load_ms) / 1000,
         notes=checkers.notes,
         peaks=checkers.peaks,
         dropped=network.dropped,
+        refused=checkers.ledger.refused(),
     )
 
 

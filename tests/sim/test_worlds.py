@@ -40,6 +40,7 @@ SMALL = {
     "lives": 4,
     "trim": 3,
     "flood": 3,
+    "liars": 16,
 }
 MIXED = 200 - sum(SMALL.values())
 """Two hundred new worlds for every commit."""
@@ -60,6 +61,7 @@ FOUND = {
         "mixed",
         10_198_481,
     ): "a vertex that rotted and the next one lacking were taken for neighbours, and for a second life",
+    ("liars", 22): "of an author with more lines than a peer looks through, a missing vertex was not found",
 }
 
 

@@ -1,0 +1,53 @@
+"""Certificates judged a second time, slowly, and by none of the code that nodes judge them with.
+
+Only CBOR and the roster are shared with these. Fields are read by their places, digests are taken anew, and the world
+that made the signatures checks them.
+"""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from typing import Any
+
+from edge.sim.signing import Signatures
+from edge.wire.cbor import Malformed, decode, encode
+from edge.wire.roster import Roster
+
+_VOTE, _PRECOMMIT = 2, 1
+_SITE, _AUTHOR, _SEQ, _PREV, _ITEMS = 1, 3, 5, 6, 11
+"""Places in a header (docs/WIRE.md)."""
+
+
+def fault(raw: bytes, roster: Roster, signatures: Signatures, members: int, quorum: int) -> str:
+    """Why a certificate proves nothing, with a committee of the first `members` of the roster; empty if it does."""
+    try:
+        _, site, asked, value, ballot, votes = decode(raw)
+        conflict = sha256(b"synedge/1/conflict\x00" + encode([site, *asked])).digest()
+        wanted = [_VOTE, conflict, ballot, _PRECOMMIT, sha256(b"synedge/1/value\x00" + value).digest()]
+        voters = {_voter(shown, wanted, roster, signatures) for shown in votes}
+    except (Malformed, ValueError, TypeError, IndexError, KeyError) as error:
+        return str(error) or repr(error)
+    if site != roster.site:
+        return "of another site"
+    counted = [index for index in voters if index < members]
+    return "" if len(counted) >= quorum else f"{len(counted)} voters of {quorum}"
+
+
+def _voter(shown: Any, wanted: list[object], roster: Roster, signatures: Signatures) -> int:
+    """Who signed a chain of headers that begins with this vote; ValueError if it is none."""
+    raws, signature = shown
+    headers = [decode(raw) for raw in raws]
+    first, member = headers[0], roster.by_index[headers[0][_AUTHOR]]
+    if wanted not in first[_ITEMS]:
+        raise ValueError("a vertex without the vote")
+    for below, raw, above in zip(headers, raws, headers[1:], strict=False):
+        id = sha256(b"synedge/1/vertex-id\x00" + raw).digest()
+        if (above[_PREV], above[_AUTHOR], above[_SEQ]) != (id, below[_AUTHOR], below[_SEQ] + 1):
+            raise ValueError("no chain")
+    if any(header[_SITE] != roster.site for header in headers):
+        raise ValueError("a vertex of another site")
+    protected = encode({1: {1: -48, 2: -49, 3: -50}[member.suite]})
+    message = encode(["Signature1", protected, b"synedge/1/vertex", raws[-1]])
+    if not signatures.verify(member.suite, member.public_key, message, signature):
+        raise ValueError(f"not signed by {member.name}")
+    return member.index

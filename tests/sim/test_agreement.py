@@ -1,0 +1,115 @@
+"""Committees in simulated worlds: members who lie in every way that agreement knows, and what is seen of it."""
+
+from dataclasses import replace
+
+import pytest
+
+from edge.consensus.certificate import Certificate, decode_certificate
+from edge.sim import proof
+from edge.sim.cluster import Cluster
+from edge.sim.lies import BEHAVIOURS, STRANGERS
+from edge.sim.profiles import profile_named
+from edge.sim.run import Case, Outcome, Total, run_case, run_seeds
+from edge.wire.cbor import encode
+
+CALM = profile_named("liars", faults={}, minutes=0.25)
+REASONS = {
+    "mute": (),
+    "equivocate": (),  # each vote counts for its value, on whichever line
+    "amnesia": (),
+    "withhold": (),
+    "fork": (),
+    "turncoat": (),
+    "babble": ("vote-unproposed",),
+    "stale": ("proposal-epoch",),
+    "double": ("vote-order",),
+    "unjustified": ("vote-unjustified",),
+    "unlocked": ("vote-against-lock",),
+    "invent": ("vote-unproposed",),
+    "crowd": ("proposals-many", "sets-many"),
+    "usurp": ("proposal-unauthorised",),
+}
+
+
+def lie(behaviour: str, **changes: object) -> Outcome:
+    nodes = CALM.nodes + (behaviour in STRANGERS)
+    return run_case(Case(1, replace(CALM, behaviour=behaviour, nodes=nodes, **changes)))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("behaviour", BEHAVIOURS)
+def test_a_lie_is_refused_by_its_name_and_hurts_nobody(behaviour):
+    outcome = lie(behaviour)
+    assert not outcome.violations
+    assert outcome.disagreements == 0 and outcome.decisions >= 2
+    assert set(REASONS[behaviour]) <= outcome.refused.keys()
+    assert bool(outcome.notes["lies"]) == (behaviour != "mute")
+
+
+def test_every_behaviour_has_its_counters_named():
+    assert BEHAVIOURS.keys() == REASONS.keys()
+
+
+def test_honest_members_are_refused_nothing():
+    assert not lie("mute").refused
+
+
+@pytest.mark.parametrize("behaviour", ["turncoat", "mix"])
+def test_two_liars_of_seven_are_borne_too(behaviour):
+    profile = profile_named("liars", nodes=8, committee=7, byzantine=2, behaviour=behaviour, minutes=0.25)
+    total = run_seeds([3], profile)
+    assert not total.failed and total.disagreements == 0 and total.decisions
+
+
+def test_one_liar_more_than_a_committee_bears_makes_it_disagree():
+    """Beyond what is promised: noted, so that who looks can see it, and no violation."""
+    total = Total()
+    for seed in range(6, 66):  # six show none
+        total.add(run_case(Case(seed, profile_named("liars", byzantine=2, behaviour="equivocate"))))
+        if total.disagreements:
+            break
+    assert total.disagreements
+    assert all(violation.kind != "disagreement" for outcome in total.failed for violation in outcome.violations)
+
+
+def test_figures_say_what_agreement_costs():
+    total = run_seeds(range(2), profile_named("calm", committee=4, minutes=0.5))
+    assert total.decisions >= 4 and total.undecided == total.honest_evictions == 0
+    assert 20 <= total.finality_at(0.5) <= total.finality_at(0.99), "a first prevote waits 20 ms for other proposals"
+    assert total.bytes_per_decision > 4 * 2 * 3_309, "four members sign two votes each"
+
+
+def test_a_replay_names_the_committee_and_its_liars():
+    line = Case(3, profile_named("liars", behaviour="fork")).replay()
+    assert "--committee 4" in line and "--byzantine 1 --behaviour fork" in line
+
+
+def _certificate(world: Cluster) -> Certificate:
+    registers = list(world.keepers()[0].node.voting.agreement.registers)
+    certificate = decode_certificate(registers[0].certificate)
+    assert isinstance(certificate, Certificate)
+    return certificate
+
+
+def _raw(certificate: Certificate, **changes: object) -> bytes:
+    one = certificate._replace(**changes)
+    shown = [[list(vote.headers), vote.signature] for vote in one.votes]
+    return encode([1, one.site, list(one.question), one.value, one.ballot, shown])
+
+
+def test_the_second_judge_believes_true_certificates_alone():
+    world = Cluster(5, profile_named("calm", committee=4, minutes=0.8), [])
+    world.run()
+    certificate, roster = _certificate(world), world.rosters[0][0]
+
+    def fault(**changes: object) -> str:
+        return proof.fault(_raw(certificate, **changes), roster, world.signatures, 4, 3)
+
+    votes = certificate.votes
+    assert fault() == ""
+    assert fault(votes=votes[:2]) == "2 voters of 3"
+    assert fault(votes=(*votes[:2], votes[0])) == "2 voters of 3"
+    assert fault(value=b"other") == fault(ballot=certificate.ballot + 1) == "a vertex without the vote"
+    assert fault(question=certificate.question._replace(epoch=2)) == "a vertex without the vote"
+    swapped = votes[0]._replace(signature=votes[1].signature)
+    assert fault(votes=(swapped, *votes[1:])).startswith("not signed by")
+    assert proof.fault(b"\xff", roster, world.signatures, 4, 3)
