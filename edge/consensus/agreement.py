@@ -222,6 +222,7 @@ class Agreement:
 
     def signed(self, id: bytes, signature: bytes) -> None:
         """A vertex that was heard without its signature has it now: ours, once it is durable."""
+        self._arrivals.signed(id, signature)
         self._signed(id, signature)
         self._look()
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from edge.dag.graph import Graph
 from edge.dag.pending import Missing
-from edge.ids import VertexKey
+from edge.ids import VertexId, VertexKey
 from edge.wire.vertex import Header
 
 
@@ -54,6 +54,11 @@ class Arrivals:
             self.passed(one.header)
             yield one
             arrived.extend(self._waiting.pop(Missing(one.header.author, one.header.seq, one.header.id), ()))
+
+    def signed(self, id: VertexId, signature: bytes) -> None:
+        """What waits here without a signature has it now."""
+        for waiting in self._waiting.values():
+            waiting[:] = [one._replace(signature=signature) if one.header.id == id else one for one in waiting]
 
     def released(self, members: Container[int]) -> Iterator[Heard]:
         """What waited for those whose fork is proven: nothing more comes of them, and it is judged without."""

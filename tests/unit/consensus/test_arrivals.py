@@ -53,3 +53,18 @@ def test_nobody_waits_for_a_device_or_for_who_has_forked() -> None:
     log.quarantined[2] = None
     assert [one.header.key for one in log.arrivals.released(MEMBERS)] == [second.key, third.key]
     assert len(log.arrivals) == 0
+
+
+def test_a_signature_that_comes_while_a_vertex_waits_is_kept_for_it() -> None:
+    log, a, b = Log(), Line(0), Line(1)
+    first = log.insert(a.write((), []))
+    second = log.insert(b.write((), [Parent(*first.key, first.id)]))
+    third = log.insert(b.write((), []))
+    assert log.tell(second) == [] and log.tell(third) == []
+    log.arrivals.signed(second.id, b"signature")
+    told = log.arrivals.take(Heard(first, None, None), MEMBERS)
+    assert [(one.header.key, one.signature) for one in told] == [
+        (first.key, None),
+        (second.key, b"signature"),
+        (third.key, None),
+    ]
