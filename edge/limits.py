@@ -94,6 +94,7 @@ STATE_VALUE_BYTES_MAX = 256  # a dozen fit a header; larger things are named by 
 STATE_TAGS_MAX = 16  # adds that one removal takes back
 STATE_SLOTS_MAX = 256  # of one author and type: registers, counters, elements, adds, entries
 STATE_EARLY_MAX = 4096  # removals of adds that a damaged log has lost and peers still have
+STATE_QUEUE_MAX = 256  # own operations that wait for our next vertices
 STATE_DEPTH_MAX = 1024  # lives of an author through which one of its adds is still its own to take back
 
 # Repair

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from edge.dag.evidence import Side
@@ -69,6 +69,8 @@ class Admission:
         self.roster = roster
         self.only: int | None = None
         """Keep the line of this author and no other; its parents are not waited for then."""
+        self.entered: Callable[[Header, VertexKey | None], None] = lambda header, prev: None
+        """Told of each vertex that enters the graph here, in causal order, and of the one below it."""
         self.quarantined: dict[int, None] = {}
         self.conflicts: dict[int, Conflict] = {}
         """By author, the first of each."""
@@ -179,6 +181,7 @@ class Admission:
                 # Even where we hold another vertex under that key: fetching this one proves the fork.
                 return self._park(candidate, Missing(parent.author, parent.seq, parent.id))
         self.graph.insert(key, header.id, prev, candidate.place, candidate.signed)
+        self.entered(header, prev)
         return Accepted((candidate,))
 
     def _check_branch(self, candidate: Candidate, prev: VertexKey | None, above: Sequence[Candidate]) -> Refusal | None:

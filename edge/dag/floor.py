@@ -1,8 +1,9 @@
 """The floor: below what every line of history was dropped from the log, once gateways had acknowledged it.
 
-`floor.cbor` beside the log = CBOR [1, clock, lines, acks]; line = [author, incarnation, seq, id, first_seq,
-base_incarnation], ack = [author, incarnation, seq, id], both ascending. It is durable before the first byte is dropped,
-so that a chain may begin at a vertex whose `prev` is the floor's id.
+`floor.cbor` beside the log = CBOR [1, clock, lines, acks] or, with shared state, [1, clock, lines, acks, state];
+line = [author, incarnation, seq, id, first_seq, base_incarnation], ack = [author, incarnation, seq, id], ascending;
+state = bytes (edge/state/snapshot.py). It is durable before the first byte is dropped, so that a chain may begin at a
+vertex whose `prev` is the floor's id.
 """
 
 from __future__ import annotations
@@ -51,6 +52,8 @@ class Floor(NamedTuple):
     """A hybrid time above every vertex that was dropped."""
     lines: tuple[FloorLine, ...] = ()
     acks: tuple[FloorAck, ...] = ()
+    state: bytes | None = None
+    """Shared state as of then: it covers all that was dropped, and more."""
 
     def line(self, author: int, incarnation: int) -> FloorLine | None:
         for line in self.lines:
@@ -89,7 +92,8 @@ class Floors:
 
 
 def encode_floor(floor: Floor) -> bytes:
-    return encode([FORMAT, floor.clock, [list(line) for line in floor.lines], [list(ack) for ack in floor.acks]])
+    rows = [[list(line) for line in floor.lines], [list(ack) for ack in floor.acks]]
+    return encode([FORMAT, floor.clock, *rows, *([] if floor.state is None else [floor.state])])
 
 
 def decode_floor(data: bytes) -> Floor | None:
@@ -98,12 +102,15 @@ def decode_floor(data: bytes) -> Floor | None:
         fields = decode(data)
     except Malformed:
         return None
-    if not isinstance(fields, list) or len(fields) != 4 or fields[0] != FORMAT or not _is_number(fields[1], 2**64 - 1):
+    if not isinstance(fields, list) or len(fields) not in (4, 5) or fields[0] != FORMAT:
+        return None
+    state = fields[4] if len(fields) == 5 else None
+    if not _is_number(fields[1], 2**64 - 1) or (len(fields) == 5 and not isinstance(state, bytes)):
         return None
     lines, acks = _rows(fields[2], 6), _rows(fields[3], 4)
     if lines is None or acks is None:
         return None
-    floor = Floor(fields[1], tuple(FloorLine(*row) for row in lines), tuple(FloorAck(*row) for row in acks))
+    floor = Floor(fields[1], tuple(FloorLine(*row) for row in lines), tuple(FloorAck(*row) for row in acks), state)
     is_sound = all(
         1 <= line.first_seq <= line.seq and 0 <= line.base_incarnation < line.incarnation for line in floor.lines
     )

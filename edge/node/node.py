@@ -30,6 +30,7 @@ from edge.node.readback import Readback
 from edge.node.recovery import Recovery
 from edge.node.rescue import Rescue
 from edge.node.sensing import Sensing
+from edge.node.shared import Shared
 from edge.node.trim import Segments, Trimmer
 from edge.node.voting import Voting
 from edge.sense.reading import Reading
@@ -89,6 +90,7 @@ class Node:
         keeps = (self.custody, self.recovery, self._forks, self.voting)
         self._trimmer = Trimmer(self._desk, self._admission, self._author, *keeps)
         self._rescue = Rescue(*mine, self._admission, self._own, self.custody, self.peers, self._exchange.repair)
+        self.shared = Shared(self._admission, self._author, self._own, self.recovery, self._trimmer, self._rescue)
         self._trimmer.pinned_segment = lambda: self._rescue.pinned_segment
         self.on_accepted: Callable[[VertexKey], None] = lambda key: None
         """Told of each vertex by others that enters the graph; for measuring, never for deciding."""
@@ -128,6 +130,7 @@ class Node:
         """Draft everything queued and the last tally; call again with results until `is_idle`, then `close`."""
         while self._author.queued_events:
             self._own.draft(self.roster.version, now)
+        self.shared.turn(self.roster.version, now, is_last=True)
         self._close_account(now)
         return self._desk.take()
 
@@ -300,7 +303,8 @@ class Node:
         if self._is_closing:
             return float("inf")
         own = self._own.deadline()
-        dues = [self.custody.deadline(), self.voting.deadline(), float("inf") if own is None else own]
+        dues = [machine.deadline() for machine in (self.custody, self.voting, self.shared)]
+        dues += [] if own is None else [own]
         if self.senses.has_streams or self._forks.has_open:
             dues.append(self._tick_ms)
         # Without a link nothing is announced or asked, however long it has been due.
@@ -312,19 +316,14 @@ class Node:
 
     def counts(self) -> dict[str, int]:
         """Every counter of every machine, by name."""
-        machines = (self._mending, self._rescue, self._intake, self._exchange, self.custody, self._trimmer, self.blobs)
+        own = (self._own, self._mending, self._rescue, self._trimmer, self.shared, self.voting.agreement, self.blobs)
+        machines = (*own, self._pending, self._intake, self._exchange, self.custody)
         return {
             "vertices": self.graph.vertices,
-            "recorded_events": self._own.recorded_events,
-            "recorded_vertices": self._own.recorded_vertices,
-            "shed_events": self._author.shed_events,
-            "queued_events": self._author.queued_events,
-            **self._pending.counts(),
             "quarantined": len(self._admission.quarantined),
             "open_tickets": self._desk.open_tickets,
             "records_damaged": self._readback.damaged,
             "own_orphans_beyond": self.recovery.orphans_beyond,
-            **self.voting.agreement.counts(),
         } | {name: count for machine in machines for name, count in machine.counts().items()}
 
     def status(self, now: Instant) -> dict[str, Any]:
@@ -337,6 +336,7 @@ class Node:
             "time_unsure": not self._author.is_sure(now.wall_ms),
             "linked": self._is_linked,
             "acked_seq": self.custody.acked_seq,
+            "state": self.shared.status(),
             "readings": self.senses.tally()._asdict(),
             "log_share": round(self._own.log_share, 4),
             "disk_full": self._own.is_disk_full,
@@ -363,6 +363,7 @@ class Node:
         self._own.retry(now)
         self._rescue.turn(self.roster.version, now)
         self.voting.turn(self.roster.version, now)
+        self.shared.turn(self.roster.version, now)
         self._own.flush(self.roster.version, now)
         if self._owes_tally and not self._author.queued_events:
             self._owes_tally = False

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
@@ -13,18 +13,19 @@ from edge.dag.author import Again, Author, Draft, next_life
 from edge.dag.records import BOOT, SIGNATURE, VERTEX, Record
 from edge.effects import Broadcast, Persist, Recorded, Sign
 from edge.ids import Instant, Parent, VertexId, VertexKey
-from edge.limits import HLC_AHEAD_MS_MAX, LOG_SHED_SHARES, OWN_FLIGHT_MAX
+from edge.limits import HLC_AHEAD_MS_MAX, LOG_SHED_SHARES, OWN_FLIGHT_MAX, PARENTS_MAX
 from edge.mesh.gossip import Gossip
 from edge.node.desk import Desk
 from edge.wire import suite
 from edge.wire.cbor import encode
 from edge.wire.event import Event
 from edge.wire.frame import encode_vertex
-from edge.wire.items import Proposal
+from edge.wire.items import Proposal, Vote
 from edge.wire.refusal import Refusal
 from edge.wire.vertex import Ack, Header, Item, Tally
 
 Parents = tuple[tuple[Parent, ...], tuple[int, ...]]
+"""Parents of a vertex, and their clocks."""
 
 RETRY_MS = 1_000
 """A full disk is asked again this often."""
@@ -77,6 +78,8 @@ class OwnLine:
         """Told of each signature that comes after its vertex: ours once that is durable, also of before a crash."""
         self.on_lost: Callable[[Header], None] = lambda header: None
         """Told of a vertex that our key has signed and our log lacks."""
+        self.entered: Callable[[Header, VertexKey | None], None] = lambda header, prev: None
+        """Told of each own vertex that enters the graph, and of the one below it."""
         self._flights: deque[_Flight] = deque()
         self._refused: deque[_Waiting] = deque()
         self._retry_ms = 0.0
@@ -191,9 +194,14 @@ class OwnLine:
         final: Tally | None = None,
         again: Again | None = None,
         items: tuple[Item, ...] = (),
+        needs: Mapping[int, tuple[Parent, int]] | None = None,
     ) -> Draft:
-        """Make one vertex and start it on its way; with `items`, just these are in it and nothing that is queued."""
-        parents, clocks = self.choose_parents(bool(items))
+        """Make one vertex and start it on its way; with `items`, just these are in it and nothing that is queued.
+
+        `needs`: parents, with their clocks and by author, that it must name.
+        """
+        has_votes = any(isinstance(item, Vote | Proposal) for item in items)
+        parents, clocks = _with(self.choose_parents(has_votes), needs or {})
         prev = self.head
         draft = self._author.draft(epoch, parents, clocks, now, final, again, items)
         self.on_draft(draft.header, prev, now)
@@ -291,6 +299,7 @@ class OwnLine:
         assert flight.place is not None
         header = flight.draft.header
         self._graph.insert(header.key, header.id, flight.prev, flight.place)
+        self.entered(header, flight.prev)
         flight.is_recorded = True
         self.recorded_vertices += 1
         self.recorded_events += len(flight.draft.events)
@@ -308,6 +317,14 @@ class OwnLine:
             self.keep_signature(draft.header.key, draft.header.id, signature)
             self._sent(draft, signature, now)
 
+    def counts(self) -> dict[str, int]:
+        return {
+            "recorded_events": self.recorded_events,
+            "recorded_vertices": self.recorded_vertices,
+            "shed_events": self._author.shed_events,
+            "queued_events": self._author.queued_events,
+        }
+
     def keep_signature(self, key: VertexKey, id: VertexId, signature: bytes) -> None:
         """Put the signature over a vertex of the log beside it."""
         self.on_signed(id, signature)
@@ -322,3 +339,15 @@ class OwnLine:
 def _is_vote(admission: Admission, index: int, draft: Draft) -> bool:
     """Each vertex of who votes, since votes lie on its whole line, and each with a proposal."""
     return admission.roster.votes(index) or any(isinstance(item, Proposal) for item in draft.header.items)
+
+
+def _with(chosen: Parents, needs: Mapping[int, tuple[Parent, int]]) -> Parents:
+    """The parents that are needed, and of those chosen the ones of other authors, as far as a header has room."""
+    if not needs:
+        return chosen
+    named = dict(needs)
+    for parent, clock in zip(*chosen, strict=True):
+        if len(named) < PARENTS_MAX:
+            named.setdefault(parent.author, (parent, clock))
+    rows = [named[author] for author in sorted(named)]
+    return tuple(parent for parent, _ in rows), tuple(clock for _, clock in rows)

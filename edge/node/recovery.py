@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 from edge.dag.admission import Accepted, Admission, Answer, Parked
@@ -62,6 +63,8 @@ class Recovery:
         """Own vertices with events above a hole, by the root of their body, that are not recorded once more yet."""
         self.orphans_beyond = 0
         """Own vertices above a hole that found no room there: their segments stay."""
+        self.restored: Callable[..., None] = lambda data, *, has_floor: None
+        """Told at the floor of what that has of shared state, and whether anything was dropped."""
         self.places: dict[int, int] = {}
         """Where the newest record of BOOT and of ROSTER lies, by type."""
         self.pinned_segment = 0
@@ -76,6 +79,7 @@ class Recovery:
         for ack in floor.acks:
             self._custody.acknowledged(ack)
         self._author.observe(floor.clock)
+        self.restored(floor.state, has_floor=bool(floor.lines))
 
     def record(self, place: int, record: Record) -> Header | None:
         """Take one record; the header if it held a vertex."""

@@ -9,7 +9,7 @@ were (`edge.node.recovery`), and whoever meets both sees by the root that they a
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import partial
 
 from edge.dag.admission import Admission
@@ -59,6 +59,8 @@ class Rescue:
         self._custody = custody
         self._peers = peers
         self._repair = repair
+        self.on_cut: Callable[[Iterable[VertexKey]], None] = lambda keys: None
+        """Told of own vertices that leave the graph."""
         self._orphans: deque[Orphan] = deque()
         self._originals: dict[VertexKey, Orphan] = {}
         """Of what was recorded once more and no gateway has said to keep: where its events stand as well."""
@@ -137,6 +139,7 @@ class Rescue:
         if self._own.in_flight or not all(orphan.place for orphan in readable):
             return
         self._graph.cut(above)
+        self.on_cut(above)
         self._own.begin_anew(now)
         self._own.is_held = False
         self._orphans = deque(sorted((*self._orphans, *readable, *originals)))

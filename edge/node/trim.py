@@ -103,6 +103,8 @@ class Trimmer:
         self._not_before_ms = float("-inf")
         self.pinned_segment: Callable[[], int] = lambda: 0
         """The oldest segment with an own vertex that is to be recorded once more; 0 if there is none."""
+        self.snapshot: Callable[[], bytes | None] = lambda: None
+        """Shared state, which outlives the vertices that it came from."""
         self.trims = 0
         self.refused = 0
 
@@ -117,9 +119,14 @@ class Trimmer:
         if not last:
             return
         lines = floor_lines(self._graph, last)
-        floor = encode_floor(Floor(self._author.clock, tuple(lines), self._custody.acks()))
+        dropped = Floor(self._author.clock, tuple(lines), self._custody.acks(), self.snapshot())
+        floor = encode_floor(dropped)
+        if len(floor) > FLOOR_BYTES_MAX:
+            floor = encode_floor(dropped._replace(state=None))
         if len(floor) > FLOOR_BYTES_MAX:
             return self._desk.report("error", "log-floor-too-large", bytes=len(floor))
+        if dropped.state is not None and len(floor) < len(dropped.state):
+            self._desk.report("error", "log-floor-without-state", bytes=len(dropped.state))
         records = self._outliving(last, roster_bytes, now)
         proofs = self._forks.outliving(last)
         certificates = self._voting.outliving(last)

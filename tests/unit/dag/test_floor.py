@@ -31,6 +31,8 @@ def test_a_floor_survives_its_bytes() -> None:
     floor = FLOOR._replace(acks=(FloorAck(7, 2, 12, id_of(12, 2)),))
     assert decode_floor(encode_floor(floor)) == floor
     assert decode_floor(encode_floor(Floor())) == Floor()
+    with_state = floor._replace(state=b"state")
+    assert decode_floor(encode_floor(with_state)) == with_state
 
 
 @pytest.mark.parametrize(
