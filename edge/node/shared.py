@@ -14,7 +14,16 @@ from typing import Any, NamedTuple
 from edge.dag.admission import Admission
 from edge.dag.author import Author
 from edge.ids import Instant, Parent, VertexId, VertexKey
-from edge.limits import COMMITTEE_MAX, HEADER_BYTES_MAX, ITEMS_MAX, STATE_QUEUE_MAX, STATE_SLOTS_MAX, STATE_TAGS_MAX
+from edge.limits import (
+    COMMITTEE_MAX,
+    HEADER_BYTES_MAX,
+    ITEMS_MAX,
+    STATE_NAME_BYTES_MAX,
+    STATE_QUEUE_MAX,
+    STATE_SLOTS_MAX,
+    STATE_TAGS_MAX,
+    STATE_VALUE_BYTES_MAX,
+)
 from edge.node.ownline import OwnLine
 from edge.node.recovery import Recovery
 from edge.node.rescue import Rescue
@@ -24,7 +33,8 @@ from edge.state.root import Roots
 from edge.state.slots import Share, Smallest
 from edge.state.snapshot import restore, snapshot
 from edge.wire.cbor import encode
-from edge.wire.items import ADD, GROW, REGISTER, Count, Op, Put, Remove, Tag, item_fields
+from edge.wire.items import ADD, GROW, REGISTER, Count, Op, Put, Remove, Tag, item_fields, item_of
+from edge.wire.refusal import Refusal
 from edge.wire.vertex import Header
 
 OPS_BYTES = HEADER_BYTES_MAX - COMMITTEE_MAX * 45 - 256
@@ -61,6 +71,8 @@ class Shared:
         self._queue: deque[_Queued] = deque()
         self._flying: deque[_Queued] = deque()
         """In vertices that are not durable yet."""
+        self.entries = 0
+        """How often a vertex entered the graph."""
         self.noted = 0
         """Own operations that were taken since the start."""
         self.recorded = 0
@@ -77,6 +89,7 @@ class Shared:
 
     def entered(self, header: Header, prev: VertexKey | None) -> None:
         """A vertex is in the graph, above `prev`."""
+        self.entries += 1
         self.state.apply(header, prev.incarnation if prev is not None else 0)
         if self._ahead and self._ahead.get(header.key[:2]) == (header.seq, header.id):
             del self._ahead[header.key[:2]]
@@ -145,9 +158,19 @@ class Shared:
 
     # ---- what our own side says
 
+    @staticmethod
+    def _check(op: Op) -> None:
+        """Refuse what no peer would take."""
+        if isinstance(item_of(list(item_fields(op))), Refusal):
+            raise ValueError(
+                f"allowed: a name of 1 to {STATE_NAME_BYTES_MAX} bytes without control characters, a value of at most "
+                f"{STATE_VALUE_BYTES_MAX} bytes, a whole number that is not 0"
+            )
+
     def put(self, kind: int, name: str, value: bytes, now: Instant) -> int:
         """Put a value into a set, a register or a series; how many were `noted` with it."""
         op = Put(kind, name, value)
+        self._check(op)
         if kind == ADD:
             self._admit_add(op, now)
         elif kind == GROW:
@@ -159,6 +182,7 @@ class Shared:
     def count(self, name: str, delta: int, now: Instant) -> int:
         """Add to our part of a counter."""
         op = Count(name, delta)
+        self._check(op)
         self._admit(op, self._share.counters, name)
         return self._note(op, now)
 

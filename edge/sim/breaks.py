@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from edge.dag.admission import Duplicate
 from edge.effects import Decided
 from edge.ids import VertexKey
+from edge.sim.converging import by_arrival
 
 if TYPE_CHECKING:
     from edge.sim.machine import Machine
@@ -208,6 +209,7 @@ BREAKS = {
     "once": Break("one vote in a phase of a ballot", "crashes", ("voted-twice",), _once),
     "votes": Break("votes of before a crash bind", "crashes", ("voted-twice", "unconverged"), _votes),
     "final": Break("what is said to be final is in the log, synced", "crashes", ("lost-final",), _final),
+    "writer": Break("the last writer is found by the clock", "network", ("roots-differ",), by_arrival),
     "trim": Break("only what a gateway has is dropped", "trim", ("dropped-early",), _trim),
 }
 """By the name that `--break` takes."""

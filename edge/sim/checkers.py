@@ -18,6 +18,7 @@ from edge.effects import Trim, Verify
 from edge.ids import VertexId, VertexKey
 from edge.sim import losses
 from edge.sim.agreement import Ledger
+from edge.sim.converging import Converging
 from edge.sim.losses import has
 from edge.wire.cbor import decode
 from edge.wire.frame import VERTICES, Channel, FrontierEntry, VertexFrame, decode_vertex
@@ -47,6 +48,7 @@ KINDS = {
     "lost-acknowledged": "what a gateway acknowledged is not in its store",
     "dropped-early": "a log drops what no gateway's store has",
     "graphs-differ": "equal frontiers over different graphs",
+    "roots-differ": "equal graphs with different roots of shared state, or none where there must be one",
     "causality": "a vertex is held without its parents",
     "bounds": "something grew beyond its bound",
     "disagreement": "two values are final for one version of a register, while at most r members lie or lost votes",
@@ -83,6 +85,7 @@ class Checkers:
         """By author, in order: what its disk had, as its own node said."""
         self.acked: dict[tuple[int, int], tuple[int, VertexId]] = {}
         self.ledger = Ledger(world)
+        self.converging = Converging(world)
         self.recorded_events = 0
         self.receiving: Channel | None = None
         self.notes: Counter[str] = Counter()
@@ -189,6 +192,8 @@ class Checkers:
                 self._entered(machine, key)
         if had_effects:  # a vertex of its own is recorded with an effect, or sent with one soon after
             self._own_line(machine)
+        if machine.keep_all:
+            self.converging.stepped(machine)
 
     def _own_line(self, machine: Machine) -> None:
         node = machine.node
@@ -294,6 +299,7 @@ class Checkers:
         self.are_graphs_equal()
         self._parents_are_held()
         self._forks_are_named()
+        self.converging.finished()
         if can_agree:
             losses.recorded(self)
             losses.readable(self)

@@ -139,6 +139,7 @@ class Cluster:
     def _make_events(self, machine: Machine) -> None:
         if not self.is_healing:
             self.make_event(machine, self._load.random() < 0.1)
+            self.checkers.converging.say(machine)
             self._plan_event(machine)
 
     def make_event(self, machine: Machine, urgent: bool) -> None:

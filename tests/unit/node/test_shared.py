@@ -236,6 +236,18 @@ def test_so_many_elements_of_its_own_may_a_node_have() -> None:
     assert len(elements(a, "s")) == OWN_ADDS_MAX
 
 
+def test_what_no_peer_would_take_is_refused_at_once() -> None:
+    a = World(["a"]).boot("a")
+    shared, now = a.node.shared, a.world.now
+    with pytest.raises(ValueError, match="allowed: a name of 1 to 64 bytes"):
+        shared.put(REGISTER, "", b"", now)
+    with pytest.raises(ValueError, match="not 0"):
+        shared.count("c", 0, now)
+    with pytest.raises(ValueError, match="at most 256 bytes"):
+        shared.put(ADD, "s", bytes(limits.STATE_VALUE_BYTES_MAX + 1), now)
+    assert shared.noted == 0 and a.node.counts()["state_queued"] == 0
+
+
 def test_what_is_not_there_cannot_be_taken_back() -> None:
     a = World(["a"]).boot("a")
     with pytest.raises(ValueError, match="no such element"):
