@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from edge import __version__, registers
+from edge import __version__, converged, registers
 from edge.dag.frontier import named_tips
 from edge.identity import committee_rows
 from edge.shell import telemetry
@@ -38,6 +38,10 @@ def operations(agent: Agent) -> dict[str, Operation]:
         "registers": lambda asked: registers.registers(agent),
         "certificate": lambda asked: registers.certificate(agent, asked),
         "propose": lambda asked: registers.propose(agent, asked),
+        "state": lambda asked: converged.state(agent),
+        "state_get": lambda asked: converged.state_get(agent, asked),
+        "state_say": lambda asked: converged.state_say(agent, asked),
+        "state_said": lambda asked: converged.state_said(agent),
         "blob_get": lambda asked: _blob(agent, asked, agent.node.blobs.get),
         "blob_add": lambda asked: _blob_add(agent, asked),
         "blob_remove": lambda asked: _blob(agent, asked, agent.node.blobs.remove),

@@ -95,6 +95,7 @@ STATE_TAGS_MAX = 16  # adds that one removal takes back
 STATE_SLOTS_MAX = 256  # of one author and type: registers, counters, elements, adds, entries
 STATE_EARLY_MAX = 4096  # removals of adds that a damaged log has lost and peers still have
 STATE_QUEUE_MAX = 256  # own operations that wait for our next vertices
+STATE_ROWS_MAX = 1024  # names, or values of one, in an answer of the control socket
 STATE_DEPTH_MAX = 1024  # lives of an author through which one of its adds is still its own to take back
 
 # Repair

@@ -29,6 +29,7 @@ COMMANDS = {
     "propose": "ask the committee to make a value final",
     "registers": "what is final",
     "certificate": "the proof that a value is final: show or verify it",
+    "state": "what all devices share without a vote",
     "config": "check a configuration, or show where each value comes from",
     "bench": "measure this machine",
     "sim": "run whole sites in virtual time: what breaks, and what it costs",

@@ -1,0 +1,141 @@
+"""`synedge state`: what it says of what an agent answers, and what it refuses before it asks."""
+
+import json
+import socket
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edge.limits import STATE_NAME_BYTES_MAX, STATE_VALUE_BYTES_MAX
+from tests.unit.cli.conftest import Synedge
+
+LIST = {
+    "root": "ab" * 32, "partial": False, "more": 3,
+    "names": [
+        {"type": "set", "name": "on duty", "count": 2},
+        {"type": "register", "name": "limit", "value": "21.5", "value_hex": "32312e35"},
+        {"type": "counter", "name": "doors", "total": -4},
+        {"type": "series", "name": "notes", "count": 1},
+    ],
+}  # fmt: skip
+GET = [
+    {"type": "set", "name": "a", "more": False, "values": [{"value": None, "value_hex": "00ff", "by": ["pump-7"]}]},
+    {"type": "register", "name": "a", "value": "1", "value_hex": "31", "by": "valve-2", "time_ms": 5},
+    {"type": "counter", "name": "a", "total": 3, "by": {"pump-7": 5, "valve-2": -2}},
+]
+
+
+class Agent:
+    """A control socket: notes what is asked, and records what was said after so many more questions."""
+
+    def __init__(self, path: Path) -> None:
+        self.asked: list[dict[str, Any]] = []
+        self.answers: dict[str, Any] = {"state": LIST, "state_get": GET}
+        self.patience = 2
+        self.life = 1
+        self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self._listener.bind(str(path))
+        self._listener.listen()
+        self._thread = threading.Thread(target=self._serve)
+        self._thread.start()
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                link, _ = self._listener.accept()
+            except OSError:
+                return
+            with link, link.makefile("rwb") as stream:
+                asked = json.loads(stream.readline())
+                self.asked.append(asked)
+                result = self.answers.get(asked["op"], self._said(asked["op"]))
+                stream.write(json.dumps({"ok": True, "result": result}).encode() + b"\n")
+
+    def _said(self, op: str) -> dict[str, int]:
+        if op == "state_say":
+            return {"number": 7, "recorded": 6, "life": 1}
+        self.patience -= 1
+        return {"recorded": 7 if self.patience <= 0 else 6, "life": self.life}
+
+    def close(self) -> None:
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        self._thread.join(10)
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    file = tmp_path / "synedge.toml"
+    file.write_text('[node]\nname = "pump"\n')
+    return file
+
+
+@pytest.fixture
+def agent(config: Path) -> Iterator[Agent]:
+    (config.parent / "run").mkdir()
+    made = Agent(config.parent / "run/synedge.sock")
+    yield made
+    made.close()
+
+
+def test_the_list_ends_with_the_root(agent: Agent, config: Path, synedge: Synedge) -> None:
+    lines = synedge("state", "list", "-c", config).out.splitlines()
+    assert lines[1].split() == ["set", "on", "duty", "2", "elements"]
+    assert lines[3].split() == ["counter", "doors", "-4"]
+    assert lines[5:] == ["and 3 more; `synedge state get NAME` shows each", f"root {'ab' * 32}"]
+    assert synedge("state", "list", "-c", config, "--json").json == LIST
+    agent.answers["state"] = {"root": None, "partial": True, "names": [], "more": 0}
+    assert synedge("state", "list", "-c", config).out.splitlines() == [
+        "nobody has said anything yet",
+        "partial: this device lacks part of what was said",
+    ]
+    agent.answers["state"] = {"root": None, "partial": False, "names": [], "more": 0}
+    assert "own line only" in synedge("state", "list", "-c", config).out
+
+
+def test_a_name_is_shown_in_each_of_its_types(agent: Agent, config: Path, synedge: Synedge) -> None:
+    out = synedge("state", "get", "a", "-c", config).out
+    for said in ("set: 1", "0x00ff", "register: 1, by valve-2", "counter: 3"):
+        assert said in out
+    agent.answers["state_get"] = []
+    ended = synedge("state", "get", "a", "-c", config)
+    assert (ended.code, ended.out) == (1, "a: nothing\n")
+
+
+def test_what_is_said_is_waited_for(agent: Agent, config: Path, synedge: Synedge) -> None:
+    assert synedge("state", "set", "limit °C", "21,5 °", "-c", config).out == "limit °C: recorded\n"
+    assert agent.asked[0] == {
+        "op": "state_say", "verb": "set", "name": "limit °C", "value_hex": "21,5 °".encode().hex()
+    }  # fmt: skip
+    assert [asked["op"] for asked in agent.asked[1:]] == ["state_said"] * 2
+    assert synedge("state", "count", "doors", "-3", "--wait", "0", "-c", config).out == "doors: said\n"
+    assert agent.asked[-1] == {"op": "state_say", "verb": "count", "name": "doors", "delta": -3}
+    synedge("state", "add", "s", "x", "--grow", "--wait", "0", "-c", config)
+    assert agent.asked[-1]["verb"] == "grow"
+
+
+def test_what_is_not_recorded_in_time_ends_with_75(agent: Agent, config: Path, synedge: Synedge) -> None:
+    agent.patience = 1_000_000
+    assert synedge("state", "append", "n", "x", "--wait", "0.1", "-c", config).code == 75
+    agent.life = 2
+    ended = synedge("state", "append", "n", "x", "-c", config)
+    assert ended.code == 75 and "started anew" in ended.err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("set", "", "x"),
+        ("set", "n" * (STATE_NAME_BYTES_MAX + 1), "x"),
+        ("add", "a\tb", "x"),
+        ("append", "n", "x" * (STATE_VALUE_BYTES_MAX + 1)),
+        ("count", "n", "0"),
+        ("count", "n", "x"),
+        ("get", "\x07"),
+    ],
+)
+def test_what_no_agent_would_take_is_a_mistake(config: Path, synedge: Synedge, words: tuple[str, ...]) -> None:
+    assert synedge("state", *words, "-c", config).code == 64
