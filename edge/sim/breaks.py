@@ -185,6 +185,10 @@ def _final(machine: Machine) -> None:
     _set(voting, "_persist", say)
 
 
+def _outlive(machine: Machine) -> None:
+    _set(machine.node._trimmer, "snapshot", lambda: None)
+
+
 def _set(thing: object, name: str, value: object) -> None:
     setattr(thing, name, value)
 
@@ -210,6 +214,7 @@ BREAKS = {
     "votes": Break("votes of before a crash bind", "crashes", ("voted-twice", "unconverged"), _votes),
     "final": Break("what is said to be final is in the log, synced", "crashes", ("lost-final",), _final),
     "writer": Break("the last writer is found by the clock", "network", ("roots-differ",), by_arrival),
+    "outlive": Break("shared state outlives what the log drops", "trim", ("roots-differ",), _outlive),
     "trim": Break("only what a gateway has is dropped", "trim", ("dropped-early",), _trim),
 }
 """By the name that `--break` takes."""
