@@ -59,6 +59,10 @@ def _lines(status: Mapping[str, Any]) -> Iterator[tuple[str, object]]:
     if log:
         share = f"{status['log_share']:.1%} of {bytes_text(log['max_bytes'])}"
         yield "log", f"{status['vertices']} vertices, {bytes_text(log['size_bytes'])}, {share}"
+    state = status.get("state") or {}
+    if state.get("names"):
+        root = "partial" if state["partial"] else f"root {state['root']}…" if state["root"] else "of its own line"
+        yield "shared state", f"{state['names']} names, {root}"
     if status.get("engines"):
         yield "engines", status["engines"]
     for word in ("refused", "dropped"):
