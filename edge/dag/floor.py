@@ -1,15 +1,16 @@
 """The floor: below what every line of history was dropped from the log, once gateways had acknowledged it.
 
-`floor.cbor` beside the log = CBOR [1, clock, lines, acks] or, with shared state, [1, clock, lines, acks, state];
+`floor.cbor` beside the log = CBOR [1, clock, lines, acks] or, with shared state, [1, clock, lines, acks, state, check];
 line = [author, incarnation, seq, id, first_seq, base_incarnation], ack = [author, incarnation, seq, id], ascending;
-state = bytes (edge/state/snapshot.py). It is durable before the first byte is dropped, so that a chain may begin at a
-vertex whose `prev` is the floor's id.
+state = bytes (edge/state/snapshot.py), check = their CRC-32: ids prove themselves, values do not. It is durable before
+the first byte is dropped, so that a chain may begin at a vertex whose `prev` is the floor's id.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import Any, NamedTuple
+from zlib import crc32
 
 from edge.ids import VertexId, VertexKey
 from edge.limits import COUNTER_MAX, INDEX_MAX
@@ -53,7 +54,7 @@ class Floor(NamedTuple):
     lines: tuple[FloorLine, ...] = ()
     acks: tuple[FloorAck, ...] = ()
     state: bytes | None = None
-    """Shared state as of then: it covers all that was dropped, and more."""
+    """Shared state as of then: it covers all that was dropped, and more. None as well if it rotted."""
 
     def line(self, author: int, incarnation: int) -> FloorLine | None:
         for line in self.lines:
@@ -93,7 +94,7 @@ class Floors:
 
 def encode_floor(floor: Floor) -> bytes:
     rows = [[list(line) for line in floor.lines], [list(ack) for ack in floor.acks]]
-    return encode([FORMAT, floor.clock, *rows, *([] if floor.state is None else [floor.state])])
+    return encode([FORMAT, floor.clock, *rows, *([] if floor.state is None else [floor.state, crc32(floor.state)])])
 
 
 def decode_floor(data: bytes) -> Floor | None:
@@ -102,11 +103,13 @@ def decode_floor(data: bytes) -> Floor | None:
         fields = decode(data)
     except Malformed:
         return None
-    if not isinstance(fields, list) or len(fields) not in (4, 5) or fields[0] != FORMAT:
+    if not isinstance(fields, list) or len(fields) not in (4, 6) or fields[0] != FORMAT:
         return None
-    state = fields[4] if len(fields) == 5 else None
-    if not _is_number(fields[1], 2**64 - 1) or (len(fields) == 5 and not isinstance(state, bytes)):
+    state = fields[4] if len(fields) == 6 else None
+    if not _is_number(fields[1], 2**64 - 1) or not isinstance(state, bytes | None):
         return None
+    if state is not None and crc32(state) != fields[5]:
+        state = None
     lines, acks = _rows(fields[2], 6), _rows(fields[3], 4)
     if lines is None or acks is None:
         return None

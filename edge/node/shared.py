@@ -119,13 +119,8 @@ class Shared:
         """After recovery: which of what the snapshot covers the log does not have any more, nor a gateway."""
         self._is_restored = False
         for (author, incarnation), line in self.state.lines.items():
-            key = VertexKey(author, incarnation, line.head_seq)
-            if not (self._graph.holds(key, line.head_id) or self._graph.is_below(key) or self._has_more(key)):
+            if not self._graph.holds(VertexKey(author, incarnation, line.head_seq), line.head_id):
                 self._ahead[author, incarnation] = (line.head_seq, line.head_id)
-
-    def _has_more(self, key: VertexKey) -> bool:
-        branch = self._graph.branch(key.author, key.incarnation)
-        return branch is not None and branch.head_seq > key.seq
 
     # ---- what it says
 

@@ -121,12 +121,13 @@ class Trimmer:
         lines = floor_lines(self._graph, last)
         dropped = Floor(self._author.clock, tuple(lines), self._custody.acks(), self.snapshot())
         floor = encode_floor(dropped)
-        if len(floor) > FLOOR_BYTES_MAX:
+        is_state_left = len(floor) > FLOOR_BYTES_MAX
+        if is_state_left:
             floor = encode_floor(dropped._replace(state=None))
         if len(floor) > FLOOR_BYTES_MAX:
             return self._desk.report("error", "log-floor-too-large", bytes=len(floor))
-        if dropped.state is not None and len(floor) < len(dropped.state):
-            self._desk.report("error", "log-floor-without-state", bytes=len(dropped.state))
+        if is_state_left:
+            self._desk.report("error", "log-floor-without-state", bytes=len(dropped.state or b""))
         records = self._outliving(last, roster_bytes, now)
         proofs = self._forks.outliving(last)
         certificates = self._voting.outliving(last)

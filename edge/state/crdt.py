@@ -103,6 +103,7 @@ class State:
             base = base if base != header.incarnation else 0
             line = self.lines[key] = Line(header.seq, base, header.seq, header.id, header.hlc)
         elif header.seq <= line.head_seq:
+            self.is_partial |= header.seq == line.head_seq and header.id != line.head_id
             return False
         else:
             self.is_partial |= header.seq != line.head_seq + 1

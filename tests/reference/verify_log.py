@@ -90,7 +90,7 @@ class Audit:
         self.forks[proof["names"][0][0]] = proof["names"][0]
 
     def add_floor(self, data: bytes) -> None:
-        """[1, clock, lines, acks(, state)]; line = [author, incarnation, seq, id, first_seq, base_incarnation]."""
+        """[1, clock, lines, acks(, state, its check)]; line = [author, incarnation, seq, id, first_seq, base]."""
         try:
             number, _, lines, _, *_ = cbor.decode(data, 8)
         except (Refused, ValueError, TypeError) as why:

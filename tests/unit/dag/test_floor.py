@@ -33,6 +33,8 @@ def test_a_floor_survives_its_bytes() -> None:
     assert decode_floor(encode_floor(Floor())) == Floor()
     with_state = floor._replace(state=b"state")
     assert decode_floor(encode_floor(with_state)) == with_state
+    # A value that rotted is not told.
+    assert decode_floor(encode_floor(with_state).replace(b"state", b"stats")) == floor
 
 
 @pytest.mark.parametrize(
@@ -41,6 +43,8 @@ def test_a_floor_survives_its_bytes() -> None:
         b"",
         encode([2, 0, [], []]),
         encode([1, 0, []]),
+        encode([1, 0, [], [], b""]),
+        encode([1, 0, [], [], 7, 0]),
         encode([1, -1, [], []]),
         encode([1, 0, [[7, 1, 4, b"short", 1, 0]], []]),
         encode([1, 0, [[7, 1, 4, bytes(32), 5, 0]], []]),

@@ -138,6 +138,14 @@ def test_a_hole_in_a_line_makes_the_state_partial() -> None:
     assert state_of(first, third).is_partial
 
 
+def test_another_vertex_under_the_name_of_a_head_makes_the_state_partial() -> None:
+    taken, side = Line(1).says(Count("a", 1)), Line(1).says(Count("a", 2))
+    state = state_of(taken, taken)
+    assert not state.is_partial
+    take(state, side)
+    assert state.is_partial and state.counters["a"] == {1: 1}
+
+
 @pytest.mark.parametrize("number", [1, 127, 128, -128, -129, 2**63, -(2**63), 2**64])
 def test_sums_take_as_few_bytes_as_they_need(number: int) -> None:
     short = signed_bytes(number)
