@@ -77,7 +77,9 @@ class State:
         """Taken back before they came: only of vertices whose parents our own log has lost."""
         self.changed: dict[Name, None] = {}
         self.is_partial = False
-        """Something was not taken, so that this is not the state of all that the graph knows."""
+        """This is not the state of all that the graph knows: something was not taken, or another side of a fork."""
+        self.unsure: dict[int, None] = {}
+        """Whose adds may have been taken back before they came, beyond what `early` has room for."""
         self.applied = 0
         """Operations taken."""
         self.dropped = 0
@@ -190,6 +192,7 @@ class State:
         tag = Tag(*order[1:])
         elements = self.sets.setdefault(op.name, Elements())
         elements.supersede(tag, op.value)
+        self.is_partial |= order.author in self.unsure
         is_back = self.early.pop((op.name, tag), 0) is None
         if not is_back:
             elements.add(tag, op.value)
@@ -224,7 +227,7 @@ class State:
         elif len(self.early) < STATE_EARLY_MAX:
             self.early[name, tag] = None
         else:
-            self.is_partial = True
+            self.unsure[tag.author] = None
         return True
 
     def _drop(self, name: str, tag: Tag) -> None:

@@ -1,9 +1,10 @@
 """Shared state as bytes, for a log that drops the vertices it came from.
 
-CBOR [1, is_partial, lines, registers, counters, grown, adds, entries, early], rows ascending;
+CBOR [1, is_partial, lines, registers, counters, grown, adds, entries, early, unsure], rows ascending;
 line = [author, incarnation, first_seq, base, head_seq, head_id, clock], tag = author, incarnation, seq, position,
 register = [name, hlc, tag, value], counter = [author, name, sum], grown = [author, name, element],
-add = [hlc, tag, name, element or null once it is taken back], entry = [hlc, tag, name, value], early = [name, tag].
+add = [hlc, tag, name, element or null once it is taken back], entry = [hlc, tag, name, value], early = [name, tag],
+unsure = author.
 What a snapshot covers and a log still has is told again without effect: `lines` says so.
 """
 
@@ -53,6 +54,7 @@ def snapshot(state: State) -> bytes:
             ],
             sorted([*order, name, value] for name, entries in state.series.items() for order, value in entries.items()),
             sorted([name, *tag] for name, tag in state.early),
+            sorted(state.unsure),
         ]
     )
 
@@ -72,8 +74,9 @@ def restore(data: bytes) -> State | None:
 
 
 def _restore(
-    is_partial: bool, lines: Any, registers: Any, counters: Any, grown: Any, adds: Any, entries: Any, early: Any
-) -> State:
+    is_partial: bool, lines: Any, registers: Any, counters: Any, grown: Any, adds: Any, entries: Any, early: Any,
+    unsure: Any,
+) -> State:  # fmt: skip
     state = State()
     state.is_partial = is_partial
     for author, incarnation, *line in lines:
@@ -97,6 +100,7 @@ def _restore(
         state.series.setdefault(name, {})[Order(*order)] = value
     for name, *tag in early:
         state.early[name, Tag(*tag)] = None
+    state.unsure |= dict.fromkeys(unsure)
     return state
 
 
