@@ -77,8 +77,6 @@ class Shared:
         """Own operations that were taken since the start."""
         self.recorded = 0
         """The number of the newest of them that is durable; they become so in their order."""
-        self.lost = 0
-        """Own removals that could not be said any more: what they named is no longer held."""
         admission.entered = self.entered
         own.entered = self._own_entered
         recovery.restored = self._restored
@@ -148,7 +146,6 @@ class Shared:
             "state_dropped": self.state.dropped,
             "state_early": len(self.state.early),
             "state_queued": len(self._queue) + len(self._flying),
-            "state_unsaid": self.lost,
         }
 
     # ---- what our own side says
@@ -189,11 +186,23 @@ class Shared:
         tags = sorted(tag for tag, value in elements.tags.items() if value == element) if elements is not None else []
         if not tags:
             raise ValueError("no such element")
+        if not all(self._is_observed(tag) for tag in tags):
+            raise ValueError("this device has lost the line that put it in; another one can take it back")
         batches = list(_observable(tags, self._index))
         self._need_room(len(batches))
         for batch in batches:
             self._note(Remove(name, batch), now)
         return self.noted
+
+    def _is_observed(self, tag: Tag) -> bool:
+        """Whether our next vertices can prove that we have seen it: not if our log has lost it."""
+        if tag.author == self._index:
+            head = self._own.head
+            if head is None or head[:2] not in self.state.lines:
+                return head is not None  # the first vertex of this life is on its way to the disk
+            return self.state.is_below(head._replace(seq=head.seq + 1), tag)
+        branch = self._graph.branch(tag.author, tag.incarnation)
+        return branch is not None and branch.head_seq >= tag.seq
 
     @property
     def _share(self) -> Share:
@@ -258,9 +267,8 @@ class Shared:
             self._compare()
         while self._queue and (is_last or (self._queue[0].due_ms <= now.mono_ms and self._own.has_room)):
             batch, parents = self._batch()
-            if batch:
-                self._flying += batch
-                self._own.draft(epoch, now, items=tuple(queued.op for queued in batch), needs=parents)
+            self._flying += batch
+            self._own.draft(epoch, now, items=tuple(queued.op for queued in batch), needs=parents)
 
     def _batch(self) -> tuple[list[_Queued], dict[int, tuple[Parent, int]]]:
         """The next operations that one vertex can carry, and the parents they need with their clocks, by author."""
@@ -270,28 +278,22 @@ class Shared:
         while self._queue and len(batch) < ITEMS_MAX:
             size += self._queue[0].size_bytes
             needs = self._needs(self._queue[0].op)
-            if batch and (size > OPS_BYTES or (needs is not None and not _agree(parents, needs))):
+            if batch and (size > OPS_BYTES or not _agree(parents, needs)):
                 break
-            queued = self._queue.popleft()
-            if needs is None:
-                self.lost += 1
-            else:
-                parents |= needs
-                batch.append(queued)
+            parents |= needs
+            batch.append(self._queue.popleft())
         return batch, parents
 
-    def _needs(self, op: Op) -> dict[int, tuple[Parent, int]] | None:
-        """What a vertex must name so that this operation counts; None if the graph no longer has that."""
+    def _needs(self, op: Op) -> dict[int, tuple[Parent, int]]:
+        """What a vertex must name so that this operation counts."""
         needs: dict[int, tuple[Parent, int]] = {}
         for tag in op.tags if isinstance(op, Remove) else ():
             if tag.author == self._index:
                 continue
             branch = self._graph.branch(tag.author, tag.incarnation)
-            line = self.state.lines.get((tag.author, tag.incarnation))
-            if branch is None or line is None or branch.head_seq < tag.seq:
-                return None
+            assert branch is not None and branch.head_seq >= tag.seq, "only our own line is ever cut"
             parent = Parent(*branch.head, branch.id_at(branch.head_seq) or b"")
-            needs[tag.author] = (parent, line.clock)
+            needs[tag.author] = (parent, self.state.lines[tag.author, tag.incarnation].clock)
         return needs
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from edge.ids import VertexId
+from edge.ids import VertexId, VertexKey
 from edge.limits import STATE_DEPTH_MAX, STATE_EARLY_MAX
 from edge.state.slots import Key, Order, Share, Smallest
 from edge.wire.items import ADD, GROW, REGISTER, Count, Put, Remove, Tag
@@ -240,17 +240,17 @@ class State:
     def _has_observed(self, header: Header, tag: Tag) -> bool:
         """Whether the header proves that its author had the vertex of this tag."""
         if tag.author == header.author:
-            return self._is_below(header, tag)
+            return self.is_below(header.key, tag)
         return any(
             parent.author == tag.author and parent.incarnation == tag.incarnation and parent.seq >= tag.seq
             for parent in header.parents
         )
 
-    def _is_below(self, header: Header, tag: Tag) -> bool:
+    def is_below(self, key: VertexKey, tag: Tag) -> bool:
         """Whether the tag's vertex lies below this one on its chain, at most STATE_DEPTH_MAX lives down."""
-        incarnation, below = header.incarnation, header.seq
+        author, incarnation, below = key
         for _ in range(STATE_DEPTH_MAX):
-            line = self.lines.get((header.author, incarnation))
+            line = self.lines.get((author, incarnation))
             if line is None or incarnation < tag.incarnation:
                 return False
             if incarnation == tag.incarnation:

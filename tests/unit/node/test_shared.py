@@ -257,6 +257,27 @@ def test_what_is_not_there_cannot_be_taken_back() -> None:
         say(a, ("remove", "s", b"x"))
 
 
+def test_what_we_put_in_before_our_log_was_lost_another_device_takes_back() -> None:
+    world = World(["a", "b"])
+    a, b = world.boot_all()
+    say(a, ("put", ADD, "s", b"x"))
+    world.run(1)
+    a.kill()
+    a.log.clear()
+    world.ms += 5_000
+    a = world.boot("a")
+    world.run(20)
+    say(a, ("count", "c", 1))
+    world.run(2)
+    assert elements(a, "s") == {b"x"}
+    with pytest.raises(ValueError, match="another one can take it back"):
+        say(a, ("remove", "s", b"x"))
+    say(b, ("remove", "s", b"x"))
+    world.run(2)
+    assert elements(a, "s") == elements(b, "s") == set()
+    assert len(roots(world)) == 1 and None not in roots(world)
+
+
 def test_an_own_line_that_broke_is_partial_until_a_start_reads_the_log_anew() -> None:
     world = World(["a", "b"])
     a = world.boot("a", link=False)
