@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Mapping
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -80,8 +79,8 @@ def state_say(agent: Agent, asked: Mapping[str, Any]) -> dict[str, int]:
 
 
 def state_said(agent: Agent) -> dict[str, int]:
-    """How far what was said is recorded, in this life of the agent."""
-    return {"recorded": agent.node.shared.recorded, "life": os.getpid()}
+    """How far what was said is recorded, in this life of our line."""
+    return {"recorded": agent.node.shared.recorded, "life": agent.node.incarnation}
 
 
 def _summary(state: State, type: int, name: str) -> dict[str, Any]:

@@ -141,7 +141,7 @@ def _say(args: Namespace, out: Output) -> int:
         sleep(POLL_S)
         now = ask(socket, "state_said")
         if now["life"] != said["life"]:
-            raise TryLaterError(f"{args.name}: the agent was started anew; `synedge state get` shows what holds")
+            raise TryLaterError(f"{args.name}: the agent began anew; `synedge state get` shows what holds")
     is_recorded = now["recorded"] >= said["number"]
     if args.wait and not is_recorded:
         raise TryLaterError(f"{args.name}: not recorded after {span(args.wait)}; it still waits, and may be later")

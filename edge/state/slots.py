@@ -40,10 +40,6 @@ class Smallest:
         keys.insert(at, key)
         return keys.pop() if len(keys) > STATE_SLOTS_MAX else None
 
-    def has_room(self, key: Key) -> bool:
-        """Whether the key would count and no other one would stop counting."""
-        return len(self.keys) < STATE_SLOTS_MAX or key in self.keys
-
 
 class Newest:
     """The newest operations of somebody, ascending, each with its name."""

@@ -122,7 +122,7 @@ def test_what_is_not_recorded_in_time_ends_with_75(agent: Agent, config: Path, s
     assert synedge("state", "append", "n", "x", "--wait", "0.1", "-c", config).code == 75
     agent.life = 2
     ended = synedge("state", "append", "n", "x", "-c", config)
-    assert ended.code == 75 and "started anew" in ended.err
+    assert ended.code == 75 and "began anew" in ended.err
 
 
 @pytest.mark.parametrize(
