@@ -42,6 +42,8 @@ def operations(agent: Agent) -> dict[str, Operation]:
         "state_get": lambda asked: converged.state_get(agent, asked),
         "state_say": lambda asked: converged.state_say(agent, asked),
         "state_said": lambda asked: converged.state_said(agent),
+        "leases": lambda asked: registers.leases(agent),
+        "lease": lambda asked: registers.lease(agent, asked),
         "blob_get": lambda asked: _blob(agent, asked, agent.node.blobs.get),
         "blob_add": lambda asked: _blob_add(agent, asked),
         "blob_remove": lambda asked: _blob(agent, asked, agent.node.blobs.remove),

@@ -86,6 +86,8 @@ OPEN_SETS_PER_AUTHOR_MAX = 4  # of these, named first by one author
 PROPOSALS_PER_AUTHOR_MAX = 8  # values of one author in one conflict set
 REGISTERS_MAX = 1024  # keys that have a final value
 CERTIFICATE_BYTES_MAX = 256 * 1024
+LEASE_MS_MIN = 5_000  # of which the last two seconds are for stopping
+LEASE_MS_MAX = 24 * 3_600_000
 VOTE_CHAIN_MAX = 64  # headers from a vote up to the signature that covers it, in a certificate
 
 # Shared state: of each author the same, so that nobody can take the room of another

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from edge.consensus.lease import LEASES, Lease, Term, encode_term
 from edge.consensus.shown import question_row, value_row
-from edge.limits import VALUE_BYTES_MAX
+from edge.limits import LEASE_MS_MAX, LEASE_MS_MIN, VALUE_BYTES_MAX
 from edge.shell.loop import now
 from edge.wire.items import is_register_key, is_scope
 from edge.wire.refusal import Refusal
@@ -43,9 +44,45 @@ def propose(agent: Agent, asked: Mapping[str, Any]) -> dict[str, Any]:
         raise ValueError("value_hex: allowed: bytes in hex") from None
     if len(raw) > VALUE_BYTES_MAX:
         raise ValueError(f"value_hex: {len(raw)} bytes; allowed: {VALUE_BYTES_MAX}")
+    return _propose(agent, scope, key, raw)
+
+
+def leases(agent: Agent) -> list[dict[str, Any]]:
+    """Every lease that somebody ever had, as this device knows it, by scope and name."""
+    return [_lease_row(agent, lease) for lease in sorted(agent.node.voting.agreement.leases.all(now()))]
+
+
+def lease(agent: Agent, asked: Mapping[str, Any]) -> dict[str, Any]:
+    """Ask for a lease of `ms`, or for more of it, or give it back with 0: the question that this answers, or, while
+    somebody else has it, its row. ValueError says why it cannot be."""
+    scope, name, ms = str(asked.get("scope")), str(asked.get("name")), asked.get("ms")
+    if not isinstance(ms, int) or not (ms == 0 or LEASE_MS_MIN <= ms <= LEASE_MS_MAX):
+        raise ValueError(f"ms: {ms!r}; allowed: {LEASE_MS_MIN} to {LEASE_MS_MAX}, 0 to give it back")
+    key, index = LEASES + name, agent.identity.member.index
+    held = agent.node.voting.agreement.leases.get(scope, key, now())
+    if ms and held is not None and held.holder != index and held.left_ms:
+        return _lease_row(agent, held)
+    if not ms and (held is None or held.holder != index):
+        raise ValueError(f"{name!r} in scope {scope!r} is not ours to give back")
+    return _propose(agent, scope, key, encode_term(Term(index, ms)))
+
+
+def _lease_row(agent: Agent, lease: Lease) -> dict[str, Any]:
+    member = agent.identity.roster.by_index.get(lease.holder)
+    return {
+        "scope": lease.scope,
+        "name": lease.name,
+        "token": lease.token,
+        "holder": member.name if member is not None else str(lease.holder),
+        "left_ms": round(lease.left_ms) if lease.left_ms < LEASE_MS_MAX * 2 else None,
+        "state": "ours" if lease.is_ours else "held" if lease.left_ms else "free",
+    }
+
+
+def _propose(agent: Agent, scope: str, key: str, value: bytes) -> dict[str, Any]:
     if not (is_scope(scope) and is_register_key(key)):
         raise ValueError(f"{scope!r} {key!r}: a scope is like a node's name, a key such names joined by /")
-    answer, effects = agent.node.propose(scope, key, raw, now())
+    answer, effects = agent.node.propose(scope, key, value, now())
     agent.loop.execute(effects)
     if isinstance(answer, Refusal):
         raise ValueError(str(answer))

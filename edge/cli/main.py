@@ -28,6 +28,7 @@ COMMANDS = {
     "committee": "who votes here; how many should, and what that is worth",
     "propose": "ask the committee to make a value final",
     "registers": "what is final",
+    "lease": "be the only one for a while, as long as you go on asking",
     "certificate": "the proof that a value is final: show or verify it",
     "state": "what all devices share without a vote",
     "config": "check a configuration, or show where each value comes from",
@@ -65,13 +66,17 @@ class Parser(ArgumentParser):
 
     def __init__(self, prog: str, description: str = "") -> None:
         super().__init__(prog, description=description, allow_abbrev=False, formatter_class=Help)
+        self.runs_program: str | None = None
+        """The sub-command with another program's command line after --."""
 
     def error(self, message: str) -> NoReturn:
         # argparse: "argument what: invalid choice: 'hed' (choose from …)"
         raise UsageError(f"{message}{self._near_choice(message)}; `{self.prog} --help` shows what there is")
 
     def parse(self, argv: Sequence[str]) -> Namespace:
-        args, rest = self.parse_known_args(argv)
+        words = list(argv)
+        at = words.index("--") if words[:1] == [self.runs_program] and "--" in words else len(words)
+        args, rest = self.parse_known_args(words[:at], Namespace(program=words[at + 1 :]))
         if rest:
             known = self._known_options(self)
             what = "option" if rest[0].startswith("-") else "argument"

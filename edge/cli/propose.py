@@ -20,7 +20,7 @@ LOST = 1
 
 
 def arguments(parser: ArgumentParser) -> None:
-    parser.add_argument("key", metavar="KEY", help="of the register, such as model/bearing or lease/door-1")
+    parser.add_argument("key", metavar="KEY", help="of the register, such as model/bearing")
     parser.add_argument("value", metavar="VALUE", nargs="?", help=f"text of at most {VALUE_BYTES_MAX} bytes")
     parser.add_argument("--file", type=Path, metavar="FILE", help="the bytes of this file instead of a text")
     parser.add_argument("--scope", default=SITE_SCOPE, help=f"whose committee decides ({SITE_SCOPE})")

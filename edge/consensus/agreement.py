@@ -15,6 +15,8 @@ from edge.consensus.certificate import certify
 from edge.consensus.committee import Seats
 from edge.consensus.contest import Contest
 from edge.consensus.course import Course
+from edge.consensus.lease import Leases, is_lease
+from edge.consensus.lease import fault as lease_fault
 from edge.consensus.past import NOTHING, Statement
 from edge.consensus.question import conflict_of, final_id, value_digest
 from edge.consensus.registers import Final, Registers
@@ -27,8 +29,6 @@ from edge.wire.vertex import Header
 
 TIMEOUT_MS = 400.0
 """T0 of the first ballot."""
-FOR_ANYONE = "lease/"
-"""Keys that any member of the site may propose for; the others are the committee's and the gateways'."""
 
 
 class _Set(NamedTuple):
@@ -77,6 +77,7 @@ class Agreement:
         """By line, the newest vertex of a member or with a proposal that ours has not named yet, and its clock."""
         self._finals: list[Final] = []
         self.registers = Registers(site)
+        self.leases = Leases(index, self.registers)
         self.abstains = False
         """We may have voted what our log no longer has; until the next epoch, whose sets are others."""
         self.refused: dict[str, int] = {}
@@ -162,9 +163,10 @@ class Agreement:
         seats = self._seats.get(question.scope)
         if seats is None or seats.epoch != question.epoch:
             return "proposal-epoch"
-        if author not in self._is_trusted and not question.key.startswith(FOR_ANYONE):
-            return "proposal-unauthorised"
-        return ""
+        if is_lease(question.key):
+            return lease_fault(proposal.value, author)
+        # Keys of leases are for any member of the site; the others are the committee's and the gateways'.
+        return "" if author in self._is_trusted else "proposal-unauthorised"
 
     def has_room(self, question: Question, author: int) -> str:
         """Why a proposal by this member would find no room; empty if it does."""
@@ -183,7 +185,8 @@ class Agreement:
             return None
         is_ours = self._index in seats.members
         course = Course(seats.members.index(self._index), self._timeout_ms) if is_ours else None
-        self._sets[conflict] = _Set(Contest(self._site, question, seats), author, course)
+        contest = Contest(self._site, question, seats, self.leases.opens_ms)
+        self._sets[conflict] = _Set(contest, author, course)
         return self._sets[conflict]
 
     def _votes(self, header: Header, prev: VertexKey | None, signature: bytes | None) -> None:
@@ -272,6 +275,7 @@ class Agreement:
         """A final value that our log has a certificate of. False if it is not new."""
         if not self.registers.take(final):
             return False
+        self.leases.learned(final)
         for conflict, open_ in list(self._sets.items()):
             if self.registers.is_past(open_.contest.question):
                 self._close(conflict)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from edge.consensus.committee import Seats
@@ -23,9 +23,19 @@ class Proposed(NamedTuple):
 
 
 class Contest:
-    """Proposals and votes of one set."""
+    """Proposals and votes of one set.
 
-    def __init__(self, site: bytes, question: Question, seats: Seats) -> None:
+    `opens_ms` tells of a value from when on a member may be the one who votes for it, monotonic ms.
+    """
+
+    def __init__(
+        self,
+        site: bytes,
+        question: Question,
+        seats: Seats,
+        opens_ms: Callable[[Question, bytes], float] = lambda question, value: 0.0,
+    ) -> None:
+        self._opens_ms = opens_ms
         self.question = question
         self.conflict = conflict_of(site, question)
         self.seats = seats
@@ -41,6 +51,10 @@ class Contest:
         """Who did, by ballot and value."""
         self.shown: dict[Statement, Side] = {}
         """Where each precommit for a value stands: what a certificate is made of."""
+
+    def opens_ms(self, digest: bytes) -> float:
+        """For a value that was proposed."""
+        return self._opens_ms(self.question, self.proposed[digest].value)
 
     def has_room(self, proposer: int) -> bool:
         """Whether another value by this member would be taken."""

@@ -111,7 +111,9 @@ class Course:
             return self._coordinate(contest, votes, mine, reached, now_ms)
         if reached[coordinator] >= (self.ballot, PREVOTE):
             for value in contest.ballots.values(contest.ballots.by(votes, coordinator), self.ballot, PREVOTE):
-                if contest.ballots.unlocks(votes, mine.lock, value, self.ballot):
+                if contest.ballots.unlocks(votes, mine.lock, value, self.ballot) and self._may(
+                    contest, votes, value, now_ms
+                ):
                     return True, value
             return True, None
         return self._is_late(now_ms), None
@@ -122,7 +124,16 @@ class Course:
         if contest.seats.committee.members > 1 and now_ms < since + GATHER_MS:
             self.due_ms = since + GATHER_MS
             return False, None
-        return True, _plurality(contest, votes)
+        value = _plurality(contest, votes, now_ms)
+        if value is None:
+            self.due_ms = min(contest.opens_ms(value) for value in contest.proposed)
+        return value is not None, value
+
+    def _may(self, contest: Contest, votes: int, value: bytes, now_ms: float) -> bool:
+        """Whether its time has come, for us or for a quorum, one of which is honest."""
+        return contest.opens_ms(value) <= now_ms or any(
+            contest.ballots.quorum_for(votes, ballot, PREVOTE) == value for ballot in range(self.ballot)
+        )
 
     def _coordinate(
         self, contest: Contest, votes: int, mine: Mark, reached: list[tuple[int, int]], now_ms: float
@@ -139,7 +150,7 @@ class Course:
             if value is not None:
                 break
         else:
-            value = mine.lock.value if mine.lock is not None else _plurality(contest, votes)
+            value = mine.lock.value if mine.lock is not None else _plurality(contest, votes, now_ms)
         is_open = value is not None and contest.ballots.unlocks(votes, mine.lock, value, self.ballot)
         return True, value if is_open else None
 
@@ -149,8 +160,13 @@ def coordinator_of(contest: Contest, ballot: int) -> int:
     return (int.from_bytes(contest.conflict[:8], "big") + ballot) % contest.seats.committee.members
 
 
-def _plurality(contest: Contest, votes: int) -> bytes | None:
-    """The proposal with most prevotes in ballot 0; of equals the one whose digest with the set's comes first."""
+def _plurality(contest: Contest, votes: int, now_ms: float) -> bytes | None:
+    """Of proposals whose time has come, that with most prevotes in ballot 0; of equals the one whose digest with the
+    set's comes first. None if there is none."""
     counts = contest.ballots.single(votes, 0)
     in_view = (value for value in contest.proposed if contest.ballots.is_proposed(votes, value))
-    return min(in_view, key=lambda value: (-counts.get(value, 0), sha256(contest.conflict + value).digest()))
+    return min(
+        (value for value in in_view if contest.opens_ms(value) <= now_ms),
+        key=lambda value: (-counts.get(value, 0), sha256(contest.conflict + value).digest()),
+        default=None,
+    )

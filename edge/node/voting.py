@@ -140,6 +140,7 @@ class Voting:
         fault = self.agreement.fault(proposal, self._index) or self.agreement.has_room(question, self._index)
         if fault:
             return Refusal(fault, f"{scope} {key}")
+        self.agreement.leases.asked(question, now)
         self._own.draft(epoch, now, items=(proposal,))
         return question
 
@@ -147,6 +148,7 @@ class Voting:
         """Cast what is due, and put into the log what is final."""
         self._seat()
         agreement = self.agreement
+        agreement.leases.turn(now.mono_ms)
         while (
             agreement.has_open
             and self._own.has_room

@@ -11,7 +11,9 @@ from random import Random
 from typing import TYPE_CHECKING
 
 from edge.consensus.contest import Contest
+from edge.consensus.lease import Term, encode_term, is_lease
 from edge.effects import Decided
+from edge.limits import LEASE_MS_MIN
 from edge.sim import proof
 from edge.wire.items import Proposal, Vote
 from edge.wire.vertex import Header
@@ -62,6 +64,8 @@ class Ledger:
     def propose(self, machine: Machine, key: str, rng: Random) -> None:
         """As somebody would on this device."""
         value = rng.randbytes(rng.randrange(1, 40))
+        if is_lease(key):
+            value = encode_term(Term(machine.index, rng.choice((0, LEASE_MS_MIN, 3 * LEASE_MS_MIN))))
         if machine.is_awake and machine.is_ready and not machine.is_stopping:
             machine.feed_plain(lambda now: machine.node.propose(SITE_SCOPE, key, value, now)[1])
 
@@ -95,6 +99,19 @@ class Ledger:
             self.finality_ms.append(self._world.now - begun_ms)
         self._told[machine.index, version[0]] = version[1]
         self._agree(machine, version, final.value)
+        if is_lease(version[0]) and self.is_bearable:
+            self._alone(machine, version[0])
+
+    def _alone(self, machine: Machine, key: str) -> None:
+        """Now that somebody may have got a lease, nobody else takes it for its own."""
+        others = (one for one in self._world.machines if one.is_awake and one.is_ready and not one.is_liar)
+        holders = [one.name for one in others if self._has(one, key)]
+        if len(holders) > 1:
+            self._world.checkers.violated("lease-shared", machine, f"{key}: {', '.join(holders)}")
+
+    def _has(self, machine: Machine, key: str) -> bool:
+        lease = machine.node.voting.agreement.leases.get(SITE_SCOPE, key, machine.clock.now(self._world.now))
+        return lease is not None and lease.is_ours
 
     def _agree(self, machine: Machine, version: Version, value: bytes) -> None:
         if self._finals.setdefault(version, value) != value:

@@ -189,6 +189,10 @@ def _outlive(machine: Machine) -> None:
     _set(machine.node._trimmer, "snapshot", lambda: None)
 
 
+def _lease(machine: Machine) -> None:
+    _set(machine.node.voting.agreement.leases, "opens_ms", lambda question, value: 0.0)
+
+
 def _set(thing: object, name: str, value: object) -> None:
     setattr(thing, name, value)
 
@@ -212,6 +216,7 @@ BREAKS = {
     "locks": Break("a lock binds until a quorum opens it", "liars", ("disagreement",), _locks, "turncoat"),
     "once": Break("one vote in a phase of a ballot", "crashes", ("voted-twice",), _once),
     "votes": Break("votes of before a crash bind", "crashes", ("voted-twice", "unconverged"), _votes),
+    "lease": Break("a lease is another's once its time is over", "liars", ("lease-shared",), _lease, "mute"),
     "final": Break("what is said to be final is in the log, synced", "crashes", ("lost-final",), _final),
     "writer": Break("the last writer is found by the clock", "network", ("roots-differ",), by_arrival),
     "outlive": Break("shared state outlives what the log drops", "trim", ("roots-differ",), _outlive),

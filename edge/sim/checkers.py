@@ -54,6 +54,7 @@ KINDS = {
     "disagreement": "two values are final for one version of a register, while at most r members lie or lost votes",
     "voted-twice": "votes on a set that do not ascend, by a member whose disk keeps what it says",
     "certificate": "a certificate in a log is not true",
+    "lease-shared": "two devices take a lease for theirs at once, while at most r members lie or lost votes",
     "lost-final": "a start does not know what this device said to be final",
     "verified-twice": "the signature of a vertex that is held was checked again",
     "unconverged": "keepers did not agree within the time promised after heal and quiet",

@@ -120,6 +120,7 @@ ADMISSION_REASONS = (
 )
 AGREEMENT_REASONS = (
     "proposal-epoch",  # for a committee that is not, or is no longer, the scope's
+    "proposal-lease",  # of a lease by another than its holder, or for no allowed time
     "proposal-unauthorised",  # by who may not propose for the key
     "proposals-many",  # of one author in one conflict set
     "sets-many",  # open conflict sets, in all or named first by one author

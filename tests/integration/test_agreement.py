@@ -103,6 +103,37 @@ def test_two_of_four_decide_nothing_and_say_so_until_a_third_is_there(council: C
     assert council.all_hold("config/night", "on")
 
 
+def test_a_lease_has_one_holder_until_it_is_given_back_or_lost(council: Council, tmp_path: Path) -> None:
+    council.start(*council.devices)
+    lease = council.run("other", "lease", "acquire", "door", "--ttl", "60", "--wait", "60")
+    assert lease["state"] == "ours" and lease["token"] == 1 and 0 < lease["left_ms"] <= 58_000
+    answer = council.run("one", "lease", "acquire", "door", "--wait", "0", code=75)
+    assert "other has it for another" in answer["error"]["message"]
+    again = council.run("other", "lease", "acquire", "door", "--ttl", "60", "--wait", "60")
+    assert again["token"] == 2
+    assert council.run("one", "lease", "show", "door")["leases"][0]["state"] == "held"
+    council.run("other", "lease", "release", "door", "--wait", "60")
+
+    seen = tmp_path / "seen"
+    script = f"echo $SYNEDGE_LEASE_TOKEN > {seen}; exit 3"
+    words = ["lease", "run", "door", "--ttl", "30", "--wait", "60", "--config", str(council.seats["one"].config)]
+    command = [sys.executable, "-m", "edge", *words, "--", "sh", "-c", script]
+    assert subprocess.run(command, timeout=90, check=False).returncode == 3
+    assert seen.read_text() == "4\n"
+    assert council.run("two", "lease", "show", "door")["leases"][0]["state"] == "free"
+
+    stays = tmp_path / "stays"
+    command[-1] = f"echo $$ > {stays}; exec sleep 600"
+    command[command.index("--ttl") + 1] = "5"
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as holder:
+        assert wait_until(stays.exists, DECIDE_S_MAX)
+        for name in ("two", "three"):
+            council.devices[name].kill()
+        _, said = holder.communicate(timeout=90)
+    assert holder.returncode == 75 and "door: lost" in said
+    assert not Path(f"/proc/{stays.read_text().strip()}").exists()
+
+
 def test_who_may_not_propose_is_told_why(council: Council) -> None:
     council.start("other", "one")
     answer = council.run("other", "propose", "model/bearing", "mine", code=70)

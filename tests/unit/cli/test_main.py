@@ -48,7 +48,9 @@ def test_every_command_has_help_and_json(synedge: Synedge, command: str) -> None
     assert ended.code == 0 and f"usage: synedge {command}" in ended.out
     if "--json" not in ended.out:
         children = ended.out.partition("{")[2].partition("}")[0] or ended.out
-        assert any(word in children for word in ("check", "list", "heads", "train", "plan", "verify")), ended.out
+        assert any(word in children for word in ("check", "list", "heads", "train", "plan", "verify", "acquire")), (
+            ended.out
+        )
 
 
 @pytest.mark.parametrize(

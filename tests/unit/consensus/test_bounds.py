@@ -1,9 +1,11 @@
 """What others can make grow in agreement, and what happens at the end of it."""
 
 from edge.consensus.agreement import Agreement
+from edge.consensus.lease import Term, encode_term
 from edge.consensus.registers import Final, Registers
 from edge.limits import (
     BALLOT_MAX,
+    LEASE_MS_MIN,
     OPEN_SETS_MAX,
     OPEN_SETS_PER_AUTHOR_MAX,
     PROPOSALS_PER_AUTHOR_MAX,
@@ -47,13 +49,17 @@ def council_line(council: Council) -> Line:
     return line
 
 
+def lease(holder: int, name: str) -> Proposal:
+    return Proposal(question(f"lease/{name}"), encode_term(Term(holder, LEASE_MS_MIN)))
+
+
 def test_all_together_open_no_more_than_there_is_room_for() -> None:
     authors = OPEN_SETS_MAX // OPEN_SETS_PER_AUTHOR_MAX + 1
     council = Council(4, 1, seed=0, absent=4)
     for author in range(4, 4 + authors):
         line = Line(author)
         for number in range(OPEN_SETS_PER_AUTHOR_MAX):
-            header = line.write((Proposal(question(f"lease/{author}-{number}"), b"x"),), [])
+            header = line.write((lease(author, f"{author}-{number}"),), [])
             council.members[0].take(header)
     assert agreement(council).counts()["sets_open"] == OPEN_SETS_MAX
     assert agreement(council).refused["sets-many"] == OPEN_SETS_PER_AUTHOR_MAX
@@ -69,7 +75,7 @@ def test_one_author_names_few_values_for_a_set() -> None:
 def test_votes_of_more_sets_than_fit_a_vertex_go_into_the_next() -> None:
     council = Council(1, 0, seed=0)
     member = council.members[0]
-    proposals = [Proposal(question(f"lease/{number}"), b"x") for number in range(VOTES_PER_VERTEX_MAX + 5)]
+    proposals = [lease(100 + number, f"{number}") for number in range(VOTES_PER_VERTEX_MAX + 5)]
     for at, proposal in enumerate(proposals):
         member.take(Line(100 + at).write((proposal,), []))
     member.turn()

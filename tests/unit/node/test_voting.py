@@ -4,9 +4,11 @@ import pytest
 
 from edge.consensus.certificate import Certificate, decode_certificate, judge
 from edge.consensus.committee import seats_of
+from edge.consensus.lease import Term, encode_term
 from edge.consensus.question import final_id, value_digest
 from edge.dag.records import CERTIFICATE, SIGNATURE
 from edge.effects import Decided
+from edge.limits import LEASE_MS_MIN
 from edge.wire.frame import Channel
 from edge.wire.items import Question
 from edge.wire.refusal import Refusal
@@ -180,9 +182,11 @@ def test_who_may_not_propose_is_told_and_refused_by_others() -> None:
     answer = propose(world.machines["x"], "model", b"mine")
     assert isinstance(answer, Refusal) and answer.reason == "proposal-unauthorised"
     assert propose(world.machines["a"], "model", b"one", scope="cell-9") == Refusal("scope-unknown", "cell-9")
-    assert isinstance(propose(world.machines["x"], "lease/door", b"x"), Question)
+    assert propose(world.machines["x"], "lease/door", b"x") == Refusal("proposal-lease", "site lease/door")
+    lease = encode_term(Term(world.machines["x"].index, LEASE_MS_MIN))
+    assert isinstance(propose(world.machines["x"], "lease/door", lease), Question)
     world.run(2)
-    assert values(world, "lease/door") == [b"x"] * 5
+    assert values(world, "lease/door") == [lease] * 5
     assert values(world) == [None] * 5
 
 
@@ -226,3 +230,30 @@ def test_certificates_and_open_questions_outlive_the_trimming_of_the_log() -> No
     for name in world.names:
         world.boot(name)
     assert values(world) == [b"one"] * 5
+
+
+def test_a_lease_goes_to_another_once_its_time_is_over_by_the_members_clocks() -> None:
+    world = site("x", "y")
+    one, other = world.machines["x"], world.machines["y"]
+
+    def ask(machine: Machine) -> None:
+        assert isinstance(propose(machine, "lease/door", encode_term(Term(machine.index, LEASE_MS_MIN))), Question)
+
+    def holders() -> list[str]:
+        held = [
+            (machine.name, machine.node.voting.agreement.leases.get("site", "lease/door", world.now))
+            for machine in world.up()
+        ]
+        return [name for name, lease in held if lease is not None and lease.is_ours]
+
+    ask(one)
+    world.run(1)
+    assert holders() == ["x"]
+    ask(other)
+    world.run(1.5)
+    assert holders() == ["x"] and other.node.voting.agreement.has_open, "it waits"
+    world.run(LEASE_MS_MIN / 1000)
+    assert holders() == [], "decided long after it was asked: its own time is over, too"
+    ask(other)
+    world.run(1)
+    assert holders() == ["y"]
