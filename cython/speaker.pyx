@@ -11,6 +11,7 @@ cdef enum:
     FRAME_FIELDS = 3
     HEADER_FIELDS = 12
     HINT_FIELDS = 5
+    FINALS_FIELDS = 6  # of a frontier that says what is final, and of a request for that
 
 
 cdef inline bint takes(Reader* reader, uint8_t major, uint64_t arg) noexcept nogil:
@@ -30,7 +31,7 @@ cdef inline bint finds(Reader* reader, uint8_t channel, Head* head) noexcept nog
         reader.end = reader.at + head.arg
         if not (takes(reader, ARRAY, HEADER_FIELDS) and skips(reader, UNSIGNED, head)):
             return False
-    elif not takes(reader, ARRAY, HINT_FIELDS):
+    elif not (skips(reader, ARRAY, head) and (head.arg == HINT_FIELDS or head.arg == FINALS_FIELDS)):
         return False
     if not takes(reader, BYTES, SITE_BYTES):
         return False

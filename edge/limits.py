@@ -89,6 +89,13 @@ CERTIFICATE_BYTES_MAX = 256 * 1024
 LEASE_MS_MIN = 5_000  # of which the last two seconds are for stopping
 LEASE_MS_MAX = 24 * 3_600_000
 VOTE_CHAIN_MAX = 64  # headers from a vote up to the signature that covers it, in a certificate
+FINALS_PARTS_MAX = 16  # into how many the keys of registers are parted, where a node says what it holds
+FINALS_KEYS_MAX = 64  # of one part, until there are so many parts
+FINALS_FRAME_BYTES_MAX = CERTIFICATE_BYTES_MAX + 1024  # an answer with certificates
+FINALS_REQUESTS_PER_S = 4  # answered to one member: 1 MB of certificates a second
+FINALS_REQUESTS_BURST = 16
+FINALS_ALL_PER_S = 32  # answered to all members together: 8 MB of certificates a second
+FINALS_ALL_BURST = 128
 
 # Shared state: of each author the same, so that nobody can take the room of another
 STATE_NAME_BYTES_MAX = 64
@@ -208,8 +215,10 @@ assert 8 * (STATE_VALUE_BYTES_MAX + STATE_NAME_BYTES_MAX + 16) + COMMITTEE_MAX *
 assert STATE_TAGS_MAX <= PARENTS_MAX and STATE_TAGS_MAX * (45 + 24) + STATE_NAME_BYTES_MAX + 512 <= HEADER_BYTES_MAX
 assert CHUNK_BYTES <= REPAIR_FLIGHT_BYTES
 assert EARLY_FRAMES_MAX <= STRANGER_FRAMES_BURST
+assert FINALS_PARTS_MAX * FINALS_KEYS_MAX >= REGISTERS_MAX and REGISTERS_MAX * 18 + 128 <= FRAME_BYTES_MAX
 assert 2 * REPAIR_REQUESTS_MAX * REPAIR_FLIGHT_BYTES <= INBOX_BACKLOG_BYTES_MAX
-assert MEMBERS_MAX * 14 + 32 <= FRONTIER_BYTES_MAX <= FRAME_BYTES_MAX  # a branch for every member, at its longest
+assert MEMBERS_MAX * 14 + 512 <= FRONTIER_BYTES_MAX <= FRAME_BYTES_MAX  # a branch for every member, at its longest
+assert min(512, FRONTIER_PART_BYTES // 2) > FINALS_PARTS_MAX * 16
 assert FRAME_BYTES_MAX + 1024 <= BROKER_PACKET_BYTES_MAX <= OUTBOX_BYTES_MAX
 assert MANIFEST_BYTES_MAX <= BLOB_CHUNK_BYTES <= FRAME_BYTES_MAX - 256
 assert BLOB_FLIGHT_CHUNKS <= BLOB_REQUEST_CHUNKS_MAX

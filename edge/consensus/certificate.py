@@ -13,7 +13,7 @@ from typing import NamedTuple
 from edge.consensus.committee import Seats
 from edge.consensus.contest import Contest
 from edge.consensus.question import conflict_of, value_digest
-from edge.dag.evidence import Side, attributed, chained, decode_side
+from edge.dag.evidence import Side, chained, decode_side, signed_by
 from edge.limits import (
     BALLOT_MAX,
     CERTIFICATE_BYTES_MAX,
@@ -25,6 +25,7 @@ from edge.wire.cbor import Malformed, decode, encode
 from edge.wire.items import PRECOMMIT, Question, Vote, is_question
 from edge.wire.refusal import Refusal
 from edge.wire.roster import Roster
+from edge.wire.suite import PURPOSE_VERTEX, sig_structure, verify
 
 FORMAT = 1
 
@@ -38,6 +39,16 @@ class Certificate(NamedTuple):
     ballot: int
     votes: tuple[Side, ...]
     raw: bytes
+
+
+class Signed(NamedTuple):
+    """A signature over a vote, to be verified."""
+
+    author: int
+    suite: int
+    public_key: bytes
+    message: bytes
+    signature: bytes
 
 
 def certify(site: bytes, contest: Contest) -> bytes | None:
@@ -80,6 +91,17 @@ def decode_certificate(raw: bytes) -> Certificate | Refusal:
 
 def judge(certificate: Certificate, roster: Roster, seats: Seats) -> Refusal | None:
     """None if a quorum of these seats, whose keys the roster gives, has signed precommits for just this."""
+    signed = signatures(certificate, roster, seats)
+    if isinstance(signed, Refusal):
+        return signed
+    for one in signed:
+        if not verify(one.suite, one.public_key, one.message, one.signature):
+            return Refusal("signature-bad", str(one.author))
+    return None
+
+
+def signatures(certificate: Certificate, roster: Roster, seats: Seats) -> Refusal | list[Signed]:
+    """What makes the certificate true, if each is good; everything else has been looked at."""
     question = certificate.question
     if certificate.site != roster.site:
         return Refusal("site-other", certificate.site.hex())
@@ -90,10 +112,12 @@ def judge(certificate: Certificate, roster: Roster, seats: Seats) -> Refusal | N
     conflict = conflict_of(certificate.site, question)
     wanted = Vote(conflict, certificate.ballot, PRECOMMIT, value_digest(certificate.value))
     last = -1
+    signed: list[Signed] = []
     for side in certificate.votes:
-        headers = attributed(side, roster)
-        if isinstance(headers, Refusal):
-            return headers
+        shown = signed_by(side, roster)
+        if isinstance(shown, Refusal):
+            return shown
+        headers, member = shown
         author = headers[0].author
         if wanted not in headers[0].items:
             return Refusal("vote-other", str(tuple(headers[0].key)))
@@ -101,8 +125,10 @@ def judge(certificate: Certificate, roster: Roster, seats: Seats) -> Refusal | N
             return Refusal("vote-stranger", str(author))
         if author <= last:
             return Refusal("certificate-order", str(author))
-        last = author
-    return None
+        last, top = author, headers[-1]
+        message = sig_structure(top.suite, PURPOSE_VERTEX, top.raw)
+        signed.append(Signed(author, top.suite, member.public_key, message, side.signature))
+    return signed
 
 
 def voters(votes: Sequence[Side]) -> list[int]:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from edge.consensus.question import follows
 from edge.limits import REGISTERS_MAX
 from edge.wire.items import Question
+from edge.wire.refusal import Refusal
 
 
 class Final(NamedTuple):
@@ -25,6 +26,8 @@ class Registers:
     def __init__(self, site: bytes) -> None:
         self._site = site
         self._finals: dict[tuple[str, str], Final] = {}
+        self.changes = 0
+        """How often a value was taken."""
 
     def __iter__(self) -> Iterator[Final]:
         return iter(self._finals.values())
@@ -46,12 +49,17 @@ class Registers:
         if held is not None and held.question.version >= final.question.version:
             return False
         self._finals[final.question.scope, final.question.key] = final
+        self.changes += 1
         return True
 
     def is_past(self, question: Question) -> bool:
         """Whether it was decided, as far as we know."""
         held = self.get(question.scope, question.key)
         return held is not None and held.question.version >= question.version
+
+    def stale(self, question: Question) -> Refusal | None:
+        """Why a certificate that answers this is of no use; None if it is newer than what is held."""
+        return Refusal("certificate-stale", f"{question.key} {question.version}") if self.is_past(question) else None
 
     def is_next(self, question: Question) -> bool:
         """Whether it asks for what comes after the present value."""

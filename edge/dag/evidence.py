@@ -15,7 +15,7 @@ from edge.ids import VertexKey
 from edge.limits import EVIDENCE_BYTES_MAX, SIGNATURE_BYTES_MAX
 from edge.wire.cbor import Malformed, decode, encode
 from edge.wire.refusal import Refusal
-from edge.wire.roster import Roster
+from edge.wire.roster import Member, Roster
 from edge.wire.suite import PURPOSE_VERTEX, sig_structure, verify
 from edge.wire.vertex import Header, decode_header
 
@@ -69,6 +69,19 @@ def decode_side(value: Any, headers_max: int) -> Side | Refusal | None:
 
 def attributed(side: Side, roster: Roster) -> tuple[Header, ...] | Refusal:
     """The headers of a side, if they are one chain and a member of this roster has signed the last."""
+    shown = signed_by(side, roster)
+    if isinstance(shown, Refusal):
+        return shown
+    headers, member = shown
+    last = headers[-1]
+    message = sig_structure(last.suite, PURPOSE_VERTEX, last.raw)
+    if not verify(last.suite, member.public_key, message, side.signature):
+        return Refusal("signature-bad", str(tuple(last.key)))
+    return headers
+
+
+def signed_by(side: Side, roster: Roster) -> tuple[tuple[Header, ...], Member] | Refusal:
+    """The same before the signature is verified, and whose it must be."""
     headers = chained(side.headers)
     if isinstance(headers, Refusal):
         return headers
@@ -80,10 +93,7 @@ def attributed(side: Side, roster: Roster) -> tuple[Header, ...] | Refusal:
         return Refusal("site-other", str(tuple(last.key)))
     if last.suite != member.suite or last.suite not in roster.suites_allowed:
         return Refusal("suite-not-allowed", str(last.suite))
-    message = sig_structure(last.suite, PURPOSE_VERTEX, last.raw)
-    if not verify(last.suite, member.public_key, message, side.signature):
-        return Refusal("signature-bad", str(tuple(last.key)))
-    return headers
+    return headers, member
 
 
 def make_evidence(one: Side, other: Side) -> bytes | Refusal:

@@ -53,6 +53,11 @@ class Gossip:
         if self._changed_ms is None:
             self._changed_ms = now.mono_ms
 
+    def finals_changed(self, now: Instant) -> None:
+        """Our registers moved: also who keeps its own line only would ask for that."""
+        self.changed(now)
+        self.company(max(self._company_until_ms, now.mono_ms))
+
     def take_parents(self) -> tuple[tuple[Parent, ...], tuple[int, ...]]:
         """Parents and their clocks for the next vertex: the newest head, then the one that waited longest.
 

@@ -34,7 +34,9 @@ from edge.mesh.repair import ANY_INCARNATION, Line, Repair
 from edge.mesh.serving import LOAD_VERTICES, Serving, Stretch, size_of
 from edge.node.desk import Desk
 from edge.node.forks import Forks
+from edge.node.handover import Handover
 from edge.node.readback import Read, Readback
+from edge.wire.finals import is_about_finals
 from edge.wire.frame import (
     Channel,
     FrontierFrame,
@@ -96,6 +98,8 @@ class Exchange:
         self.unsigned: Callable[[], list[VertexKey]] = list
         """Vertices that are held, and needed with a signature nearer above them than the one that came with them."""
         self._unsigned: dict[VertexKey, None] = {}
+        self.handover: Handover
+        """Set before anything is said or heard."""
         self._servings: dict[tuple[int, int], Serving] = {}
         self._loading = 0
         self._turns: deque[tuple[int, int]] = deque()
@@ -109,14 +113,13 @@ class Exchange:
         """Say our frontier if it is due."""
         if self._gossip.frontier_due() > now.mono_ms:
             return
-        is_whole = self._gossip.is_whole_due(now)
+        is_whole, finals = self._gossip.is_whole_due(now), self.handover.said()
         if self._admission.keeps_all:
-            entries = self._horizon.page(
-                FRONTIER_BYTES_MAX if is_whole else min(FRONTIER_PART_BYTES, FRONTIER_BYTES_MAX)
-            )
+            room = FRONTIER_BYTES_MAX if is_whole else min(FRONTIER_PART_BYTES, FRONTIER_BYTES_MAX)
+            entries = self._horizon.page(room - len(finals))
         else:
             entries = self._horizon.own()
-        frame = FrontierFrame(roster.site, roster.version, self._index, entries, not self._admission.keeps_all)
+        frame = FrontierFrame(roster.site, roster.version, self._index, entries, not self._admission.keeps_all, finals)
         self._desk.do(Announce(Channel.FRONTIER, encode_frontier(frame)))
         self._gossip.said(now, is_whole=is_whole)
 
@@ -146,10 +149,12 @@ class Exchange:
         for gap in gaps:
             other = () if gap.tag is None else (gap.through_seq, gap.tag)
             self.repair.claims(frame.sender, Line(gap.author, gap.incarnation, *other), gap.through_seq, now)
+        self.handover.heard(frame, now)
         return frame
 
     def ask(self, roster: Roster, now: Instant) -> None:
         """Send the requests that are due, those for missing parents among them; looked at every ASK_MS at most."""
+        self.handover.turn(now)
         if now.mono_ms < self._ask_ms and not self.repair.has_finished:
             return
         self._unsigned = dict.fromkeys(self.unsigned())
@@ -204,10 +209,16 @@ class Exchange:
         ask = float("inf") if due is None else max(due, self._ask_ms)
         if len(self._pending) or self._unsigned:
             ask = min(ask, self._ask_ms + ASK_MS)
-        return min(self._gossip.frontier_due(), ask)
+        return min(self._gossip.frontier_due(), ask, self.handover.deadline())
+
+    def reply(self, payload: bytes, ranges: Callable[[bytes, Instant], Refusal | None], now: Instant) -> Refusal | None:
+        """An answer to us: certificates, or ranges that somebody else sees to."""
+        return (self.handover.receive if is_about_finals(payload) else ranges)(payload, now)
 
     def serve(self, payload: bytes, roster: Roster, now: Instant) -> Refusal | None:
         """Begin to answer a request. What will not be answered is not read: requests are dear to take apart."""
+        if is_about_finals(payload):
+            return self.handover.serve(payload, now)
         claimed = claimed_speaker(Channel.REQUEST, payload)
         if (
             len(self._servings) >= REPAIR_SERVE_MAX
@@ -356,4 +367,5 @@ class Exchange:
             "ranges_served": self.ranges_served,
             "serve_refused": self.serve_refused,
             "pending_evicted": self._pending.evicted,
+            **self.handover.counts(),
         }

@@ -31,7 +31,7 @@ from edge.node.custody import Custody
 from edge.node.desk import Desk
 from edge.node.forks import Forks
 from edge.wire import suite
-from edge.wire.frame import Range, ReplyFrame, decode_vertex
+from edge.wire.frame import Range, decode_reply, decode_vertex
 from edge.wire.refusal import Refusal
 from edge.wire.vertex import Ack, Header, decode_header
 
@@ -129,10 +129,13 @@ class Intake:
         elif self._screen(header, payload) and self._is_worth_a_check(header, is_vote, now):
             self._check((Candidate(header, frame.signature, frame.body),), frame.signature, is_vote=is_vote)
 
-    def reply(self, reply: ReplyFrame, now: Instant) -> None:
+    def reply(self, payload: bytes, now: Instant) -> Refusal | None:
         """A chunk of a repair answer: ranges, each proven by the signature over its last header."""
+        reply = decode_reply(payload)
+        if isinstance(reply, Refusal):
+            return reply
         if not self._repair.expects(reply.sender, reply.correlation):
-            return self._refuse(Refusal("reply-unasked", str(reply.sender)))
+            return Refusal("reply-unasked", str(reply.sender))
         bodies = sum(len(body or b"") for given in reply.ranges for body in given.bodies)
         headers = [len(header) for given in reply.ranges for header in given.headers]
         self._repair.heard(reply.correlation, reply.is_last, now, len(headers), sum(headers) + bodies)
@@ -142,6 +145,7 @@ class Intake:
                 self._refuse(candidates)
             elif candidates:
                 self._check(candidates, given.signature, source=reply.sender)
+        return None
 
     def roster_changed(self, now: Instant) -> None:
         """Vertices that waited for a newer roster are looked at again."""

@@ -20,6 +20,7 @@ from edge.node.custody import Custody
 from edge.node.desk import Desk
 from edge.node.exchange import Exchange
 from edge.node.forks import Forks
+from edge.node.handover import Handover
 from edge.node.intake import Intake, Room
 from edge.node.membership import Membership
 from edge.node.mending import Mending
@@ -36,7 +37,7 @@ from edge.node.voting import Voting
 from edge.sense.reading import Reading
 from edge.sense.senses import Senses
 from edge.wire.event import Event
-from edge.wire.frame import VERTICES, Channel, decode_reply
+from edge.wire.frame import VERTICES, Channel
 from edge.wire.items import Question
 from edge.wire.refusal import Refusal
 from edge.wire.roster import Roster
@@ -77,11 +78,15 @@ class Node:
         self._exchange = Exchange(
             *mine, self._admission, self._readback, self._forks, self.peers, self._gossip, self.custody.remind
         )
-        self._exchange.unsigned = self.voting.agreement.unsigned
+        agreement = self.voting.agreement
+        self._exchange.unsigned = agreement.unsigned
+        handover = Handover(*mine, self._admission, agreement, self.peers, self._gossip, salts, jitter)
+        self._exchange.handover = handover
         self._mending = Mending(self._desk, self._admission, self._own.persist, options.is_gateway)
         came = (self._accepted, self._mending.came)
         told = (self._forks, self.custody, *came, self._own.meets, self._own.keep_signature, self._overheard)
         self._intake = Intake(self._desk, self._admission, self._exchange.repair, *told)
+        handover.refuse = self._intake.refuse
         roster_says = (roster_bytes, self._own.keep, 0.0 if options.is_gateway else 0.2 + 0.8 * jitter)
         self.membership = Membership(self._desk, options.authority, self._admission, *roster_says)
         self.blobs = Blobs(*mine, self.membership, self.reach.may_answer, salts, self._intake.refuse)
@@ -229,11 +234,7 @@ class Node:
             if self._desk.is_clear:
                 return []  # known, or nothing to us: most of what a large site hears
         elif channel is Channel.REPLY:
-            reply = decode_reply(payload)
-            if isinstance(reply, Refusal):
-                refusal = reply
-            else:
-                self._intake.reply(reply, now)
+            refusal = self._exchange.reply(payload, self._intake.reply, now)
         elif channel is Channel.FRONTIER:
             frame = self._exchange.heard(payload, self.roster, now)
             if isinstance(frame, Refusal):

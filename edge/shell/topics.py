@@ -12,7 +12,7 @@ BYTES_MAX = {
     Channel.VOTE: limits.FRAME_BYTES_MAX,
     Channel.FRONTIER: limits.FRONTIER_BYTES_MAX,
     Channel.REQUEST: limits.FRAME_BYTES_MAX,
-    Channel.REPLY: limits.FRAME_BYTES_MAX,
+    Channel.REPLY: limits.FINALS_FRAME_BYTES_MAX,  # one with certificates; others are smaller
     Channel.BLOB: limits.FRAME_BYTES_MAX,
     Channel.ROSTER: limits.ROSTER_BYTES_MAX,
 }

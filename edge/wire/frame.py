@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from edge import limits
 from edge.wire.cbor import Malformed, decode, encode
+from edge.wire.finals import is_statement
 from edge.wire.items import is_index, is_number
 from edge.wire.refusal import Refusal
 
@@ -57,6 +58,8 @@ class FrontierFrame(NamedTuple):
     entries: tuple[FrontierEntry, ...]
     keeps_own: bool = False
     """The sender keeps its own line only, and hears only of that."""
+    finals: bytes = b""
+    """What it says of its registers (`edge.wire.finals`); empty while nothing is final."""
 
 
 class Want(NamedTuple):
@@ -146,7 +149,8 @@ def encode_frontier(frame: FrontierFrame) -> bytes:
     for entry in frame.entries:
         flat += (entry.author - author, entry.incarnation, entry.seq, entry.tag)
         author = entry.author
-    raw = encode([frame.site, frame.epoch, frame.sender, int(frame.keeps_own), flat])
+    finals = [frame.finals] if frame.finals else []
+    raw = encode([frame.site, frame.epoch, frame.sender, int(frame.keeps_own), flat, *finals])
     check = decode_frontier(raw)
     if isinstance(check, Refusal):
         raise ValueError(f"own frontier would be refused: {check}")
@@ -158,15 +162,16 @@ def decode_frontier(raw: bytes) -> FrontierFrame | Refusal:
     if isinstance(fields, Refusal):
         return fields
     match fields:
-        case [site, epoch, sender, int() as flags, list() as flat] if (
+        case [site, epoch, sender, int() as flags, list() as flat, *finals] if (
             _is_site(site) and is_index(epoch) and is_index(sender) and type(flags) is int and flags in (0, 1)
         ):
-            entries = _entries(flat)
+            is_one = not finals or (len(finals) == 1 and is_statement(finals[0]))
+            entries = _entries(flat) if is_one else Refusal("frontier-shape", "finals")
         case _:
             return Refusal("frontier-shape")
     if isinstance(entries, Refusal):
         return entries
-    return FrontierFrame(site, epoch, sender, entries, flags == 1)
+    return FrontierFrame(site, epoch, sender, entries, flags == 1, *finals)
 
 
 def _entries(flat: list[Any]) -> tuple[FrontierEntry, ...] | Refusal:

@@ -69,6 +69,8 @@ FRAME_REASONS = (
     "request-range",  # through below after
     "reply-shape",
     "too-many-ranges",
+    "finals-shape",  # a request for certificates, or an answer with some, of another form
+    "finals-many",  # more keys or certificates in one than there may be registers
 )
 BLOB_REASONS = (
     "blob-shape",
@@ -134,6 +136,7 @@ AGREEMENT_REASONS = (
     "certificate-shape",
     "certificate-order",  # not by voter ascending
     "certificate-short",  # fewer votes than the quorum
+    "certificate-stale",  # of a version that is not newer than the one held
     "scope-unknown",  # nobody decides in it
     "own-line-full",  # too much of ours is on its way to the disk already
 )

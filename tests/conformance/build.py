@@ -9,6 +9,14 @@ from edge.ids import Parent
 from edge.wire import blob, hlc, merkle
 from edge.wire.cbor import decode
 from edge.wire.event import encode_event
+from edge.wire.finals import (
+    FinalsReply,
+    FinalsRequest,
+    encode_finals_reply,
+    encode_finals_request,
+    mark_of,
+    tag_of,
+)
 from edge.wire.frame import (
     FrontierEntry,
     FrontierFrame,
@@ -101,6 +109,8 @@ def frame_files() -> dict[str, Vectors]:
     header, body = headers()["every field"].raw, bodies()["all events"][0]
     entries = (FrontierEntry(0, 2, 2, 0xABCD), FrontierEntry(3, 1, 9, 0), FrontierEntry(3, 2, 1, 65535))
     wants = (Want(3, 0, 0, 0), Want(7, 2, 41, 60))
+    marks = mark_of([(tag_of("site", "model"), 3)]) + mark_of([])
+    final = encode_frontier(FrontierFrame(SITE, 1, 0, entries, False, marks))
     vertex = encode_vertex(header, b"\x05" * 3309, body)
     frontier = encode_frontier(FrontierFrame(SITE, 1, 0, entries))
     request = encode_request(RequestFrame(SITE, 0, 77, 65536, wants))
@@ -121,6 +131,7 @@ def frame_files() -> dict[str, Vectors]:
                 "three branches": {"bytes": frontier.hex()},
                 "nothing held": {"bytes": encode_frontier(FrontierFrame(SITE, 1, 0, ())).hex()},
                 "of who keeps its own line": {"bytes": edited(frontier, 3, 1).hex()},
+                "of who holds one register": {"bytes": final.hex()},
                 "a fork": {"bytes": slow.encode([SITE, 1, 0, 0, [3, 1, 9, 1, 0, 1, 9, 2]]).hex()},
             },
             {
@@ -132,6 +143,8 @@ def frame_files() -> dict[str, Vectors]:
                     "too-many-branches",
                 ),
                 "a flag without a meaning": (edited(frontier, 3, 2), "frontier-shape"),
+                "an empty statement": (slow.encode([*decode(frontier), b""]), "frontier-shape"),
+                "a statement of three marks": (slow.encode([*decode(frontier), bytes(48)]), "frontier-shape"),
             },
         ),
         "request": file(
@@ -146,6 +159,45 @@ def frame_files() -> dict[str, Vectors]:
                 "fewer bodies than headers": (edited(reply, 4, [[[header], [], b"s"]]), "reply-shape"),
                 "no signature": (edited(reply, 4, [[[header], [None], None]]), "reply-shape"),
                 "is_last as an integer": (edited(reply, 3, 1), "reply-shape"),
+            },
+        ),
+    }
+
+
+def finals_files() -> dict[str, Vectors]:
+    held = tuple(sorted((tag_of("site", key), version) for key, version in (("model", 3), ("config/night", 1))))
+    request = encode_finals_request(FinalsRequest(SITE, 3, 77, 2, (0, 1), held))
+    reply = encode_finals_reply(FinalsReply(SITE, 0, 77, (b"one certificate", b"another")))
+    flat = [field for pair in held for field in pair]
+    return {
+        "frames-finals-request": file(
+            "finals-request",
+            {
+                "two registers in two parts": {"bytes": request.hex()},
+                "nothing held": {"bytes": edited(edited(edited(request, 3, 1), 4, [0]), 5, []).hex()},
+            },
+            {
+                "three parts": (edited(request, 3, 3), "finals-shape"),
+                "32 parts": (edited(request, 3, 32), "finals-shape"),
+                "no part asked for": (edited(request, 4, []), "finals-shape"),
+                "a part past the last": (edited(request, 4, [2]), "finals-shape"),
+                "a part twice": (edited(request, 4, [1, 1]), "finals-shape"),
+                "tags out of order": (edited(request, 5, flat[2:] + flat[:2]), "finals-shape"),
+                "a tag twice": (edited(request, 5, flat[:2] + flat[:2]), "finals-shape"),
+                "a tag alone": (edited(request, 5, flat[:3]), "finals-shape"),
+                "a tag of seven bytes": (edited(request, 5, [flat[0][:7], 1]), "finals-shape"),
+                "version 0": (edited(request, 5, [flat[0], 0]), "finals-shape"),
+            },
+        ),
+        "frames-finals-reply": file(
+            "finals-reply",
+            {
+                "two certificates": {"bytes": reply.hex()},
+                "nothing is newer": {"bytes": edited(reply, 3, []).hex()},
+            },
+            {
+                "a certificate that is no bytes": (edited(reply, 3, ["one"]), "finals-shape"),
+                "1,025 certificates": (edited(reply, 3, [b""] * 1025), "finals-many"),
             },
         ),
     }
@@ -300,7 +352,7 @@ def build() -> dict[str, str]:
 
     files = {"headers": header_file(), "events": event_file(), "bodies": body_file(), "roster": roster_file()}
     files["evidence"] = evidence_file()
-    files |= blob_files()
+    files |= blob_files() | finals_files()
     files |= {f"frames-{name}": vectors for name, vectors in frame_files().items()}
     for vectors in files.values():
         for vector in vectors["accepted"]:

@@ -140,7 +140,8 @@ def frontier(rng: Random) -> Tree:
     for author, incarnation in names:
         flat += [author - last, incarnation, number(rng, 1), rng.randint(0, 65535)]
         last = author
-    return [rng.randbytes(8), index(rng), index(rng), rng.choice((0, 0, 1)), flat]
+    finals = [rng.randbytes(16 * rng.choice((1, 2, 4, 8, 16)))] if rng.random() < 0.5 else []
+    return [rng.randbytes(8), index(rng), index(rng), rng.choice((0, 0, 1)), flat, *finals]
 
 
 def request(rng: Random) -> Tree:
@@ -158,6 +159,18 @@ def reply(rng: Random) -> Tree:
         bodies = [maybe(rng, lambda: part(rng, 9999)) for _ in range(count)]
         ranges.append([[part(rng, 4096) for _ in range(count)], bodies, part(rng, 4627)])
     return [rng.randbytes(8), index(rng), number(rng), rng.random() < 0.5, ranges]
+
+
+def finals_request(rng: Random) -> Tree:
+    parts = rng.choice((1, 2, 4, 8, 16))
+    asked = sorted(rng.sample(range(parts), rng.randint(1, parts)))
+    tags = sorted({rng.randbytes(8) for _ in range(rng.choice((0, 1, 3, 70)))})
+    held = [field for tag in tags for field in (tag, number(rng, 1))]
+    return [rng.randbytes(8), index(rng), number(rng), parts, asked, held]
+
+
+def finals_reply(rng: Random) -> Tree:
+    return [rng.randbytes(8), index(rng), number(rng), [part(rng, 9999) for _ in range(rng.choice((0, 1, 3)))]]
 
 
 def evidence(rng: Random) -> Tree:
@@ -231,6 +244,8 @@ TREES: dict[str, Callable[[Random], Tree]] = {
     "frontier": frontier,
     "request": request,
     "reply": reply,
+    "finals-request": finals_request,
+    "finals-reply": finals_reply,
     "evidence": evidence,
     "manifest": manifest,
     "blob-frame": blob_frame,

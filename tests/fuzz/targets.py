@@ -5,7 +5,7 @@ from hashlib import sha256
 from typing import Any, NamedTuple
 
 from edge.dag import evidence
-from edge.wire import blob, event, frame, roster, vertex
+from edge.wire import blob, event, finals, frame, roster, vertex
 from edge.wire.cbor import decode
 from edge.wire.refusal import Refusal
 from tests import reference
@@ -96,6 +96,21 @@ def reply(raw: bytes) -> Accepted | Refusal:
     return Accepted(got._asdict() | {"ranges": ranges}, frame.encode_reply(got))
 
 
+def finals_request(raw: bytes) -> Accepted | Refusal:
+    got = finals.decode_finals_request(raw)
+    if isinstance(got, Refusal):
+        return got
+    values = got._asdict() | {"asked": list(got.asked), "held": list(got.held)}
+    return Accepted(values, finals.encode_finals_request(got))
+
+
+def finals_reply(raw: bytes) -> Accepted | Refusal:
+    got = finals.decode_finals_reply(raw)
+    if isinstance(got, Refusal):
+        return got
+    return Accepted(got._asdict() | {"certificates": list(got.certificates)}, finals.encode_finals_reply(got))
+
+
 def fork(raw: bytes) -> Accepted | Refusal:
     got = evidence.decode_evidence(raw)
     if isinstance(got, Refusal):
@@ -159,6 +174,8 @@ TARGETS = {
     "frontier": Target(frontier, frames.decode_frontier),
     "request": Target(request, frames.decode_request),
     "reply": Target(reply, frames.decode_reply),
+    "finals-request": Target(finals_request, frames.decode_finals_request),
+    "finals-reply": Target(finals_reply, frames.decode_finals_reply),
     "evidence": Target(fork, frames.decode_evidence),
     "manifest": Target(manifest, blobs.decode_manifest),
     "blob-frame": Target(blob_frame, blobs.decode_frame),

@@ -37,8 +37,8 @@ def decode_vertex(raw: bytes) -> dict[str, Any]:
 def decode_frontier(raw: bytes) -> dict[str, Any]:
     require(len(raw) <= 60 * 1024, "frontier too large")
     fields = decode(raw, 2)
-    require(is_array(fields, 5, 5), "five fields")
-    site, epoch, sender, flags, flat = fields
+    require(is_array(fields, 5, 6), "five fields, or six")
+    site, epoch, sender, flags, flat, *finals = fields
     require(is_bytes(site, 8) and is_int(epoch, 0, INDEX_MAX) and is_int(sender, 0, INDEX_MAX), "frontier")
     require(is_int(flags, 0, 1), "flags")
     require(type(flat) is list and len(flat) % 4 == 0, "fours")
@@ -54,7 +54,9 @@ def decode_frontier(raw: bytes) -> dict[str, Any]:
     require(entries == sorted(set(entries)), "order")
     authors = [entry[0] for entry in entries]
     require(all(authors.count(author) <= 4 for author in set(authors)), "branches")
-    return {"site": site, "epoch": epoch, "sender": sender, "entries": entries, "keeps_own": flags == 1}
+    require(all(type(marks) is bytes and len(marks) in (16, 32, 64, 128, 256) for marks in finals), "marks")
+    head = {"site": site, "epoch": epoch, "sender": sender}
+    return head | {"entries": entries, "keeps_own": flags == 1, "finals": b"".join(finals)}
 
 
 def decode_request(raw: bytes) -> dict[str, Any]:
@@ -98,6 +100,36 @@ def decode_reply(raw: bytes) -> dict[str, Any]:
                 check_part(body, 0, 48 * 1024, "body")
         check_part(signature, 1, 4627, "signature")
     return {"site": site, "sender": sender, "correlation": correlation, "is_last": is_last, "ranges": ranges}
+
+
+def decode_finals_request(raw: bytes) -> dict[str, Any]:
+    require(len(raw) <= 64 * 1024, "frame too large")
+    fields = decode(raw, 2)
+    require(is_array(fields, 6, 6), "six fields")
+    site, sender, correlation, parts, asked, flat = fields
+    require(is_bytes(site, 8) and is_int(sender, 0, INDEX_MAX) and is_int(correlation, 0, NUMBER_MAX), "request")
+    require(type(parts) is int and parts in (1, 2, 4, 8, 16), "parts")
+    require(type(asked) is list and len(asked) > 0 and all(is_int(part, 0, parts - 1) for part in asked), "asked")
+    require(asked == sorted(set(asked)), "order of parts")
+    require(type(flat) is list and len(flat) % 2 == 0 and len(flat) <= 2 * 1024, "pairs")
+    held = [(flat[at], flat[at + 1]) for at in range(0, len(flat), 2)]
+    require(all(is_bytes(tag, 8) and is_int(version, 1, NUMBER_MAX) for tag, version in held), "held")
+    tags = [tag for tag, _ in held]
+    require(tags == sorted(set(tags)), "order of tags")
+    head = {"site": site, "sender": sender, "correlation": correlation}
+    return head | {"parts": parts, "asked": asked, "held": held}
+
+
+def decode_finals_reply(raw: bytes) -> dict[str, Any]:
+    require(len(raw) <= 257 * 1024, "frame too large")
+    fields = decode(raw, 2)
+    require(is_array(fields, 4, 4), "four fields")
+    site, sender, correlation, certificates = fields
+    require(is_bytes(site, 8) and is_int(sender, 0, INDEX_MAX) and is_int(correlation, 0, NUMBER_MAX), "reply")
+    require(is_array(certificates, 0, 1024), "certificates")
+    for certificate in certificates:
+        check_part(certificate, 0, 256 * 1024, "certificate")
+    return {"site": site, "sender": sender, "correlation": correlation, "certificates": certificates}
 
 
 def decode_evidence(raw: bytes) -> dict[str, Any]:

@@ -190,15 +190,6 @@ def test_who_may_not_propose_is_told_and_refused_by_others() -> None:
     assert values(world) == [None] * 5
 
 
-def test_a_device_that_keeps_its_own_line_does_not_wait_for_votes() -> None:
-    world = World(["a", "b", "c", "g", "x"], ("g",), own_only=("x",), voting=("a", "b", "c"))
-    world.boot_all()
-    world.deliver()
-    propose(world.machines["a"], "model", b"one")
-    world.run(3)
-    assert values(world)[:4] == [b"one"] * 4
-
-
 def test_nothing_is_said_without_a_question() -> None:
     world = site()
     world.run(15)
