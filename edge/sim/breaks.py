@@ -193,6 +193,10 @@ def _lease(machine: Machine) -> None:
     _set(machine.node.voting.agreement.leases, "opens_ms", lambda question, value: 0.0)
 
 
+def _handover(machine: Machine) -> None:
+    _set(machine.node._exchange.handover, "heard", lambda frame, now: None)
+
+
 def _set(thing: object, name: str, value: object) -> None:
     setattr(thing, name, value)
 
@@ -220,6 +224,7 @@ BREAKS = {
     "final": Break("what is said to be final is in the log, synced", "crashes", ("lost-final",), _final),
     "writer": Break("the last writer is found by the clock", "network", ("roots-differ",), by_arrival),
     "outlive": Break("shared state outlives what the log drops", "trim", ("roots-differ",), _outlive),
+    "handover": Break("what was decided is handed over", "leaves", ("final-unknown",), _handover),
     "trim": Break("only what a gateway has is dropped", "trim", ("dropped-early",), _trim),
 }
 """By the name that `--break` takes."""

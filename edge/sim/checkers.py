@@ -56,6 +56,7 @@ KINDS = {
     "certificate": "a certificate in a log is not true",
     "lease-shared": "two devices take a lease for theirs at once, while at most r members lie or lost votes",
     "lost-final": "a start does not know what this device said to be final",
+    "final-unknown": "a node has not learned what another knows to be final, long after everything healed",
     "verified-twice": "the signature of a vertex that is held was checked again",
     "unconverged": "keepers did not agree within the time promised after heal and quiet",
 }

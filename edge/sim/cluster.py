@@ -65,8 +65,7 @@ class Cluster:
         gateways = profile.nodes - profile.gateways
         self._members = [(f"n{index}", "gateway" if index >= gateways else "device") for index in range(profile.nodes)]
         self.machines = [
-            Machine(self, index, name, role, profile.keep_all or role == "gateway")
-            for index, (name, role) in enumerate(self._members)
+            Machine(self, index, name, role, self._keeps_all(index)) for index, (name, role) in enumerate(self._members)
         ]
         self.network.machines = self.machines
         self.rosters: list[tuple[Roster, bytes]] = [self._make_roster(1)]
@@ -86,6 +85,10 @@ class Cluster:
     @property
     def trace_hash(self) -> str:
         return self._hash.hexdigest()
+
+    def _keeps_all(self, index: int) -> bool:
+        """Gateways do, and who votes."""
+        return self.profile.keep_all or index < self.committee or self._members[index][1] == "gateway"
 
     # ---- a run
 
@@ -109,6 +112,8 @@ class Cluster:
         differences = self._differences()
         if not can_agree:
             self.checkers.note("gone for good, and missed")
+        elif self.converged_ms is None and (unknown := self.checkers.ledger.unknown()):
+            self.checkers.violated("final-unknown", None, unknown)
         elif self.converged_ms is None and differences:
             self.checkers.violated("unconverged", None, differences)
         self.checkers.finished(can_agree=can_agree)
@@ -202,7 +207,7 @@ class Cluster:
             if machine.index not in self.checkers.forked and node.counts()["own_orphans"]:
                 return False
         told = list(self.checkers.frontiers().values())
-        if self.checkers.ledger.undecided():
+        if self.checkers.ledger.unknown() or self.checkers.ledger.undecided():
             return False
         return all(one == told[0] for one in told) and self._leaves_are_home() and not self.checkers.unnamed_forks()
 

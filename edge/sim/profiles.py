@@ -124,6 +124,14 @@ PROFILES = {
             "flood", "bursts behind cuts: what peers can make grow", faults={"burst": 3.0, "mute": 2.0, "loss": 1.0}
         ),
         Profile(
+            "leaves",
+            "devices that keep their own line and vote not, sleep and come late, and learn what a committee decides",
+            nodes=8,
+            committee=4,
+            keep_all=False,
+            faults=_CRASHES | {"sleep": 3.0, "late": 1.0, "loss": 1.0, "partition": 0.8, "deaf": 0.8, "mute": 0.5},
+        ),
+        Profile(
             "site",
             "a large site: devices keep their own line, gateways everything",
             minutes=60.0,

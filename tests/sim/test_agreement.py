@@ -12,7 +12,7 @@ from edge.sim.profiles import profile_named
 from edge.sim.run import Case, Outcome, Total, run_case, run_seeds
 from edge.wire.cbor import encode
 
-CALM = profile_named("liars", faults={}, minutes=0.25)
+CALM = profile_named("liars", faults={}, minutes=0.5)
 REASONS = {
     "mute": (),
     "equivocate": (),  # each vote counts for its value, on whichever line
