@@ -94,6 +94,25 @@ def test_a_proposal_is_final_everywhere_and_proven_and_outlives_kills(council: C
     assert council.all_hold("model/bearing", "b7d2")
 
 
+def test_a_device_that_keeps_its_own_line_learns_what_was_decided_also_while_it_was_off(council: Council) -> None:
+    config = council.seats["other"].config
+    config.write_text(config.read_text().replace('keep = "all"', 'keep = "own"'))
+    council.start("one", "two", "three", "other")
+    council.run("one", "propose", "config/night", "on", "--wait", "60")
+    assert council.all_hold("config/night", "on")
+    other = council.devices["other"]
+    counts = other.ask("counts")
+    assert counts["finals_taken"] == 1 and counts["votes_counted"] == 0, "it heard no vote"
+    other.kill()
+    for value in ("7", "8", "9"):
+        council.run("two", "propose", "config/day", value, "--wait", "60")
+    council.start("other")
+    assert council.all_hold("config/day", "9") and council.final("other", "config/night") == "on"
+    counts = other.ask("counts")
+    assert (counts["finals_taken"], counts["finals_wrong"]) == (1, 0), "the newest of what it missed, and no more"
+    assert council.run("other", "registers", "config/day")["registers"][0]["version"] == 3
+
+
 def test_two_of_four_decide_nothing_and_say_so_until_a_third_is_there(council: Council) -> None:
     council.start("one", "two")
     answer = council.run("one", "propose", "config/night", "on", "--wait", "2", code=75)

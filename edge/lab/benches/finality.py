@@ -25,22 +25,31 @@ from edge.shell.control import ask
 START_S_MAX = 40.0
 DECIDE_S_MAX = 20.0
 STOP_S = 6.0
+SLEPT_KEYS = 4
 
 
 def arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--committee", type=at_least(1), default=4, metavar="N", help="members who vote (4)")
     parser.add_argument("--decisions", type=at_least(1), default=60, metavar="N", help="of each kind (60)")
+    parser.add_argument(
+        "--slept",
+        type=at_least(1),
+        default=40,
+        metavar="N",
+        help=f"finals on {SLEPT_KEYS} keys that a sleeper missed (40)",
+    )
     add_example(parser, "bench finality", "bench finality --committee 7 --json")
 
 
 def measure(args: Namespace) -> dict[str, Any]:
-    """Uncontended, two proposers at once, and with one member killed."""
+    """What a sleeper has to fetch; decisions uncontended, by two proposers at once, and with one member killed."""
     root = Path(tempfile.mkdtemp(prefix="synedge-bench-"))
     council = _Council(root, int(args.committee))
     try:
         council.start()
         rule = Committee(council.size, (council.size - 1) // 3)
         figures: dict[str, Any] = {"committee": council.size, "liars": rule.liars, "quorum": rule.quorum}
+        figures["sleeper"] = council.wake(args.slept)
         figures["alone"] = council.decide("alone", args.decisions, 1)
         figures["certificate_bytes"] = council.certificate_bytes("bench/alone-0")
         if council.size > 1:
@@ -56,13 +65,16 @@ def measure(args: Namespace) -> dict[str, Any]:
 
 
 class _Council:
-    """Members who do nothing but vote."""
+    """Members who do nothing but vote, and a device that keeps its own line and mostly sleeps."""
 
     def __init__(self, root: Path, size: int) -> None:
         self.size = size
         names = [f"member-{number + 1}" for number in range(size)]
         self._seats = [Seat(name, "device", root / name, None) for name in names]
-        found_site(root, self._seats, voting=[seat.name for seat in self._seats])
+        sleeper = Seat("sleeper", "device", root / "sleeper", None)
+        found_site(root, [*self._seats, sleeper], voting=names)
+        sleeper.config.write_text(node_settings(sleeper).replace('keep = "all"', 'keep = "own"'))
+        self._sleeper = Device(sleeper.name, sleeper.directory)
         self._devices = [Device(seat.name, seat.directory) for seat in self._seats]
         self._pool = ThreadPoolExecutor(4)
 
@@ -78,10 +90,10 @@ class _Council:
         return all(status is not None and status["peers_online"] == self.size - 1 for status in statuses)
 
     def stop(self) -> None:
-        for device in self._devices:
-            if device.is_running:
-                device.terminate()
-        for device in self._devices:
+        devices = [device for device in (*self._devices, self._sleeper) if device.is_running]
+        for device in devices:
+            device.terminate()
+        for device in devices:
             device.wait(STOP_S)
         self._pool.shutdown()
 
@@ -137,6 +149,33 @@ class _Council:
             raise SynedgeError(f"{key}: members hold different values as final: {sorted(values)}")
         return found
 
+    def wake(self, finals: int) -> dict[str, Any]:
+        """A device starts after so many finals: what it takes until it knows the newest of each key."""
+        newest: dict[str, int] = {}
+        for number in range(finals):
+            key = f"slept/{number % SLEPT_KEYS}"
+            newest[key] = newest.get(key, 0) + 1
+            self._propose(self._devices[0], key)
+            if not wait_until(lambda: newest.items() <= _versions(self._devices[0]).items(), DECIDE_S_MAX, 0.02):
+                raise SynedgeError(f"{key}: version {newest[key]} is not final after {DECIDE_S_MAX:g} s")
+        self._sleeper.start()
+        if not wait_until(lambda: (self._sleeper.poll() or {}).get("peers_online"), START_S_MAX, 0.02):
+            raise UnavailableError(f"the sleeper found nobody: {self._sleeper.last_words()}")
+        begun_s = time.monotonic()
+        if not wait_until(lambda: newest.items() <= _versions(self._sleeper).items(), DECIDE_S_MAX, 0.02):
+            raise SynedgeError(f"the sleeper knows {_versions(self._sleeper)} after {DECIDE_S_MAX:g} s, not {newest}")
+        seconds = time.monotonic() - begun_s
+        counts = ask(_socket(self._sleeper), "counts")
+        self._sleeper.terminate()
+        self._sleeper.wait(STOP_S)
+        return {
+            "finals": finals,
+            "keys": len(newest),
+            "round_trips": counts["finals_asked"],
+            "bytes": counts["finals_bytes"],
+            "seconds": round(seconds, 3),
+        }
+
     def certificate_bytes(self, key: str) -> int:
         answer = ask(_socket(self._devices[0]), "certificate", scope="site", key=key)
         return len(bytes.fromhex(answer["certificate"]))
@@ -153,6 +192,11 @@ class _Council:
 
 def _socket(device: Device) -> Path:
     return device.directory / "run" / "synedge.sock"
+
+
+def _versions(device: Device) -> dict[str, int]:
+    """By key the newest version that a device takes for final."""
+    return {row["key"]: row["version"] for row in ask(_socket(device), "registers")}
 
 
 def _span(values: list[float]) -> dict[str, float | None]:
