@@ -1,7 +1,7 @@
 """Leases: registers whose value names a holder and a time, which no clock but everyone's own measures.
 
 The holder counts from before it asked, the members from when they learned the answer, which is later; so one ends
-before the others let anybody else have it (docs/decisions/0035). The version of the register is the fencing token.
+before the others let anybody else have it (docs/decisions/0034). The version of the register is the fencing token.
 """
 
 from __future__ import annotations
