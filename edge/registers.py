@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 
 def registers(agent: Agent) -> list[dict[str, Any]]:
-    """Every final value that the running agent knows, by scope and key."""
-    finals = sorted(agent.node.voting.agreement.registers, key=lambda final: final.question[:3:2])
+    """Every final value whose certificate is in the log of the running agent, by scope and key."""
+    finals = sorted(agent.node.voting.finals.values(), key=lambda final: final.question[:3:2])
     return [
         {**question_row(final.question), **value_row(final.value), "ballot": final.ballot, "state": "final"}
         for final in finals
@@ -28,7 +28,7 @@ def registers(agent: Agent) -> list[dict[str, Any]]:
 def certificate(agent: Agent, asked: Mapping[str, Any]) -> dict[str, str]:
     """The certificate of a register's newest value, as bytes in hex; ValueError where nothing is final."""
     scope, key = _register(asked)
-    final = agent.node.voting.agreement.registers.get(scope, key)
+    final = agent.node.voting.finals.get((scope, key))
     if final is None:
         raise ValueError(f"nothing is final for {key!r} in scope {scope!r}")
     return {"certificate": final.certificate.hex()}

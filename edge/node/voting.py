@@ -36,9 +36,11 @@ class Voting:
         self._own = own
         self._roster: Roster | None = None
         self.agreement = Agreement(admission.roster.site, index, admission.graph, admission.quarantined)
+        self.finals: dict[Register, Final] = {}
+        """The newest of each register whose certificate is durable: what is shown, and what no start takes back."""
         self._records: dict[Register, Record] = {}
         self._places: dict[Register, int] = {}
-        """Where the certificate of a register's value lies in the log."""
+        """Where the certificate of that value lies in the log."""
         own.on_draft = self._drafted
         own.on_signed = self.agreement.signed
         own.on_lost = self._lost
@@ -84,22 +86,22 @@ class Voting:
         """A certificate that the log held before this start."""
         certificate = decode_certificate(record.payload)
         if isinstance(certificate, Certificate):
-            question = certificate.question
-            self.agreement.recall(Final(question, certificate.value, certificate.ballot, record.payload))
-            self._keep(question, record, place)
+            final = Final(certificate.question, certificate.value, certificate.ballot, record.payload)
+            self.agreement.recall(final)
+            self._keep(final, record, place)
 
-    def _keep(self, question: Question, record: Record, place: int) -> None:
-        register = (question.scope, question.key)
-        held = self.agreement.registers.get(*register)
-        if held is not None and held.question == question:
+    def _keep(self, final: Final, record: Record, place: int) -> None:
+        register = (final.question.scope, final.question.key)
+        held = self.finals.get(register)
+        if held is None or held.question.version <= final.question.version:
+            self.finals[register] = final
             self._records[register], self._places[register] = record, place
 
     def begin(self, now: Instant) -> None:
-        """After recovery: write down what the log's votes say and no certificate in it does."""
+        """After recovery: write down what the log's votes say beyond its certificates."""
         for final in self.agreement.take_finals():
-            register = (final.question.scope, final.question.key)
-            held = self._records.get(register)
-            if held is None or held.payload != final.certificate:
+            held = self.finals.get((final.question.scope, final.question.key))
+            if held is None or held.question.version < final.question.version:
                 self._persist(final)
 
     def outliving(self, last: int) -> dict[Register, Record]:
@@ -123,7 +125,7 @@ class Voting:
         self._own.persist((record,), partial(self._kept, final, record), sync=True)
 
     def _kept(self, final: Final, record: Record, places: tuple[int, ...], now: Instant) -> None:
-        self._keep(final.question, record, places[0])
+        self._keep(final, record, places[0])
         self._desk.do(Decided(final.question, final.value, final.ballot))
 
     # ---- what we say

@@ -7,7 +7,7 @@ from edge.consensus.committee import seats_of
 from edge.consensus.lease import Term, encode_term
 from edge.consensus.question import final_id, value_digest
 from edge.dag.records import CERTIFICATE, SIGNATURE
-from edge.effects import Decided
+from edge.effects import Decided, Effect, Persist
 from edge.limits import LEASE_MS_MIN
 from edge.wire.frame import Channel
 from edge.wire.items import Question
@@ -111,6 +111,48 @@ def test_what_was_voted_and_decided_is_known_after_a_restart() -> None:
     propose(world.machines["b"], "model", b"two")
     world.run(2)
     assert values(world) == [b"two"] * 5
+
+
+def test_a_start_neither_writes_earlier_values_again_nor_tells_of_them() -> None:
+    """The log's votes decide each version anew; what its certificates say of them is enough."""
+    world = site("x")
+    for value in (b"one", b"two", b"three"):
+        propose(world.machines["a"], "model", value)
+        world.run(2)
+    for name in world.names:
+        world.machines[name].kill()
+        world.machines[name].decided.clear()
+    for name in world.names:
+        world.boot(name)
+    world.run(5)
+    for machine in world.up():
+        certificates = [decode_certificate(record.payload) for record in machine.log if record.type == CERTIFICATE]
+        assert [one.question.version for one in certificates if isinstance(one, Certificate)] == [1, 2, 3]
+        assert machine.decided == [], "people would be told an old value as the newest"
+        assert machine.node.voting.finals["site", "model"].value == b"three"
+
+
+def test_what_is_shown_is_in_the_log(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Votes alone may be gone after a crash, and nobody takes back what was shown."""
+    world = site("x")
+    propose(world.machines["a"], "model", b"one")
+    world.run(2)
+    x, waiting = world.machines["x"], list[Persist]()
+    carry_out = x._one
+
+    def slow(effect: Effect) -> list[Effect]:
+        if isinstance(effect, Persist) and effect.records[0].type == CERTIFICATE:
+            waiting.append(effect)
+            return []
+        return carry_out(effect)
+
+    monkeypatch.setattr(x, "_one", slow)
+    propose(world.machines["a"], "model", b"two")
+    world.run(2)
+    assert values(world) == [b"two"] * 5
+    assert x.node.voting.finals["site", "model"].value == b"one" and len(x.decided) == 1
+    x.do(carry_out(waiting[0]))
+    assert x.node.voting.finals["site", "model"].value == b"two" and len(x.decided) == 2
 
 
 def test_votes_of_before_a_restart_bind() -> None:
