@@ -12,6 +12,8 @@ from collections.abc import Iterable
 from edge.errors import UnavailableError
 
 MACHINES_MAX = 250
+NOBODY = "02:00:00:00:00:00"
+"""A hardware address that no machine has: a switch carries it to everyone, and nobody takes it."""
 
 
 def ip(*words: str) -> None:
@@ -80,6 +82,18 @@ class Network:
             if other != number:
                 ip("-n", self.names[number], "route", "add", "blackhole", self.address(other))
 
+    def mute_towards(self, speakers: Iterable[int], hearers: Iterable[int]) -> None:
+        """What these say to those is lost on the way, but for multicast. Nobody is told; the other way is open."""
+        to_nobody = f"lladdr {NOBODY} dev eth0 nud permanent"
+        lines = "".join(f"neigh replace {self.address(one)} {to_nobody}\n" for one in hearers)
+        for number in speakers:
+            self._batch(self.names[number], lines)
+
+    def unmute(self, speakers: Iterable[int], hearers: Iterable[int]) -> None:
+        lines = "".join(f"neigh del {self.address(one)} dev eth0\n" for one in hearers)
+        for number in speakers:
+            self._batch(self.names[number], lines)
+
     def move(self, *numbers: int) -> None:
         """To another switch, where they have each other."""
         self._plug(numbers, "other")
@@ -91,7 +105,10 @@ class Network:
     def _plug(self, numbers: Iterable[int], switch: str) -> None:
         """By one command, so that it is done in a few milliseconds however many they are."""
         lines = "".join(f"link set port{number} master {switch}\n" for number in numbers)
-        command = ["ip", "-n", self._switch, "-batch", "-"]
+        self._batch(self._switch, lines)
+
+    def _batch(self, name: str, lines: str) -> None:
+        command = ["ip", "-n", name, "-batch", "-"]
         subprocess.run(command, input=lines.encode(), check=True, capture_output=True)
 
     def mend(self, *numbers: int) -> None:
@@ -99,12 +116,10 @@ class Network:
         for number in numbers:
             name = self.names[number]
             ip("-n", name, "link", "set", "eth0", "up")
-            for other in range(len(self.names)):
-                subprocess.run(
-                    ["ip", "-n", name, "route", "del", "blackhole", self.address(other)],
-                    check=False,
-                    capture_output=True,
-                )
+            ip("-n", name, "neigh", "flush", "nud", "permanent", "dev", "eth0")
+            lines = "".join(f"route del blackhole {self.address(other)}\n" for other in range(len(self.names)))
+            command = ["ip", "-n", name, "-force", "-batch", "-"]
+            subprocess.run(command, input=lines.encode(), check=False, capture_output=True)
         self.move_back(*numbers)
 
     def drop_multicast(self) -> None:

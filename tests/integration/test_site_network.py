@@ -3,6 +3,7 @@
 import os
 import secrets
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -116,6 +117,42 @@ def test_without_multicast_one_address_is_enough():
         network.mend(0)
         meet(zero, one, two, three)
         exchange(zero, one, two, three)
+
+
+HEARD = """import socket
+heard = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+heard.bind(("0.0.0.0", 4711))
+heard.settimeout(5)
+print("listens", flush=True)
+while (said := heard.recv(9)) != b"end":
+    print(said.decode(), flush=True)
+"""
+
+
+def says(network: Network, speaker: int, hearer: int) -> list[str]:
+    """What arrives of a word; the end of the conversation comes from the hearer's own machine."""
+    listens = subprocess.Popen(
+        [*network.inside(hearer), sys.executable, "-c", HEARD], stdout=subprocess.PIPE, text=True
+    )
+    assert listens.stdout is not None and listens.stdout.readline() == "listens\n"
+    for machine, word in ((speaker, "hello"), (hearer, "end")):
+        to = (network.address(hearer), 4711)
+        code = f"import socket; socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b'{word}', {to})"
+        subprocess.run([*network.inside(machine), sys.executable, "-c", code], check=True)
+    return listens.communicate(timeout=10)[0].split()
+
+
+def test_a_machine_can_be_muted_towards_one_other_and_nobody_is_told():
+    with network_of(3) as network:
+        assert says(network, 0, 1) == says(network, 1, 0) == ["hello"]
+        network.mute_towards([0], [1])
+        assert says(network, 0, 1) == []
+        assert says(network, 1, 0) == says(network, 0, 2) == ["hello"]
+        network.unmute([0], [1])
+        assert says(network, 0, 1) == ["hello"]
+        network.mute_towards([0], [1, 2])
+        network.mend(0)
+        assert says(network, 0, 1) == says(network, 0, 2) == ["hello"]
 
 
 def test_the_namespaces_are_gone_afterwards():
