@@ -74,14 +74,15 @@ def _verify(args: Namespace, out: Output) -> int:
     certificate = decode_certificate(_read(args.file, CERTIFICATE_BYTES_MAX + 1))
     if isinstance(certificate, Refusal):
         raise DataError(f"{args.file}: no certificate: {certificate}")
-    fault = _fault(certificate, roster)
+    fault = fault_of(certificate, roster)
     if fault is not None:
         raise DataError(f"{args.file}: not true by {args.roster}, version {roster.version}: {fault}")
     _say({**certificate_row(certificate, roster), "is_true": True, "roster_version": roster.version}, out)
     return 0
 
 
-def _fault(certificate: Certificate, roster: Roster) -> Refusal | None:
+def fault_of(certificate: Certificate, roster: Roster) -> Refusal | None:
+    """What `certificate verify` has to say against it; None if it is true."""
     for seats in seats_of(roster):
         if seats.scope == certificate.question.scope:
             return judge(certificate, roster, seats)

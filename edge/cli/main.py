@@ -34,6 +34,7 @@ COMMANDS = {
     "config": "check a configuration, or show where each value comes from",
     "bench": "measure this machine",
     "sim": "run whole sites in virtual time: what breaks, and what it costs",
+    "cuts": "cut and kill a site that agrees, and judge its history",
     "doctor": "look for what is wrong here, and say how to mend it",
     "version": "version and what it was built with",
 }

@@ -27,6 +27,7 @@ class Device:
         self.name = name
         self.directory = directory
         self.inside = inside
+        self.command = _synedge()
         self.process: subprocess.Popen[bytes] | None = None
         self.status: dict[str, Any] = {}
         """The newest answer to `status`."""
@@ -47,7 +48,7 @@ class Device:
         """`synedge run --config DIR/synedge.toml`, and nothing else."""
         assert not self.is_running
         environment = {name: os.environ[name] for name in ENVIRONMENT if name in os.environ}
-        command = [*_mortal(), *self.inside, *_synedge(), "run", "--config", str(self.directory / "synedge.toml")]
+        command = [*_mortal(), *self.inside, *self.command, "run", "--config", str(self.directory / "synedge.toml")]
         with open(self.directory / "agent.log", "ab") as log:
             self.process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment, close_fds=True
@@ -127,10 +128,10 @@ def descriptors(pid: int) -> int:
         return 0
 
 
-def _synedge() -> list[str]:
+def _synedge() -> tuple[str, ...]:
     """The command as installed beside this interpreter, or this checkout's."""
     script = Path(sys.executable).with_name("synedge")
-    return [str(script)] if script.exists() else [sys.executable, "-m", "edge"]
+    return (str(script),) if script.exists() else (sys.executable, "-m", "edge")
 
 
 def _mortal() -> list[str]:
