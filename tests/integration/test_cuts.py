@@ -14,7 +14,7 @@ from edge.dag.records import CERTIFICATE
 from edge.errors import UnavailableError, UsageError
 from edge.lab import namespaces
 from edge.lab.cuts import run as run_module
-from edge.lab.cuts.clients import KEYS
+from edge.lab.cuts.clients import ANYONES, KEYS
 from edge.lab.cuts.faults import CLOCKS, NETWORK, PROCESSES
 from edge.lab.cuts.history import chains, faults
 from edge.lab.cuts.run import Run, stage
@@ -43,6 +43,7 @@ def agrees(run: Run) -> dict[str, Any]:
     nodes = {node.name for node in run.nodes}
     assert {kept.node for kept in history.kept} == {shown.node for shown in history.shown} == nodes == set(history.ends)
     assert history.cast, "the logs have votes"
+    assert {held.key for held in history.held} <= set(ANYONES) and history.held
     return answer
 
 

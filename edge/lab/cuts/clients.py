@@ -8,9 +8,9 @@ from collections import Counter
 from collections.abc import Sequence
 from random import Random
 
-from edge.consensus.lease import Term, encode_term
+from edge.consensus.lease import LEASES, Term, encode_term
 from edge.errors import SynedgeError, UnavailableError
-from edge.lab.cuts.history import Asked, History, Outcome, Shown
+from edge.lab.cuts.history import Asked, Held, History, Outcome, Shown
 from edge.lab.process import Device
 from edge.limits import LEASE_MS_MIN
 from edge.shell.control import ask
@@ -53,6 +53,17 @@ class Witness:
                     self.history.shown.append(Shown(node.name, key, version, value, asked_ns, ended_ns))
         return found
 
+    def look_at_leases(self, node: Device) -> None:
+        """Which ones it takes for its own now."""
+        asked_ns = time.monotonic_ns()
+        rows = node.ask("leases")
+        ended_ns = time.monotonic_ns()
+        for row in rows or ():
+            if row["state"] == "ours":
+                held = Held(node.name, LEASES + row["name"], row["token"], asked_ns, ended_ns, row["left_ms"])
+                with self._lock:
+                    self.history.held.append(held)
+
     def asked(self, asked: Asked) -> None:
         with self._lock:
             self.history.asked.append(asked)
@@ -66,7 +77,7 @@ class Client:
     ) -> None:
         self.name = f"client-{number}"
         self._term_ms = LEASE_MS_MIN + number
-        self._node = node
+        self.node = node
         self._index = index
         self._keys = keys
         self._rng = rng
@@ -75,10 +86,14 @@ class Client:
         self.refusals: Counter[str] = Counter()
         """What the node said to what it did not take, by reason."""
 
+    @property
+    def has_leases(self) -> bool:
+        return bool(set(self._keys) & set(ANYONES))
+
     def run(self, is_over: threading.Event) -> None:
         """Until it is over; what was begun by then is waited for."""
         while not is_over.is_set():
-            if self._node.is_running:
+            if self.node.is_running:
                 self.propose(self._rng.choice(self._keys), DECIDE_S)
             is_over.wait(self._rng.uniform(0, PAUSE_S_MAX))
 
@@ -107,14 +122,14 @@ class Client:
         return f"{self.name}/{self._number}".encode()
 
     def _ask(self, key: str, value: str) -> int:
-        socket = self._node.directory / "run" / "synedge.sock"
+        socket = self.node.directory / "run" / "synedge.sock"
         answer = ask(socket, "propose", scope=SITE_SCOPE, key=key, value_hex=value)
         version: int = answer["version"]
         return version
 
     def _wait(self, key: str, value: str, version: int, deadline_s: float) -> Outcome:
-        while time.monotonic() < deadline_s and self._node.is_running:
-            found = (self._witness.look(self._node) or {}).get(key, (0, ""))
+        while time.monotonic() < deadline_s and self.node.is_running:
+            found = (self._witness.look(self.node) or {}).get(key, (0, ""))
             if found[0] == version:
                 return "final" if found[1] == value else "lost"
             if found[0] > version:
@@ -129,8 +144,9 @@ class Crowd:
     def __init__(self, clients: Sequence[Client], nodes: Sequence[Device], watcher: Witness) -> None:
         self._is_over = threading.Event()
         self._is_unwatched = threading.Event()
-        self._nodes = nodes
+        self.nodes = nodes
         self._watcher = watcher
+        self._holders = list(dict.fromkeys(client.node for client in clients if client.has_leases))
         self._threads = [threading.Thread(target=client.run, args=(self._is_over,)) for client in clients]
         self._watching = threading.Thread(target=self._watch)
 
@@ -153,6 +169,9 @@ class Crowd:
 
     def _watch(self) -> None:
         while not self._is_unwatched.wait(WATCH_S):
-            for node in self._nodes:
+            for node in self.nodes:
                 if node.is_running:
                     self._watcher.look(node)
+            for node in self._holders:
+                if node.is_running:
+                    self._watcher.look_at_leases(node)

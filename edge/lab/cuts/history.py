@@ -62,6 +62,22 @@ class Cast(NamedTuple):
     value: str
 
 
+class Held(NamedTuple):
+    """A node answered that a lease is its own, for `left_ms` more."""
+
+    node: str
+    key: str
+    token: int
+    asked_ns: int
+    ended_ns: int
+    left_ms: float
+
+    @property
+    def until_ns(self) -> int:
+        """It may act so long at least: what it answered was true when it was asked, or later."""
+        return self.asked_ns + round(self.left_ms * 1e6)
+
+
 @dataclass(slots=True)
 class History:
     """Of one run. `kept` has each node's certificates in the order of its log."""
@@ -70,6 +86,7 @@ class History:
     shown: list[Shown] = field(default_factory=list)
     kept: list[Kept] = field(default_factory=list)
     cast: list[Cast] = field(default_factory=list)
+    held: list[Held] = field(default_factory=list)
     ends: dict[str, dict[str, tuple[int, str]]] = field(default_factory=dict)
     """By node, what it shows when everything has healed: version and value of each key."""
 
@@ -225,6 +242,20 @@ def _one_vote(history: History) -> Iterator[Fault]:
             yield Fault("voted-twice", conflict, text)
 
 
+def _one_holder(history: History) -> Iterator[Fault]:
+    """While a node may act on a lease no other may, even if it was killed; who acts later has a higher token."""
+    by_key: dict[str, list[Held]] = {}
+    for held in sorted(history.held, key=lambda one: one.ended_ns):
+        earlier = by_key.setdefault(held.key, [])
+        for other in earlier:
+            if other.node != held.node and held.ended_ns < min(other.until_ns, held.until_ns):
+                text = f"{held.node} has it by token {held.token} while {other.node} does by {other.token}"
+                yield Fault("shared-lease", held.key, text)
+            elif other.node != held.node and other.ended_ns < held.asked_ns and held.token <= other.token:
+                yield Fault("old-token", held.key, f"{held.node} has token {held.token} after {other.token}")
+        earlier.append(held)
+
+
 def _convergence(history: History) -> Iterator[Fault]:
     """When everything has healed all nodes show the same, and nothing less than what was final anywhere."""
     chain = chains(history)
@@ -244,6 +275,6 @@ RULES: tuple[Rule, ...] = (
     _compare_and_swap,
     _real_time,
     _one_vote,
+    _one_holder,
     _convergence,
 )
-"""Exclusivity of leases has its place here: one more rule over the same history, with who acted and when."""

@@ -179,6 +179,7 @@ class Run:
             "answers": len(self.history.shown),
             "certificates": len(self.history.kept),
             "votes": len(self.history.cast),
+            "leases": len(self.history.held),
             "clocks": len(self.site.clocks),
             "failures": [*failures, *self._failures(found)],
             "rows": rows,

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from edge.lab.cuts.history import RULES, Asked, Cast, History, Kept, Outcome, Shown, chains, faults
+from edge.lab.cuts.history import RULES, Asked, Cast, Held, History, Kept, Outcome, Shown, chains, faults
 
 KEY = "lease/door"
 S = 1_000_000_000
@@ -23,6 +23,11 @@ def kept(node: str, version: int, value: str, **other: str) -> Kept:
     """In a chain in which each value names the version before it."""
     before = {1: None, 2: "id-1", 3: "id-2", 4: "id-3"}[version]
     return Kept(node, KEY, version, value, before, f"id-{version}")._replace(**other)
+
+
+def held(node: str, token: int, at_s: float, left_s: float) -> Held:
+    """In an answer that took 10 ms."""
+    return Held(node, KEY, token, round(at_s * S), round((at_s + 0.01) * S), left_s * 1000)
 
 
 def good() -> History:
@@ -48,6 +53,7 @@ def good() -> History:
             kept(node, version, value) for node in "ab" for version, value in ((1, "red"), (2, "green"), (3, "white"))
         ],
         cast=[Cast(1, ("c1", 0, 1), "red"), Cast(1, ("c1", 0, 1), "red"), Cast(1, ("c1", 0, 2), "")],
+        held=[held("a", 1, 1.2, 3.0), held("a", 1, 2.2, 2.0), held("b", 3, 9.5, 3.0)],
         ends={"a": {KEY: (3, "white")}, "b": {KEY: (3, "white")}},
     )
 
@@ -114,6 +120,9 @@ PLANTED: dict[str, Callable[[History], None]] = {
     "real-time of what is shown": lambda history: history.shown.append(shown("b", 3, "white", 8.5)),
     "real-time of who lost": lambda history: history.asked.append(asked("three", "pink", 3, 5.0, 6.0, "lost")),
     "voted-twice": lambda history: history.cast.append(Cast(1, ("c1", 0, 2), "red")),
+    "shared-lease": lambda history: history.held.append(held("b", 2, 3.0, 5.0)),
+    "shared-lease at its end": lambda history: history.held.append(held("b", 2, 4.1, 5.0)),
+    "old-token": lambda history: history.held.append(held("a", 2, 13.0, 1.0)),
     "unconverged": lambda history: history.ends.update(b={KEY: (2, "green")}),
     "unconverged without it": lambda history: history.ends.update(b={}),
 }
