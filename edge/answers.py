@@ -9,6 +9,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from edge import __version__, converged, registers
+from edge.consensus.shown import handover_row
 from edge.dag.frontier import named_tips
 from edge.identity import committee_rows
 from edge.shell import telemetry
@@ -130,8 +131,9 @@ def _peers(agent: Agent) -> list[dict[str, object]]:
 
 
 def _committees(agent: Agent) -> dict[str, Any]:
-    roster = agent.node.roster
-    return {"roster_version": roster.version, "committees": committee_rows(roster)}
+    roster, epochs = agent.node.roster, agent.node.voting.agreement.epochs
+    rows = [{**row, **handover_row(epochs.handover(row["scope"]), roster)} for row in committee_rows(roster)]
+    return {"roster_version": roster.version, "committees": rows}
 
 
 def _agents(agent: Agent) -> dict[str, Any]:

@@ -25,6 +25,7 @@ COUNTER_MAX = 2**53 - 1  # sequence numbers, times, tallies: exact in JSON, SQLi
 MEMBERS_MAX = 4096
 COMMITTEE_MAX = 31  # members who vote; a header has room for so many parents
 COMMITTEES_MAX = 16  # of one roster, each for another scope
+COMMITTEES_ENDED_MAX = 256  # of one roster, those of before, in all scopes: their certificates can still be judged
 BRANCHES_PER_AUTHOR_MAX = 4  # lines of one author that a frontier says, the newest
 LINES_PER_AUTHOR_MAX = 64  # lines of one author that a node holds: each log that it lost has begun one
 ROSTER_BYTES_MAX = 4 * 1024 * 1024 - 4096  # signed; what a broker passes on: some 2,000 members of ML-DSA-65

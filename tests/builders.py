@@ -68,6 +68,8 @@ def roster_of(
     version: int = 1,
     voting: tuple[str, ...] = (),
     since: int = 1,
+    ended: tuple[Voters, ...] = (),
+    anew: int = 0,
 ) -> tuple[Roster, bytes]:
     """Members by their place in `names`; of those who vote on the site as many may lie as can."""
     voters = [index for index, name in enumerate(names) if name in voting]
@@ -76,8 +78,8 @@ def roster_of(
         for index, name in enumerate(names)
         for role in ["gateway" if name in gateways else "device"]
     )
-    committees = (Voters(SITE_SCOPE, (len(voters) - 1) // 3, since, tuple(voters)),) if voters else ()
-    roster = Roster(site_id(AUTHORITY.public_key), version, WALL_MS, (SUITE, 3), members, committees)
+    committees = (Voters(SITE_SCOPE, (len(voters) - 1) // 3, since, tuple(voters), anew),) if voters else ()
+    roster = Roster(site_id(AUTHORITY.public_key), version, WALL_MS, (SUITE, 3), members, committees, ended)
     return roster, sign_roster(roster, AUTHORITY)
 
 
@@ -300,6 +302,9 @@ class World:
         for number, record in enumerate(machine.log, machine.dropped):
             if number in machine.rotten:
                 continue
+            newer = node.recovery.roster(record, AUTHORITY.public_key)
+            if newer is not None and newer.version > node.roster.version:
+                node.membership.adopt(newer, record.payload)
             header = node.recovery.record(machine.place(number), record)
             if header is not None and options.is_gateway:
                 frame = decode_vertex(record.payload)

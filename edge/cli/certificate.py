@@ -7,7 +7,7 @@ from typing import Any
 from edge.cli.options import add_command, add_config, add_json, load_config
 from edge.cli.output import Output, bytes_text
 from edge.consensus.certificate import Certificate, decode_certificate, judge
-from edge.consensus.committee import seats_of
+from edge.consensus.committee import by_epoch, seats_of
 from edge.consensus.shown import certificate_row
 from edge.errors import DataError, UsageError
 from edge.identity import AUTHORITY_BYTES_MAX
@@ -83,10 +83,7 @@ def _verify(args: Namespace, out: Output) -> int:
 
 def fault_of(certificate: Certificate, roster: Roster) -> Refusal | None:
     """What `certificate verify` has to say against it; None if it is true."""
-    for seats in seats_of(roster):
-        if seats.scope == certificate.question.scope:
-            return judge(certificate, roster, seats)
-    return Refusal("scope-unknown", certificate.question.scope)
+    return judge(certificate, roster, by_epoch(seats_of(roster)))
 
 
 def _read(path: Path, bytes_max: int) -> bytes:

@@ -39,7 +39,7 @@ def arguments(parser: ArgumentParser) -> None:
     show = add_command(
         commands,
         "show",
-        "who votes, by the newest roster that this device knows",
+        "who votes, by the newest roster that this device knows, and how far a change is",
         "committee show",
         "committee show --config pump-7/synedge.toml --json",
     )
@@ -67,10 +67,23 @@ def _show(args: Namespace, out: Output) -> int:
         head = ("scope", "who votes", "members", "of them may lie", "decide", "may be away", "since roster version")
         out.table(head, [[row[name] for name in names] for row in answer["committees"]])
         out.line()
+        for row in answer["committees"]:
+            if row.get("epoch") is not None:
+                out.line(_handover_text(row))
     else:
         out.line("nobody votes here; `synedge fleet committee` at the site says who does")
     out.line(f"roster version {answer['roster_version']}, by {answer['told_by']}")
     return 0
+
+
+def _handover_text(row: dict[str, Any]) -> str:
+    """Who decides now, and how far the change is that a newer roster wants."""
+    names = ", ".join
+    decides = f"{row['scope']}: epoch {row['epoch']} decides"
+    if row["changing_to"] is None:
+        return f"{decides}; entered: {names(row['entered']) or 'nobody yet'}"
+    stopped = names(row["stopped"]) or "nobody yet"
+    return f"{decides}, epoch {row['changing_to']} is to follow once a quorum has stopped: {stopped}"
 
 
 def _plan(args: Namespace, out: Output) -> int:

@@ -48,6 +48,7 @@ def arguments(parser: ArgumentParser) -> None:
         "fleet committee site --members gate,pump-7,valve-2,valve-3",
         "fleet committee site --members a,b,c,d,e,f,g,h --liars 1",
         "fleet committee cell-a --none",
+        "fleet committee site --members a,b,c,d --settled",
     )
     committee.add_argument("scope", metavar="SCOPE", help="`site` for all, or a name for a part of it, such as cell-a")
     who = committee.add_mutually_exclusive_group(required=True)
@@ -57,8 +58,8 @@ def arguments(parser: ArgumentParser) -> None:
     committee.add_argument(
         "--settled",
         action="store_true",
-        help="nothing is undecided on the site: `synedge status` says sets_open 0 on each voter. Without it a committee"
-        " that stands is not changed: what is undecided then might be decided twice",
+        help="begin anew and ask nobody: only where more of the committee are gone for good than may be away, so that"
+        " it cannot hand over. What is undecided might be decided twice: `synedge status` should say sets_open 0",
     )
 
     add_command(commands, "list", "who is a member", "fleet list --dir fleet --json")
@@ -131,14 +132,7 @@ def _committee(args: Namespace, directory: Path, out: Output) -> int:
     liars = max(0, len(names) - 1) // 3 if args.liars is None else args.liars
     with locked(directory):
         site = open_site(directory)
-        stands = site.roster.committee(args.scope)
-        if stands is not None and not args.settled and not site.has_appointed(args.scope, names, liars):
-            raise UsageError(
-                f"{args.scope}: has a committee, since roster version {stands.since}; what is open while it changes"
-                " might be decided twice. Look whether each voter's `synedge status` says sets_open 0, propose nothing"
-                " meanwhile, and say --settled"
-            )
-        voters, changed = site.appoint(args.scope, names, liars, now_ms=_now_ms())
+        voters, changed = site.appoint(args.scope, names, liars, now_ms=_now_ms(), anew=args.settled)
     row = None if voters is None else committee_row(voters, site.roster)
     if out.as_json:
         out.document({"changed": changed, "scope": args.scope, "committee": row, **_facts(site)})
@@ -150,6 +144,9 @@ def _committee(args: Namespace, directory: Path, out: Output) -> int:
         out.line(f"{said}: in {args.scope} {', '.join(row['voters'])} vote since roster version {row['since']}")
         allowed = f"{row['absent']} may be away, {row['liars']} may lie"
         out.line(f"{row['quorum']} of {row['members']} votes decide; {allowed}")
+    before = [one for one in site.roster.ended if one.scope == args.scope] if voters and not voters.anew else []
+    if before:
+        out.line("those of before hand over to them by themselves; on a device `synedge committee show` says how far")
     if changed:
         out.line(f"next: copy {site.roster_file} to one running device of the site, or synedge fleet refresh")
     return 0

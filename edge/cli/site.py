@@ -18,7 +18,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from edge.errors import ConfigError, DataError, TryLaterError, UsageError
-from edge.limits import COMMITTEES_MAX, MEMBERS_MAX, ROSTER_BYTES_MAX, TEXT_BYTES_MAX
+from edge.limits import COMMITTEES_ENDED_MAX, COMMITTEES_MAX, MEMBERS_MAX, ROSTER_BYTES_MAX, TEXT_BYTES_MAX
 from edge.shell.files import read_bounded, write_atomically
 from edge.shell.keys import create_seed, load_seed
 from edge.wire.refusal import Refusal
@@ -101,17 +101,12 @@ class Site:
         self._publish(now_ms, members=tuple(member if one is known else one for one in self.roster.members))
         return member, True
 
-    def has_appointed(self, scope: str, names: Sequence[str], liars: int) -> bool:
-        """Whether just these vote there already."""
-        stands = self.roster.committee(scope)
-        if stands is None or not names:
-            return stands is None and not names
-        voters = sorted(self.roster.by_index[index].name for index in stands.indices)
-        return (voters, stands.liars) == (sorted(names), liars)
-
-    def appoint(self, scope: str, names: Sequence[str], liars: int, *, now_ms: int) -> tuple[Voters | None, bool]:
+    def appoint(
+        self, scope: str, names: Sequence[str], liars: int, *, now_ms: int, anew: bool = False
+    ) -> tuple[Voters | None, bool]:
         """Let these vote in a scope, of whom at most `liars` lie; nobody if there are no names. The committee, and
-        whether the roster changed: the same one again is nothing new."""
+        whether the roster changed: the same one again is nothing new. `anew`: it takes over nothing from those before.
+        """
         if not is_node_name(scope):
             raise UsageError(f"scope {scope!r}; allowed: {NAMES_ALLOWED}")
         indices = tuple(sorted(self._validator(name).index for name in names))
@@ -123,11 +118,22 @@ class Site:
         if (before and (before.liars, before.indices)) == ((liars, indices) if names else None):
             return before, False
         others = [voters for voters in self.roster.committees if voters.scope != scope]
-        voters = Voters(scope, liars, self.roster.version + 1, indices) if names else None
+        is_first = all(voters.scope != scope for voters in self.roster.listed)
+        voters = Voters(scope, liars, self.roster.version + 1, indices, int(anew and not is_first)) if names else None
         if voters and len(others) >= COMMITTEES_MAX:
             raise ConfigError(f"the roster is full; allowed: at most {COMMITTEES_MAX} committees")
-        self._publish(now_ms, committees=tuple(sorted([*others, voters] if voters else others)))
+        ended = self._ended(before, scope, anew=anew)
+        self._publish(now_ms, committees=tuple(sorted([*others, voters] if voters else others)), ended=ended)
         return voters, True
+
+    def _ended(self, before: Voters | None, scope: str, *, anew: bool) -> tuple[Voters, ...]:
+        """Those of earlier versions, once this one ends as well."""
+        ended = (*self.roster.ended, before) if before else self.roster.ended
+        if anew and len(ended) > COMMITTEES_ENDED_MAX:
+            ended = tuple(voters for voters in ended if voters.scope != scope or voters is before)
+        if len(ended) > COMMITTEES_ENDED_MAX:
+            raise ConfigError(f"the roster is full; allowed: at most {COMMITTEES_ENDED_MAX} committees of before")
+        return tuple(sorted(ended, key=lambda voters: (voters.scope, voters.since)))
 
     def _validator(self, name: str) -> Member:
         member = self.roster.by_name.get(name)
@@ -148,6 +154,7 @@ class Site:
         *,
         members: tuple[Member, ...] | None = None,
         committees: tuple[Voters, ...] | None = None,
+        ended: tuple[Voters, ...] | None = None,
     ) -> None:
         """Sign and write the next version, with other members or committees."""
         roster = replace(
@@ -156,6 +163,7 @@ class Site:
             issued_ms=max(plausible(now_ms), self.roster.issued_ms),
             members=self.roster.members if members is None else members,
             committees=self.roster.committees if committees is None else committees,
+            ended=self.roster.ended if ended is None else ended,
         )
         try:
             data = sign_roster(roster, self.authority)

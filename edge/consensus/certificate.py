@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from edge.consensus.committee import Seats
+from edge.consensus.committee import Committees
 from edge.consensus.contest import Contest
 from edge.consensus.question import conflict_of, value_digest
 from edge.dag.evidence import Side, chained, decode_side, signed_by
@@ -89,9 +89,9 @@ def decode_certificate(raw: bytes) -> Certificate | Refusal:
     return Certificate(site, question, value, ballot, tuple(shown), raw)
 
 
-def judge(certificate: Certificate, roster: Roster, seats: Seats) -> Refusal | None:
-    """None if a quorum of these seats, whose keys the roster gives, has signed precommits for just this."""
-    signed = signatures(certificate, roster, seats)
+def judge(certificate: Certificate, roster: Roster, committees: Committees) -> Refusal | None:
+    """None if a quorum of the committee of the epoch that it names has signed precommits for just this."""
+    signed = signatures(certificate, roster, committees)
     if isinstance(signed, Refusal):
         return signed
     for one in signed:
@@ -100,24 +100,42 @@ def judge(certificate: Certificate, roster: Roster, seats: Seats) -> Refusal | N
     return None
 
 
-def signatures(certificate: Certificate, roster: Roster, seats: Seats) -> Refusal | list[Signed]:
+def signatures(certificate: Certificate, roster: Roster, committees: Committees) -> Refusal | list[Signed]:
     """What makes the certificate true, if each is good; everything else has been looked at."""
-    question = certificate.question
-    if certificate.site != roster.site:
-        return Refusal("site-other", certificate.site.hex())
-    if (question.scope, question.epoch) != (seats.scope, seats.epoch):
-        return Refusal("epoch-unknown", f"{question.scope}/{question.epoch}")
-    if len(certificate.votes) < seats.committee.quorum:
-        return Refusal("certificate-short", f"{len(certificate.votes)} of {seats.committee.quorum} votes")
-    conflict = conflict_of(certificate.site, question)
-    wanted = Vote(conflict, certificate.ballot, PRECOMMIT, value_digest(certificate.value))
-    last = -1
+    fault = look(certificate, roster.site, committees)
+    if fault is not None:
+        return fault
     signed: list[Signed] = []
     for side in certificate.votes:
         shown = signed_by(side, roster)
         if isinstance(shown, Refusal):
             return shown
         headers, member = shown
+        top = headers[-1]
+        message = sig_structure(top.suite, PURPOSE_VERTEX, top.raw)
+        signed.append(Signed(headers[0].author, top.suite, member.public_key, message, side.signature))
+    return signed
+
+
+def look(certificate: Certificate, site: bytes, committees: Committees) -> Refusal | None:
+    """All that `judge` looks at, but for the signatures: enough for what our own log has, and was judged before."""
+    question = certificate.question
+    if certificate.site != site:
+        return Refusal("site-other", certificate.site.hex())
+    seats = committees.get((question.scope, question.epoch))
+    if seats is None and all(scope != question.scope for scope, _ in committees):
+        return Refusal("scope-unknown", question.scope)
+    if seats is None:
+        return Refusal("epoch-unknown", f"{question.scope}/{question.epoch}")
+    if len(certificate.votes) < seats.committee.quorum:
+        return Refusal("certificate-short", f"{len(certificate.votes)} of {seats.committee.quorum} votes")
+    conflict = conflict_of(certificate.site, question)
+    wanted = Vote(conflict, certificate.ballot, PRECOMMIT, value_digest(certificate.value))
+    last = -1
+    for side in certificate.votes:
+        headers = chained(side.headers)
+        if isinstance(headers, Refusal):
+            return headers
         author = headers[0].author
         if wanted not in headers[0].items:
             return Refusal("vote-other", str(tuple(headers[0].key)))
@@ -125,10 +143,8 @@ def signatures(certificate: Certificate, roster: Roster, seats: Seats) -> Refusa
             return Refusal("vote-stranger", str(author))
         if author <= last:
             return Refusal("certificate-order", str(author))
-        last, top = author, headers[-1]
-        message = sig_structure(top.suite, PURPOSE_VERTEX, top.raw)
-        signed.append(Signed(author, top.suite, member.public_key, message, side.signature))
-    return signed
+        last = author
+    return None
 
 
 def voters(votes: Sequence[Side]) -> list[int]:

@@ -5,7 +5,9 @@ at least r + 1, and so an honest one, who votes once in a ballot (dissemination 
 Quorum Systems, 1998). u = n - q may be away. Who lies may also be silent, hence u >= r, which is n >= 3r + 1.
 """
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import groupby
 from math import comb
 from typing import NamedTuple
 
@@ -72,11 +74,32 @@ class Seats(NamedTuple):
     members: tuple[int, ...]
     """Indices in the roster, ascending; a member's place among them numbers it."""
     committee: Committee
+    begins: bool = True
+    """It is the first of its scope, or begins anew: it takes over from nobody."""
+    stands: bool = True
+    """The roster wants it to decide now; else it is one of before."""
+    anew: bool = False
+    """It begins by the authority's word alone, after others."""
+
+    @property
+    def name(self) -> tuple[str, int]:
+        return self.scope, self.epoch
+
+
+Committees = Mapping[tuple[str, int], Seats]
+"""Those of all times, by scope and epoch."""
 
 
 def seats_of(roster: Roster) -> tuple[Seats, ...]:
-    """The committees that a roster names."""
-    return tuple(
-        Seats(voters.scope, voters.since, voters.indices, Committee(len(voters.indices), voters.liars))
-        for voters in roster.committees
-    )
+    """The committees that a roster lists, of all times, ascending by scope and epoch."""
+    seats: list[Seats] = []
+    for _, listed in groupby(roster.listed, key=lambda voters: voters.scope):
+        for at, voters in enumerate(listed):
+            rule = Committee(len(voters.indices), voters.liars)
+            begins, stands, anew = at == 0 or bool(voters.anew), voters in roster.committees, bool(voters.anew)
+            seats.append(Seats(voters.scope, voters.since, voters.indices, rule, begins, stands, anew))
+    return tuple(seats)
+
+
+def by_epoch(seats: Iterable[Seats]) -> Committees:
+    return {one.name: one for one in seats}

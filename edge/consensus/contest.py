@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from edge.consensus.committee import Seats
-from edge.consensus.past import NOTHING, Ballots, Lock, Mark, Past, Statement
+from edge.consensus.past import CAST, NEVER, NOTHING, Ballots, Lock, Mark, Past, Statement
 from edge.consensus.question import conflict_of, value_digest
 from edge.dag.evidence import Side
 from edge.ids import VertexKey
@@ -72,29 +72,61 @@ class Contest:
         return ""
 
     def heard(
-        self, key: VertexKey, prev: VertexKey | None, parents: Iterable[VertexKey], votes: Iterable[Vote]
+        self,
+        key: VertexKey,
+        prev: VertexKey | None,
+        parents: Iterable[VertexKey],
+        votes: Iterable[Vote] = (),
+        handed: tuple[Lock, ...] = (),
     ) -> list[tuple[Statement | None, str]]:
-        """A member's vertex: what it says, with the reason where that does not count.
+        """A vertex of a member, of this epoch or another: what it says, with the reason where that does not count.
 
-        A precommit that its past does not justify is told with a reason, too: a certificate may have it.
+        A precommit that its past does not justify is told with a reason, too: a certificate may have it. `handed` are
+        the quorums of earlier epochs in its past.
         """
         before = self.past.mark(prev) if prev is not None else NOTHING
-        seen = before.votes | self.proposals.get(key, 0)
-        for parent in parents:
-            seen |= self.view(parent)
+        seen = self.seen(key, prev, parents)
         mark = before._replace(votes=seen) if seen != before.votes else before
         said: list[tuple[Statement | None, str]] = []
         for vote in votes:
-            mark, one = self._count(mark, self.seats.members.index(key.author), vote)
+            mark, one = self._count(mark, self.seats.members.index(key.author), vote, handed)
             said.append(one)
         self.past.put(key, mark)
         return said
+
+    def seen(self, key: VertexKey, prev: VertexKey | None, parents: Iterable[VertexKey]) -> int:
+        """What is below this vertex, and proposed in it."""
+        votes = self.past.mark(prev).votes if prev is not None else 0
+        votes |= self.proposals.get(key, 0)
+        for parent in parents:
+            votes |= self.view(parent)
+        return votes
 
     def view(self, vertex: VertexKey) -> int:
         """What a vertex that names this one sees by it."""
         return self.past.mark(vertex).votes | self.proposals.get(vertex, 0)
 
-    def _count(self, mark: Mark, member: int, vote: Vote) -> tuple[Mark, tuple[Statement | None, str]]:
+    def locks(self, votes: int) -> list[Lock]:
+        """What these votes can bind somebody in a later epoch to, or free it from: every quorum of prevotes."""
+        return [Lock(self.seats.epoch, *quorum) for quorum in self.ballots.quorums(votes, PREVOTE)]
+
+    def certifies(self, votes: int, value: bytes) -> bool:
+        """Whether q precommits for the value, in one ballot, are among these: justified or not, as in a certificate."""
+        return any(cast == value for _, cast in self.ballots.quorums(votes, CAST))
+
+    def unlocks(self, votes: int, handed: tuple[Lock, ...], lock: Lock | None, value: bytes, ballot: int) -> bool:
+        """Whether a member with this lock may prevote the value in the ballot: it sees q prevotes from the lock on."""
+        if lock is None or lock.value == value:
+            return True
+        if any(one.value == value and one[:2] >= lock[:2] for one in handed):
+            return True
+        first = lock.ballot if lock.epoch == self.seats.epoch else 0
+        ballots = self.ballots
+        return any(ballots.count(votes, at, PREVOTE, value) >= ballots.quorum for at in range(first, ballot))
+
+    def _count(
+        self, mark: Mark, member: int, vote: Vote, handed: tuple[Lock, ...]
+    ) -> tuple[Mark, tuple[Statement | None, str]]:
         """The mark with this vote, and whether it counts: 0029, *What others accept*."""
         statement = Statement(member, vote.ballot, vote.phase, vote.value)
         if statement[1:3] <= mark.last:
@@ -102,18 +134,20 @@ class Contest:
         if not self.ballots.is_proposed(mark.votes, None):
             # It is as if it were not there: who hears of the set only later does not know that it is.
             return mark, (None, "vote-unproposed")
-        mark = mark._replace(last=statement[1:3])
+        mark = entering(mark, handed)._replace(last=statement[1:3])
         if not self.ballots.is_proposed(mark.votes, vote.value):
             return mark, (None, "vote-unproposed")
         lock = mark.lock
         if vote.value is not None and vote.phase == PREVOTE:
-            if not self.ballots.unlocks(mark.votes, lock, vote.value, vote.ballot):
+            if not self.unlocks(mark.votes, handed, lock, vote.value, vote.ballot):
                 return mark, (None, "vote-against-lock")
         elif vote.value is not None:
             self._precommitted(member, vote.ballot, vote.value)
+            cast = self.ballots.bit(Statement(member, vote.ballot, CAST, vote.value))
+            mark = mark._replace(votes=mark.votes | cast, has_cast=True)
             if self.ballots.count(mark.votes, vote.ballot, PREVOTE, vote.value) < self.ballots.quorum:
                 return mark, (statement, "vote-unjustified")
-            lock = Lock(vote.ballot, vote.value)
+            lock = Lock(self.seats.epoch, vote.ballot, vote.value)
         bit = self.ballots.bit(statement)
         return mark._replace(votes=mark.votes | bit, lock=lock), (statement, "")
 
@@ -142,3 +176,8 @@ class Contest:
             if statement[1:] == (ballot, PRECOMMIT, value)
         ]
         return found[: self.ballots.quorum] if len(found) >= self.ballots.quorum else None
+
+
+def entering(mark: Mark, handed: tuple[Lock, ...]) -> Mark:
+    """A member's first vote on the question in this epoch fixes what it takes over: the highest quorum below."""
+    return mark._replace(lock=max(handed, default=None)) if mark.last == NEVER else mark

@@ -7,9 +7,10 @@ ballot and the lock follow from them.
 from __future__ import annotations
 
 from hashlib import sha256
+from typing import NamedTuple
 
-from edge.consensus.contest import Contest
-from edge.consensus.past import Mark
+from edge.consensus.contest import Contest, entering
+from edge.consensus.past import Lock, Mark
 from edge.limits import BALLOT_MAX
 from edge.wire.items import PRECOMMIT, PREVOTE, Vote
 
@@ -19,6 +20,22 @@ TIMEOUT_GROWTH = 1.25
 TIMEOUT_GROWTH_MAX = 4.0
 COORDINATOR_WAIT_SHARE = 0.25
 """Of the timeout: how long a coordinator waits to hear what everyone precommitted in the ballot before."""
+
+
+class _Scene(NamedTuple):
+    """What a vote is chosen by."""
+
+    contest: Contest
+    votes: int
+    """In its past."""
+    handed: tuple[Lock, ...]
+    """Quorums of earlier epochs in its past."""
+    mine: Mark
+    reached: list[tuple[int, int]]
+    now_ms: float
+
+    def unlocks(self, value: bytes, ballot: int) -> bool:
+        return self.contest.unlocks(self.votes, self.handed, self.mine.lock, value, ballot)
 
 
 class Course:
@@ -34,8 +51,12 @@ class Course:
         self.due_ms = float("inf")
         """When to ask again although nothing came."""
 
-    def next_vote(self, contest: Contest, votes: int, mine: Mark, now_ms: float) -> Vote | None:
-        """The vote to cast, seeing `votes`; None while there is nothing to say. Ask again after it is cast."""
+    def next_vote(
+        self, contest: Contest, votes: int, mine: Mark, now_ms: float, handed: tuple[Lock, ...] = ()
+    ) -> Vote | None:
+        """The vote to cast, seeing `votes`, and `handed` of earlier epochs; None while there is nothing to say. Ask
+        again after it is cast."""
+        mine = entering(mine, handed)
         if self._entered_ms is None:
             self._entered_ms = self._step_ms = now_ms
             self.ballot = max(0, mine.last[0])
@@ -53,7 +74,7 @@ class Course:
                 continue
             self._step((self.ballot, phase), now_ms)
             choose = self._prevote if phase == PREVOTE else self._precommit
-            is_chosen, value = choose(contest, votes, mine, reached, now_ms)
+            is_chosen, value = choose(_Scene(contest, votes, handed, mine, reached, now_ms))
             return Vote(contest.conflict, self.ballot, phase, value) if is_chosen else None
 
     @property
@@ -92,34 +113,33 @@ class Course:
             return False
         return not contest.ballots.can_reach(votes, *here, reached) or self._is_late(now_ms)
 
-    def _precommit(
-        self, contest: Contest, votes: int, mine: Mark, reached: list[tuple[int, int]], now_ms: float
-    ) -> tuple[bool, bytes | None]:
-        value = contest.ballots.quorum_for(votes, self.ballot, PREVOTE)
+    def _precommit(self, scene: _Scene) -> tuple[bool, bytes | None]:
+        ballots, votes = scene.contest.ballots, scene.votes
+        value = ballots.quorum_for(votes, self.ballot, PREVOTE)
         if value is not None:
             return True, value
-        is_hopeless = not contest.ballots.can_reach(votes, self.ballot, PREVOTE, reached)
-        return is_hopeless or self._is_late(now_ms), None
+        is_hopeless = not ballots.can_reach(votes, self.ballot, PREVOTE, scene.reached)
+        return is_hopeless or self._is_late(scene.now_ms), None
 
-    def _prevote(
-        self, contest: Contest, votes: int, mine: Mark, reached: list[tuple[int, int]], now_ms: float
-    ) -> tuple[bool, bytes | None]:
+    def _prevote(self, scene: _Scene) -> tuple[bool, bytes | None]:
+        ballots, votes = scene.contest.ballots, scene.votes
         if self.ballot == 0:
-            return self._first(contest, votes, now_ms)
-        coordinator = coordinator_of(contest, self.ballot)
+            return self._first(scene)
+        coordinator = coordinator_of(scene.contest, self.ballot)
         if coordinator == self._place:
-            return self._coordinate(contest, votes, mine, reached, now_ms)
-        if reached[coordinator] >= (self.ballot, PREVOTE):
-            for value in contest.ballots.values(contest.ballots.by(votes, coordinator), self.ballot, PREVOTE):
-                if contest.ballots.unlocks(votes, mine.lock, value, self.ballot) and self._may(
-                    contest, votes, value, now_ms
-                ):
+            return self._coordinate(scene)
+        if scene.reached[coordinator] >= (self.ballot, PREVOTE):
+            for value in ballots.values(ballots.by(votes, coordinator), self.ballot, PREVOTE):
+                if scene.unlocks(value, self.ballot) and self._may(scene, value):
                     return True, value
             return True, None
-        return self._is_late(now_ms), None
+        return self._is_late(scene.now_ms), None
 
-    def _first(self, contest: Contest, votes: int, now_ms: float) -> tuple[bool, bytes | None]:
-        """Ballot 0 has no leader: the plurality of what is in view, once."""
+    def _first(self, scene: _Scene) -> tuple[bool, bytes | None]:
+        """Ballot 0 has no leader: what was taken over, or the plurality of what is in view, once."""
+        contest, votes, now_ms, lock = scene.contest, scene.votes, scene.now_ms, scene.mine.lock
+        if lock is not None:  # somebody who enters proposes it
+            return contest.ballots.is_proposed(votes, lock.value), lock.value
         since = min((proposed.since_ms for proposed in contest.proposed.values()), default=now_ms)
         if contest.seats.committee.members > 1 and now_ms < since + GATHER_MS:
             self.due_ms = since + GATHER_MS
@@ -129,20 +149,22 @@ class Course:
             self.due_ms = min(contest.opens_ms(value) for value in contest.proposed)
         return value is not None, value
 
-    def _may(self, contest: Contest, votes: int, value: bytes, now_ms: float) -> bool:
+    def _may(self, scene: _Scene, value: bytes) -> bool:
         """Whether its time has come, for us or for a quorum, one of which is honest."""
-        return contest.opens_ms(value) <= now_ms or any(
-            contest.ballots.quorum_for(votes, ballot, PREVOTE) == value for ballot in range(self.ballot)
-        )
+        contest = scene.contest
+        if contest.opens_ms(value) <= scene.now_ms or any(lock.value == value for lock in scene.handed):
+            return True
+        ballots = contest.ballots
+        return any(ballots.quorum_for(scene.votes, ballot, PREVOTE) == value for ballot in range(self.ballot))
 
-    def _coordinate(
-        self, contest: Contest, votes: int, mine: Mark, reached: list[tuple[int, int]], now_ms: float
-    ) -> tuple[bool, bytes | None]:
-        """Name the value of the highest ballot with q prevotes, once all were heard or have had their time."""
+    def _coordinate(self, scene: _Scene) -> tuple[bool, bytes | None]:
+        """Name the value of the highest ballot with q prevotes, of whichever epoch, once all were heard or have had
+        their time."""
+        contest, votes = scene.contest, scene.votes
         assert self._entered_ms is not None
-        heard_all = all(last >= (self.ballot - 1, PRECOMMIT) for last in reached)
+        heard_all = all(last >= (self.ballot - 1, PRECOMMIT) for last in scene.reached)
         until = self._entered_ms + self._limit_ms * COORDINATOR_WAIT_SHARE
-        if not heard_all and now_ms < until:
+        if not heard_all and scene.now_ms < until:
             self.due_ms = min(self.due_ms, until)
             return False, None
         for ballot in range(self.ballot - 1, -1, -1):
@@ -150,8 +172,10 @@ class Course:
             if value is not None:
                 break
         else:
-            value = mine.lock.value if mine.lock is not None else _plurality(contest, votes, now_ms)
-        is_open = value is not None and contest.ballots.unlocks(votes, mine.lock, value, self.ballot)
+            lock = max(scene.handed, default=scene.mine.lock)
+            value = lock.value if lock is not None else _plurality(contest, votes, scene.now_ms)
+        is_valid = value is not None and contest.ballots.is_proposed(votes, value)
+        is_open = is_valid and value is not None and scene.unlocks(value, self.ballot)
         return True, value if is_open else None
 
 

@@ -8,19 +8,23 @@ they come; a past is an int with one bit for each. Along a line only the vertice
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from edge.ids import VertexKey
 from edge.wire.items import PRECOMMIT, PREVOTE
 
 PROPOSED = -1
+CAST = 2
+"""Stands for a precommit for a value, whatever its past is, where a phase stands."""
 NEVER = (-1, PRECOMMIT)
 """Before the first vote."""
 
 
 class Lock(NamedTuple):
-    """A member's last precommit for a value."""
+    """A member's last precommit for a value, or what it has taken over; q prevotes for the value are below."""
 
+    epoch: int
     ballot: int
     value: bytes
 
@@ -33,6 +37,8 @@ class Mark(NamedTuple):
     last: tuple[int, int] = NEVER
     """(ballot, phase) of its author's last vote on this line; they ascend."""
     lock: Lock | None = None
+    has_cast: bool = False
+    """Its author has precommitted a value on this line, whatever the past of that is."""
 
 
 NOTHING = Mark()
@@ -48,6 +54,10 @@ class Past:
         seqs, marks = self._lines.get(key[:2], ((), ()))
         at = bisect_right(seqs, key.seq)
         return marks[at - 1] if at else NOTHING
+
+    def ends(self) -> Iterator[tuple[int, Mark]]:
+        """Of each line that anything is known of, its author and its last mark."""
+        return ((line[0], marks[-1]) for line, (_, marks) in self._lines.items())
 
     def put(self, key: VertexKey, mark: Mark) -> None:
         """Told in the order of a line; from a vertex that is told again, the line is told anew."""
@@ -80,6 +90,8 @@ class Ballots:
         self._number: dict[Statement, int] = {}
         self._of: dict[tuple[int, int], dict[bytes | None, int]] = {}
         self._by: dict[int, int] = {}
+        self._aside = 0
+        """Those that are no votes which count: proposals, and precommits as a certificate counts them."""
 
     def bit(self, statement: Statement) -> int:
         """The bit that stands for a statement; a new one if it is said for the first time."""
@@ -87,7 +99,10 @@ class Ballots:
         if number is None:
             number = self._number[statement] = len(self.statements)
             self.statements.append(statement)
-            self._by[statement.member] = self._by.get(statement.member, 0) | 1 << number
+            if statement.phase in (PROPOSED, CAST):
+                self._aside |= 1 << number
+            if statement.phase != CAST:
+                self._by[statement.member] = self._by.get(statement.member, 0) | 1 << number
             values = self._of.setdefault(statement[1:3], {})
             values[statement.value] = values.get(statement.value, 0) | 1 << number
         return 1 << number
@@ -119,11 +134,15 @@ class Ballots:
                 return value
         return None
 
-    def unlocks(self, votes: int, lock: Lock | None, value: bytes, ballot: int) -> bool:
-        """Whether a member with this lock may prevote the value in the ballot: q prevotes from the lock on."""
-        if lock is None or lock.value == value:
-            return True
-        return any(self.count(votes, at, PREVOTE, value) >= self.quorum for at in range(lock.ballot, ballot))
+    def quorums(self, votes: int, phase: int) -> list[tuple[int, bytes]]:
+        """Each (ballot, value) that q members are seen for, ascending."""
+        return sorted(
+            (ballot, value)
+            for (ballot, at), values in self._of.items()
+            if at == phase
+            for value, bits in values.items()
+            if value is not None and (votes & bits).bit_count() >= self.quorum
+        )
 
     def by(self, votes: int, member: int) -> int:
         """Of these, what one member said."""
@@ -132,7 +151,7 @@ class Ballots:
     def reached(self, votes: int) -> list[tuple[int, int]]:
         """By place in the committee, the last (ballot, phase) that each member is seen in."""
         last = [NEVER] * self.members
-        votes &= ~self._by.get(PROPOSED, 0)
+        votes &= ~self._aside
         while votes:
             lowest = votes & -votes
             statement = self.statements[lowest.bit_length() - 1]

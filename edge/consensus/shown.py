@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from edge.consensus.certificate import Certificate, voters
+from edge.consensus.epochs import Handover
 from edge.consensus.question import value_digest
 from edge.wire.items import Question
 from edge.wire.roster import Roster
@@ -40,4 +41,16 @@ def certificate_row(certificate: Certificate, roster: Roster | None) -> dict[str
         "ballot": certificate.ballot,
         "voters": [names.get(index, str(index)) for index in voters(certificate.votes)],
         "bytes": len(certificate.raw),
+    }
+
+
+def handover_row(handover: Handover | None, roster: Roster) -> dict[str, Any]:
+    """Which epoch decides, which is to follow, and who has stopped or entered."""
+    if handover is None:
+        return {"epoch": None, "changing_to": None, "stopped": [], "entered": []}
+    return {
+        "epoch": handover.epoch,
+        "changing_to": handover.to,
+        "stopped": [roster.by_index[index].name for index in handover.stopped],
+        "entered": [roster.by_index[index].name for index in handover.entered],
     }

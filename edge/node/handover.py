@@ -13,7 +13,7 @@ from functools import partial
 
 from edge.consensus.agreement import Agreement
 from edge.consensus.certificate import Certificate, Signed, decode_certificate, signatures
-from edge.consensus.committee import seats_of
+from edge.consensus.committee import by_epoch, seats_of
 from edge.consensus.registers import Final
 from edge.consensus.standing import Standing
 from edge.dag.admission import Admission
@@ -256,13 +256,11 @@ class Handover:
 
     def _signatures(self, certificate: Certificate) -> list[Signed] | Refusal:
         """Those that make it true; why it is of no use if it is none, or none now."""
-        question = certificate.question
-        stale = self._agreement.registers.stale(question)
+        stale = self._agreement.registers.stale(certificate.question)
         if stale is not None:
             return stale
         roster = self._admission.roster
-        seats = next((one for one in seats_of(roster) if one.scope == question.scope), None)
-        return signatures(certificate, roster, seats) if seats else Refusal("scope-unknown", question.scope)
+        return signatures(certificate, roster, by_epoch(seats_of(roster)))
 
     def _verified(self, certificate: Certificate, author: int, ok: bool, now: Instant) -> None:
         self._left -= 1

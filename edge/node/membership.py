@@ -70,7 +70,7 @@ class Membership:
             kept = roster.member(member.index)
             if kept is None or (kept.suite, kept.public_key) != (member.suite, member.public_key):
                 return Refusal("roster-shrinks", member.name)
-        if scope := unsaid_change(self.roster.committees, roster.committees, self.roster.version):
+        if scope := unsaid_change(self.roster.listed, roster.listed, self.roster.version):
             return Refusal("committee-unsaid", scope)
         self.deadline, self._said_ms = float("inf"), now.mono_ms
         self.adopt(roster, data)

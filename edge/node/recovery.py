@@ -90,7 +90,7 @@ class Recovery:
         if record.type == SIGNATURE:
             header = self._unsigned.pop(record.payload[:ID_BYTES], None)
             if header is not None:
-                self._voting.agreement.signed(header.id, record.payload[ID_BYTES:])
+                self._voting.signed(header.id, record.payload[ID_BYTES:])
             if header is None:
                 self._signatures[record.payload[:ID_BYTES]] = place
             elif self._graph.holds(header.key, header.id):

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections import deque
 from functools import partial
 
 from edge.consensus.agreement import Agreement
-from edge.consensus.certificate import Certificate, decode_certificate
-from edge.consensus.committee import seats_of
+from edge.consensus.certificate import Certificate, decode_certificate, look
+from edge.consensus.committee import Committees, by_epoch, seats_of
 from edge.consensus.registers import Final
 from edge.dag.admission import Admission
 from edge.dag.pending import Candidate
@@ -35,6 +36,12 @@ class Voting:
         self._graph = admission.graph
         self._own = own
         self._roster: Roster | None = None
+        self._committees: Committees = {}
+        self._early: deque[Candidate] = deque()
+        """Vertices of the log above one whose roster lies further on, and their signatures."""
+        self._signatures: dict[bytes, bytes] = {}
+        self._unjudged: list[tuple[int, Record]] = []
+        """Certificates of the log whose committee is in a roster that the log has further on."""
         self.agreement = Agreement(admission.roster.site, index, admission.graph, admission.quarantined)
         self.finals: dict[Register, Final] = {}
         """The newest of each register whose certificate is durable: what is shown, and what no start takes back."""
@@ -53,16 +60,38 @@ class Voting:
         if roster is not self._roster:
             self._roster = roster
             gateways = (member.index for member in roster.members if "gateway" in member.roles)
-            self.agreement.seat(seats_of(roster), gateways)
+            self._committees = by_epoch(seats_of(roster))
+            self.agreement.seat(self._committees.values(), gateways)
 
     # ---- what is heard
 
     def accepted(self, candidate: Candidate, now_ms: float) -> None:
-        """A vertex is in the graph, by somebody else or read from the log."""
+        """A vertex is in the graph, by somebody else or read from the log.
+
+        The roster that it was made under may have been written once more since, and then lies further on in the log.
+        """
         self._seat()
+        self._early.append(candidate)
+        while self._early and self._early[0].header.epoch <= self._admission.roster.version:
+            self._accept(self._early.popleft(), now_ms)
+        if not self._early:
+            self._sign()
+
+    def _sign(self) -> None:
+        signatures, self._signatures = self._signatures, {}
+        for id, signature in signatures.items():
+            self.agreement.signed(id, signature)
+
+    def _accept(self, candidate: Candidate, now_ms: float) -> None:
         header = candidate.header
         if self.agreement.concerns(header):
             self.agreement.heard(header, self._prev(header), candidate.signature, now_ms)
+
+    def signed(self, id: bytes, signature: bytes) -> None:
+        """The signature of a vertex of the log, which lies apart from it."""
+        if self._early:
+            self._signatures[id] = signature
+        self.agreement.signed(id, signature)
 
     def _prev(self, header: Header) -> VertexKey | None:
         branch = self._graph.branch(header.author, header.incarnation)
@@ -75,20 +104,34 @@ class Voting:
 
     def _lost(self, header: Header) -> None:
         """A peer knows a vote of ours that we do not: there may be others, so we vote no more in this epoch."""
-        agreement = self.agreement
-        if not agreement.abstains and any(isinstance(item, Vote) for item in header.items):
-            agreement.abstains = True
-            self._desk.report("error", "votes-lost", vertex=tuple(header.key))
+        self._seat()
+        if any(isinstance(item, Vote) for item in header.items):
+            if not self.agreement.abstains:
+                self._desk.report("error", "votes-lost", vertex=tuple(header.key))
+            self.agreement.abstain()
 
     # ---- the log
 
     def recovered(self, place: int, record: Record) -> None:
-        """A certificate that the log held before this start."""
+        """A certificate that the log held before this start: judged when it was written, by all but its signatures now.
+
+        The roster with its committee may have been written once more since, and then lies further on.
+        """
+        self._seat()
         certificate = decode_certificate(record.payload)
-        if isinstance(certificate, Certificate):
-            final = Final(certificate.question, certificate.value, certificate.ballot, record.payload)
-            self.agreement.recall(final)
-            self._keep(final, record, place)
+        if not isinstance(certificate, Certificate):
+            return self._disbelieve(place, certificate)
+        fault = look(certificate, self._admission.roster.site, self._committees)
+        if fault is not None and fault.reason in ("epoch-unknown", "scope-unknown"):
+            return self._unjudged.append((place, record))
+        if fault is not None:
+            return self._disbelieve(place, fault)
+        final = Final(certificate.question, certificate.value, certificate.ballot, record.payload)
+        self.agreement.recall(final)
+        return self._keep(final, record, place)
+
+    def _disbelieve(self, place: int, fault: Refusal) -> None:
+        self._desk.report("error", "certificate-refused", segment=segment_of(place), reason=str(fault))
 
     def _keep(self, final: Final, record: Record, place: int) -> None:
         register = (final.question.scope, final.question.key)
@@ -99,6 +142,16 @@ class Voting:
 
     def begin(self, now: Instant) -> None:
         """After recovery: write down what the log's votes say beyond its certificates."""
+        self._seat()
+        while self._early:  # of a roster that is nowhere in the log
+            self._accept(self._early.popleft(), 0.0)
+        self._sign()
+        unjudged, self._unjudged = self._unjudged, []
+        for place, record in unjudged:
+            self.recovered(place, record)
+        for place, _ in self._unjudged:
+            self._disbelieve(place, Refusal("epoch-unknown", "no roster has its committee"))
+        self._unjudged.clear()
         for final in self.agreement.take_finals():
             held = self.finals.get((final.question.scope, final.question.key))
             if held is None or held.question.version < final.question.version:
@@ -139,7 +192,7 @@ class Voting:
         if not self._own.has_room:
             return Refusal("own-line-full")
         proposal = Proposal(question, value)
-        fault = self.agreement.fault(proposal, self._index) or self.agreement.has_room(question, self._index)
+        fault = self.agreement.fault(proposal, self._index, epoch) or self.agreement.has_room(question, self._index)
         if fault:
             return Refusal(fault, f"{scope} {key}")
         self.agreement.leases.asked(question, now)

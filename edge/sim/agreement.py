@@ -132,7 +132,8 @@ class Ledger:
     @property
     def is_bearable(self) -> bool:
         """Whether at most r members lie or may have lost votes."""
-        members = self._world.machines[: self._world.committee]
+        voted = {index for members in self._world.committees.values() for index in members}
+        members = [self._world.machines[index] for index in sorted(voted)]
         return sum(not machine.trust.keeps for machine in members) <= self._world.liars_max
 
     def certified(self, machine: Machine, raw: bytes) -> None:
@@ -141,7 +142,8 @@ class Ledger:
             return
         self._judged.add(raw)
         roster, _ = self._world.rosters[-1]
-        fault = proof.fault(raw, roster, self._world.signatures, self._world.committee, self.quorum)
+        members = self._world.committees.get(proof.epoch(raw), ())
+        fault = proof.fault(raw, roster, self._world.signatures, members, self.quorum)
         if fault:
             self._world.checkers.violated("certificate", machine, fault)
 

@@ -133,13 +133,13 @@ def _quorum(machine: Machine) -> None:
 
 
 def _locks(machine: Machine) -> None:
-    _each_contest(machine, lambda contest: _set(contest.ballots, "unlocks", lambda *args: True))
+    _each_contest(machine, lambda contest: _set(contest, "unlocks", lambda *args: True))
 
 
 def _each_contest(machine: Machine, change: Callable[[Any], None]) -> None:
     """Of each set that is open, or will be."""
-    agreement = machine.node.voting.agreement
-    open_ = agreement._open
+    sets = machine.node.voting.agreement.sets
+    open_ = sets.open
 
     def begin(*args: Any) -> Any:
         begun = open_(*args)
@@ -147,8 +147,8 @@ def _each_contest(machine: Machine, change: Callable[[Any], None]) -> None:
             change(begun.contest)
         return begun
 
-    _set(agreement, "_open", begin)
-    for held in agreement._sets.values():
+    _set(sets, "open", begin)
+    for held in sets:
         change(held.contest)
 
 
@@ -170,7 +170,7 @@ def _votes(machine: Machine) -> None:
     """After a start nothing is known of what the log says that we voted."""
     agreement = machine.node.voting.agreement
     agreement._head = None
-    for opened in agreement._sets.values():
+    for opened in agreement.sets:
         lines = opened.contest.past._lines
         for line in [line for line in lines if line[0] == machine.index]:
             del lines[line]

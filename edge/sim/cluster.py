@@ -68,6 +68,8 @@ class Cluster:
             Machine(self, index, name, role, self._keeps_all(index)) for index, (name, role) in enumerate(self._members)
         ]
         self.network.machines = self.machines
+        self.committees = {1: tuple(range(self.committee))} if self.committee else {}
+        """Members by the roster version since which they vote, the newest last."""
         self.rosters: list[tuple[Roster, bytes]] = [self._make_roster(1)]
         self._installed = dict.fromkeys(range(profile.nodes), 0)
         self._events = 0
@@ -166,7 +168,9 @@ class Cluster:
             return
         key, rng = self._asked.choice(KEYS), self._asked
         asked = 1 + (rng.random() < CONTENDED_SHARE)
-        for machine in rng.sample(self.liars.honest, min(asked, len(self.liars.honest))):
+        newest = [self.machines[index] for index in next(reversed(self.committees.values()))]
+        among = self.liars.honest if self.profile.byzantine else newest
+        for machine in rng.sample(among, min(asked, len(among))):
             self.checkers.ledger.propose(machine, key, rng)
         self._plan_question()
 
@@ -256,9 +260,8 @@ class Cluster:
         ]
 
     def _make_roster(self, version: int) -> tuple[Roster, bytes]:
-        n = self.committee
-        committees = (Voters(SITE_SCOPE, self.liars_max, 1, tuple(range(n))),) if n else ()
-        return make_roster(self._members, version, self.signatures, committees)
+        listed = [Voters(SITE_SCOPE, self.liars_max, since, members) for since, members in self.committees.items()]
+        return make_roster(self._members, version, self.signatures, tuple(listed[-1:]), tuple(listed[:-1]))
 
     def roster_at_install(self, machine: Machine) -> tuple[Roster, bytes]:
         return self.rosters[self._installed[machine.index]]
@@ -270,6 +273,12 @@ class Cluster:
         self._installed[machine.index] = len(self.rosters) - 1
         if machine.is_awake:
             machine.receive(Channel.ROSTER, data)
+
+    def change_committee(self, machine: Machine, rng: Random) -> None:
+        """A newer roster with other members on the committee, brought to one machine."""
+        devices = len(self.machines) - self.profile.gateways
+        self.committees[len(self.rosters) + 1] = tuple(sorted(rng.sample(range(devices), self.committee)))
+        self.issue_roster(machine)
 
     def power_gone(self, machine: Machine) -> None:
         """A planned cut has hit."""

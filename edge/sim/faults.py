@@ -322,6 +322,11 @@ def _roster(world: Cluster, fault: Fault) -> None:
     world.issue_roster(anyone(world, fault))
 
 
+def _committee(world: Cluster, fault: Fault) -> None:
+    """The operator lets others vote, and gives the roster to one device."""
+    world.change_committee(anyone(world, fault), fault.chance())
+
+
 def _burst(world: Cluster, fault: Fault) -> None:
     machine, rng = device(world, fault), fault.chance()
     for number in range(rng.choice((100, 400, 900))):
@@ -338,4 +343,5 @@ KINDS: dict[str, Callable[[Cluster, Fault], None]] = {
     "split view": _split_view, "queue limit": _queue_limit, "stale retained": _stale_retained,
     "repeat": _stranger(strangers.repeat), "garble": _stranger(strangers.garble), "lie": _stranger(strangers.lie),
     "clock jump": _clock_jump, "1970": _1970, "sleep": _sleep, "late": _late, "roster": _roster, "burst": _burst,
+    "committee": _committee,
 } | damage.KINDS  # fmt: skip

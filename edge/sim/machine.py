@@ -153,7 +153,7 @@ class Machine:
         self._tick_ms, self._log_bytes, self._is_linked, self._held = float("inf"), -1, False, []
         self._sign_free_ms = self._verify_free_ms = self._archive_free_ms = world.now
         card.recover(self.disk, self.journal, self.node, self.store if self.is_gateway else None)
-        self.node.voting.agreement.abstains = self.is_liar
+        self.node.voting.agreement.is_silent = self.is_liar
         world.breaks(self)
         world.checkers.booted(self)
         floor = card.noted_incarnation(self.disk)

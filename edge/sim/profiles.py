@@ -68,6 +68,14 @@ PROFILES = {
     for profile in (
         Profile("calm", "nothing goes wrong"),
         Profile("crashes", "power cuts and killed processes, at any moment", committee=4, faults=_CRASHES),
+        Profile(
+            "committees",
+            "a committee of four out of six devices changes again and again, while power and links fail",
+            committee=4,
+            nodes=7,
+            faults={"committee": 3.0, "power": 2.0, "kill": 1.0, "crash at an effect": 1.0, "loss": 0.7}
+            | {"partition": 0.7, "restart": 0.5, "sleep": 0.5},
+        ),
         Profile("network", "loss, cuts, partitions, brokers that die or hide", faults=_NETWORK),
         Profile("disks", "full, failing, rotten and misdirecting disks", faults=_DISKS | _CRASHES),
         Profile(

@@ -6,6 +6,7 @@ that made the signatures checks them.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from hashlib import sha256
 from typing import Any
 
@@ -18,8 +19,8 @@ _SITE, _AUTHOR, _SEQ, _PREV, _ITEMS = 1, 3, 5, 6, 11
 """Places in a header (docs/WIRE.md)."""
 
 
-def fault(raw: bytes, roster: Roster, signatures: Signatures, members: int, quorum: int) -> str:
-    """Why a certificate proves nothing, with a committee of the first `members` of the roster; empty if it does."""
+def fault(raw: bytes, roster: Roster, signatures: Signatures, members: Collection[int], quorum: int) -> str:
+    """Why a certificate proves nothing, with a committee of these; empty if it does."""
     try:
         _, site, asked, value, ballot, votes = decode(raw)
         conflict = sha256(b"synedge/1/conflict\x00" + encode([site, *asked])).digest()
@@ -29,8 +30,16 @@ def fault(raw: bytes, roster: Roster, signatures: Signatures, members: int, quor
         return str(error) or repr(error)
     if site != roster.site:
         return "of another site"
-    counted = [index for index in voters if index < members]
+    counted = [index for index in voters if index in members]
     return "" if len(counted) >= quorum else f"{len(counted)} voters of {quorum}"
+
+
+def epoch(raw: bytes) -> int:
+    """Of the question that a certificate says to answer; 0 if it says nothing."""
+    try:
+        return int(decode(raw)[2][1])
+    except (Malformed, ValueError, TypeError, IndexError):
+        return 0
 
 
 def _voter(shown: Any, wanted: list[object], roster: Roster, signatures: Signatures) -> int:

@@ -81,7 +81,11 @@ def authority() -> suite.Signer:
 
 
 def make_roster(
-    members: list[tuple[str, str]], version: int, signatures: Signatures, committees: tuple[Voters, ...] = ()
+    members: list[tuple[str, str]],
+    version: int,
+    signatures: Signatures,
+    committees: tuple[Voters, ...] = (),
+    ended: tuple[Voters, ...] = (),
 ) -> tuple[Roster, bytes]:
     """A roster of (name, role) signed by the authority, with the real algorithm: nodes check it themselves.
 
@@ -94,5 +98,5 @@ def make_roster(
         )
         for index, (name, role) in enumerate(members)
     )
-    roster = Roster(site_id(authority().public_key), version, 1_759_000_000_000, (SUITE, 3), rows, committees)
+    roster = Roster(site_id(authority().public_key), version, 1_759_000_000_000, (SUITE, 3), rows, committees, ended)
     return roster, suite.sign1(authority(), suite.PURPOSE_ROSTER, encode_roster(roster), deterministic=True)

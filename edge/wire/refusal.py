@@ -124,8 +124,11 @@ AGREEMENT_REASONS = (
     "proposal-epoch",  # for a committee that is not, or is no longer, the scope's
     "proposal-lease",  # of a lease by another than its holder, or for no allowed time
     "proposal-unauthorised",  # by who may not propose for the key
+    "proposal-committee",  # of a change to what no roster lists, or by somebody: members ask for it themselves
     "proposals-many",  # of one author in one conflict set
     "sets-many",  # open conflict sets, in all or named first by one author
+    "vote-early",  # of an epoch that its author has not entered: its past has not what ends the one before
+    "vote-stopped",  # on another question, above its author's precommit for the change of the committee
     "vote-order",  # not above its author's last vote on the set
     "vote-unproposed",  # no proposal of the value in its past
     "vote-against-lock",  # a prevote for another value than its author is locked on, without a quorum that frees it
@@ -135,6 +138,7 @@ AGREEMENT_REASONS = (
     "certificate-too-large",
     "certificate-shape",
     "certificate-order",  # not by voter ascending
+    "certificate-late",  # of an ended epoch, with no such quorum of prevotes below what ended it
     "certificate-short",  # fewer votes than the quorum
     "certificate-stale",  # of a version that is not newer than the one held
     "scope-unknown",  # nobody decides in it

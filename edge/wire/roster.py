@@ -53,6 +53,8 @@ class Roster:
     members: tuple[Member, ...]
     committees: tuple[Voters, ...] = ()
     """Ascending by scope."""
+    ended: tuple[Voters, ...] = ()
+    """Those of earlier versions, ascending by scope and `since`: what they certified stays, and they hand over."""
 
     @cached_property
     def by_index(self) -> dict[int, Member]:
@@ -66,9 +68,14 @@ class Roster:
         return self.by_index.get(index)
 
     @cached_property
+    def listed(self) -> tuple[Voters, ...]:
+        """The committees of all times, ascending by scope and `since`."""
+        return tuple(sorted((*self.ended, *self.committees), key=lambda voters: (voters.scope, voters.since)))
+
+    @cached_property
     def voting(self) -> frozenset[int]:
-        """All who vote somewhere."""
-        return frozenset(index for voters in self.committees for index in voters.indices)
+        """All who vote somewhere, or may still have to hand over."""
+        return frozenset(index for voters in self.listed for index in voters.indices)
 
     def votes(self, index: int) -> bool:
         """Whether this member sits on a committee."""
@@ -91,11 +98,16 @@ def encode_roster(roster: Roster) -> bytes:
     """The payload that the authority signs; ValueError for a roster that no node would take."""
     members = [(m.index, m.name, m.label, m.suite, m.public_key, m.roles) for m in roster.members]
     head = (FORMAT, roster.site, roster.version, roster.issued_ms, roster.suites_allowed)
-    raw = encode([*head, members, roster.committees])
+    standing, ended = ([_fields(voters) for voters in part] for part in (roster.committees, roster.ended))
+    raw = encode([*head, members, standing, *([ended] if ended else [])])
     check = decode_roster(raw)
     if isinstance(check, Refusal):
         raise ValueError(f"this roster would be refused: {check}")
     return raw
+
+
+def _fields(voters: Voters) -> tuple[Any, ...]:
+    return tuple(voters) if voters.anew else tuple(voters)[:4]
 
 
 def decode_roster(raw: bytes) -> Roster | Refusal:
@@ -108,8 +120,9 @@ def decode_roster(raw: bytes) -> Roster | Refusal:
     match fields:
         case [form, *_] if type(form) is int and form != FORMAT:
             return Refusal("roster-format", f"{form}; this synedge reads {FORMAT}: {UPGRADE}")
-        case [form, site, version, issued_ms, list() as suites, list() as values, list() as committees] if (
+        case [form, site, version, issued_ms, list() as suites, list() as values, list() as committees, *more] if (
             form is not True
+            and (not more or (len(more) == 1 and isinstance(more[0], list) and more[0]))
             and form == FORMAT
             and type(site) is bytes
             and len(site) == 8
@@ -128,7 +141,10 @@ def decode_roster(raw: bytes) -> Roster | Refusal:
         return members
     roster = Roster(site, version, issued_ms, tuple(suites), members)
     read = _committees(committees, roster)
-    return read if isinstance(read, Refusal) else replace(roster, committees=read)
+    if isinstance(read, Refusal):
+        return read
+    ended = _ended(more[0], roster, {voters.scope: voters for voters in read}) if more else ()
+    return ended if isinstance(ended, Refusal) else replace(roster, committees=read, ended=ended)
 
 
 def _members(values: list[Any]) -> tuple[Member, ...] | Refusal:
@@ -181,10 +197,28 @@ def _committees(values: list[Any], roster: Roster) -> tuple[Voters, ...] | Refus
     return tuple(committees)
 
 
-def _voters(value: Any, roster: Roster) -> Voters | Refusal:
+def _ended(values: list[Any], roster: Roster, standing: dict[str, Voters]) -> tuple[Voters, ...] | Refusal:
+    if len(values) > limits.COMMITTEES_ENDED_MAX:
+        return Refusal("too-many-committees", f"{len(values)} ended")
+    ended: list[Voters] = []
+    for value in values:
+        voters = _voters(value, roster, has_ended=True)
+        if isinstance(voters, Refusal):
+            return voters
+        if ended and voters[:3:2] <= ended[-1][:3:2]:
+            return Refusal("roster-order", f"{voters.scope} since {voters.since}")
+        stands = standing.get(voters.scope)
+        if stands is not None and voters.since >= stands.since:
+            return Refusal("roster-committee", f"{voters.scope}: ended after {stands.since}, since when another stands")
+        ended.append(voters)
+    return tuple(ended)
+
+
+def _voters(value: Any, roster: Roster, *, has_ended: bool = False) -> Voters | Refusal:
     match value:
-        case [str() as scope, liars, since, list() as indices] if all(map(is_index, (liars, since, *indices))):
-            pass
+        case [str() as scope, liars, since, list() as indices, *anew] if all(map(is_index, (liars, since, *indices))):
+            if anew and (len(anew) > 1 or type(anew[0]) is not int or anew[0] != 1):
+                return Refusal("roster-shape", "committee")
         case _:
             return Refusal("roster-shape", "committee")
     if not is_node_name(scope):
@@ -197,9 +231,9 @@ def _voters(value: Any, roster: Roster) -> Voters | Refusal:
         return Refusal("roster-order", scope)
     for index in indices:
         member = roster.member(index)
-        if member is None or VOTING_ROLE not in member.roles:
+        if member is None or not (has_ended or VOTING_ROLE in member.roles):
             return Refusal("roster-committee", f"{scope}: {index} is no {VOTING_ROLE}")
-    return Voters(scope, liars, since, tuple(indices))
+    return Voters(scope, liars, since, tuple(indices), len(anew))
 
 
 def sign_roster(roster: Roster, authority: Signer) -> bytes:

@@ -10,7 +10,7 @@ VOTING_ROLE = "validator"
 
 
 class Voters(NamedTuple):
-    """One committee. (scope, since) names it: as long as `since` stays, neither its members nor `liars` change."""
+    """One committee. (scope, since) names it: as long as `since` stays, nothing else of it changes."""
 
     scope: str
     liars: int
@@ -19,6 +19,8 @@ class Voters(NamedTuple):
     """Version of the roster in which this committee last changed."""
     indices: tuple[int, ...]
     """The members who vote, ascending."""
+    anew: int = 0
+    """1: it takes over nothing from those before, by the authority's word. Else the last one has to hand over to it."""
 
 
 def impossible(members: int, liars: int) -> str:
@@ -35,7 +37,18 @@ def impossible(members: int, liars: int) -> str:
 
 
 def unsaid_change(held: tuple[Voters, ...], newer: tuple[Voters, ...], version: int) -> str:
-    """The scope of a committee of a newer roster which is another than in the held one, of this version, and whose
-    `since` does not say so; empty if there is none."""
-    before = {voters.scope: voters for voters in held}
-    return next((one.scope for one in newer if one.since <= version and before.get(one.scope) != one), "")
+    """The scope where a newer roster lists another committee than the held one, of this version, and does not say so;
+    or no longer lists one that what stands has to take over from. Empty if there is none."""
+    before = {(voters.scope, voters.since): voters for voters in held}
+    changed = (one.scope for one in newer if one.since <= version and before.get((one.scope, one.since)) != one)
+    return next(changed, "") or _dropped(held, newer)
+
+
+def _dropped(held: tuple[Voters, ...], newer: tuple[Voters, ...]) -> str:
+    begun: dict[str, int] = {}
+    for one in newer:
+        begun[one.scope] = max(begun.get(one.scope, 0), one.since * one.anew)
+    for one in held:
+        if one not in newer and one.since >= begun.get(one.scope, 0):
+            return one.scope
+    return ""

@@ -34,12 +34,14 @@ class Line:
         self.author = author
         self.incarnation = incarnation
         self.head = base
+        self.epoch = 1
+        """The version of the roster that it is written under."""
 
     def write(self, items: tuple[Item, ...], parents: list[Parent]) -> Header:
         self.head = encode_header(
             suite=1,
             site=SITE,
-            epoch=1,
+            epoch=self.epoch,
             author=self.author,
             incarnation=self.incarnation,
             seq=self.head.seq + 1 if self.head else 1,
@@ -60,7 +62,8 @@ class Holder:
         self.index = index
         self.graph = Graph()
         self.agreement = Agreement(SITE, index, self.graph)
-        self.agreement.seat([council.seats], ())
+        self.version = 1
+        self.agreement.seat(council.listed(1), ())
         self.headers: dict[bytes, Header] = {}
         self._waiting: list[Header] = []
         self.finals: list[Final] = []
@@ -69,6 +72,15 @@ class Holder:
         if header.id in self.headers or header in self._waiting:
             return
         self._waiting.append(header)
+        self._admit()
+
+    def adopt(self, version: int) -> None:
+        """A newer roster has come."""
+        self.version = max(version, self.version)
+        self.agreement.seat(self.council.listed(self.version), ())
+        self._admit()
+
+    def _admit(self) -> None:
         while ready := next((one for one in self._waiting if self._is_ready(one)), None):
             self._waiting.remove(ready)
             self._insert(ready, b"signed")
@@ -76,7 +88,7 @@ class Holder:
 
     def _is_ready(self, header: Header) -> bool:
         below = [parent.id for parent in header.parents] + ([header.prev] if header.prev else [])
-        return all(id in self.headers for id in below)
+        return header.epoch <= self.version and all(id in self.headers for id in below)
 
     def _insert(self, header: Header, signature: bytes | None) -> None:
         prev = self.headers[header.prev].key if header.prev else None
@@ -93,6 +105,11 @@ class Member(Holder):
         self.line = Line(index)
         self.is_up = True
 
+    def adopt(self, version: int) -> None:
+        super().adopt(version)
+        self.line.epoch = self.version
+        self.turn()
+
     def proposing(self, key: str, value: bytes) -> Callable[[], None]:
         """What proposes when it is called."""
 
@@ -106,8 +123,8 @@ class Member(Holder):
 
     def turn(self) -> None:
         agreement = self.agreement
-        while self.is_up and (votes := agreement.due(agreement.parents(31), self.council.now)):
-            self._say(tuple(votes))
+        while self.is_up and (items := agreement.due(agreement.parents(31), self.council.now)):
+            self._say(tuple(items))
         self.finals += agreement.take_finals()
         if self.is_up:
             self.council.wake(agreement.deadline(), self.index)
@@ -139,6 +156,10 @@ class Council:
         self._wakes: dict[int, float] = {}
         self.steps = 0
         self.echoes: list[Echo] = []
+
+    def listed(self, version: int) -> list[Seats]:
+        """The committees that the roster of this version lists."""
+        return [self.seats]
 
     def told(self, victim: int, header: Header) -> None:
         """An honest member has said something: those who lie to it know at once."""

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from edge.consensus.course import coordinator_of
+from edge.consensus.epochs import is_change
 from edge.consensus.question import conflict_of
 from edge.ids import Parent
 from edge.wire.items import PRECOMMIT, PREVOTE, Item, Proposal, Vote
@@ -99,6 +102,28 @@ class Echo:
 
     def head(self, victim: int) -> Header | None:
         return self._lines[victim].head
+
+
+class Usurper(Echo):
+    """Helps one member decide in the first epoch, unseen by the others, and everybody change the committee."""
+
+    def answers(self, victim: int, votes: tuple[Vote, ...]) -> tuple[Vote, ...]:
+        held = self._council.members[victim].agreement
+        told = []
+        for vote in votes:
+            contest = held.contest(vote.conflict)
+            is_old = contest is not None and contest.seats.epoch == 1 and not is_change(contest.question)
+            if not is_old or victim == min(self._council.members):
+                told.append(vote)
+        return tuple(told)
+
+    def show(self, victim: int) -> None:
+        """To that one late: what it has decided is not below its vote for the change."""
+        council = self._council
+        if victim == min(council.members):
+            council.at(council.now + council.rng.uniform(0, 600), partial(super().show, victim))
+        else:
+            super().show(victim)
 
 
 class Turncoat(Echo):

@@ -5,7 +5,6 @@ import os
 import pytest
 
 from edge.consensus.contest import Contest
-from edge.consensus.past import Ballots
 from edge.consensus.question import value_digest
 from edge.ids import VertexKey
 from edge.wire.items import PRECOMMIT, Vote
@@ -53,7 +52,7 @@ def test_with_one_liar_more_it_breaks() -> None:
 
 
 def test_without_locks_it_breaks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Ballots, "unlocks", lambda *_: True)
+    monkeypatch.setattr(Contest, "unlocks", lambda *_: True)
     assert any(len(set(outcome(make(4, 1, 1, seed, "turncoat")).values())) > 1 for seed in range(200))
 
 

@@ -104,7 +104,7 @@ def test_the_second_judge_believes_true_certificates_alone():
     certificate, roster = _certificate(world), world.rosters[0][0]
 
     def fault(**changes: object) -> str:
-        return proof.fault(_raw(certificate, **changes), roster, world.signatures, 4, 3)
+        return proof.fault(_raw(certificate, **changes), roster, world.signatures, range(4), 3)
 
     votes = certificate.votes
     assert fault() == ""
@@ -114,4 +114,4 @@ def test_the_second_judge_believes_true_certificates_alone():
     assert fault(question=certificate.question._replace(epoch=2)) == "a vertex without the vote"
     swapped = votes[0]._replace(signature=votes[1].signature)
     assert fault(votes=(swapped, *votes[1:])).startswith("not signed by")
-    assert proof.fault(b"\xff", roster, world.signatures, 4, 3)
+    assert proof.fault(b"\xff", roster, world.signatures, range(4), 3)

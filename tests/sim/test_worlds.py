@@ -41,6 +41,7 @@ SMALL = {
     "trim": 3,
     "flood": 3,
     "liars": 16,
+    "committees": 4,
 }
 MIXED = 200 - sum(SMALL.values())
 """Two hundred new worlds for every commit."""

@@ -133,7 +133,7 @@ class CutSite:
         if raw not in self._judged:
             said = str(fault_of(certificate, roster) or "")
             self._judged[raw] = said or proof.fault(
-                raw, roster, Genuine(), FIRST_INDEX + len(self.voters), self._quorum
+                raw, roster, Genuine(), range(FIRST_INDEX + len(self.voters)), self._quorum
             )
         return self._judged[raw]
 

@@ -234,7 +234,7 @@ def voters(site: Path, tmp_path: Path, synedge: Synedge) -> Path:
 
 
 def appoint(synedge: Synedge, site: Path, *argv: object) -> Ended:
-    return synedge("fleet", "committee", *argv, "--settled", "--dir", site, "--json")
+    return synedge("fleet", "committee", *argv, "--dir", site, "--json")
 
 
 def test_a_committee_is_signed_with_the_version_that_it_is_from(voters: Path, synedge: Synedge) -> None:
@@ -251,6 +251,21 @@ def test_a_committee_is_signed_with_the_version_that_it_is_from(voters: Path, sy
     assert roster(voters).committee("site") == Voters("site", 1, 7, (1, 2, 3, 4)), "it did not change"
     listed = synedge("fleet", "list", "--dir", voters)
     assert "in site a, b, c, d vote; 3 of them decide" in listed.out
+
+
+def test_the_committees_of_before_stay_listed_and_one_begins_anew_that_takes_over_nothing(
+    voters: Path, synedge: Synedge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    appoint(synedge, voters, "site", "--members", "a,b")
+    appoint(synedge, voters, "site", "--members", "a,b,c")
+    assert roster(voters).committees == (Voters("site", 0, 8, (1, 2, 3)),)
+    assert roster(voters).ended == (Voters("site", 0, 7, (1, 2)),)
+    monkeypatch.setattr("edge.cli.site.COMMITTEES_ENDED_MAX", 1)
+    full = appoint(synedge, voters, "site", "--members", "a")
+    assert full.code == 78 and "at most 1 committees of before" in full.error["message"]
+    appoint(synedge, voters, "site", "--members", "a", "--settled")
+    assert roster(voters).committees == (Voters("site", 0, 9, (1,), 1),)
+    assert roster(voters).ended == (Voters("site", 0, 8, (1, 2, 3)),), "there is no room for more"
 
 
 def test_the_same_committee_again_changes_nothing(voters: Path, synedge: Synedge) -> None:
@@ -337,11 +352,9 @@ def test_a_member_for_whom_the_roster_has_no_room_is_refused(
     assert (site / "roster.cose").read_bytes() == before
 
 
-def test_a_committee_that_stands_changes_only_once_nothing_is_undecided(synedge: Synedge, voters: Path) -> None:
+def test_a_committee_that_stands_hands_over_and_says_so(synedge: Synedge, voters: Path) -> None:
     words = ("fleet", "committee", "site", "--dir", voters, "--members")
-    assert synedge(*words, "a,b,c,d").code == 0
+    assert "hand over" not in synedge(*words, "a,b,c,d").out
     assert synedge(*words, "d,c,b,a").code == 0, "the same one again"
-    for argv in ((*words, "a,b,c"), (*words[:-1], "--none")):
-        ended = synedge(*argv)
-        assert ended.code == 64 and "--settled" in ended.err
-    assert synedge(*words, "a,b,c", "--settled").code == 0
+    assert "hand over to them by themselves" in synedge(*words, "a,b,c").out
+    assert "hand over" not in synedge(*words, "a,b", "--settled").out, "it begins anew"

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from edge.consensus.certificate import Certificate, decode_certificate, judge
-from edge.consensus.committee import Committee, seats_of
+from edge.consensus.committee import Committee, by_epoch, seats_of
 from edge.limits import CERTIFICATE_BYTES_MAX, VOTE_CHAIN_MAX
 from edge.wire.cbor import decode, encode
 from edge.wire.refusal import Refusal
@@ -31,7 +31,7 @@ def verdict(world: World, raw: bytes) -> Refusal | None:
     certificate = decode_certificate(raw)
     if isinstance(certificate, Refusal):
         return certificate
-    return judge(certificate, world.roster, seats_of(world.roster)[0])
+    return judge(certificate, world.roster, by_epoch(seats_of(world.roster)))
 
 
 def edited(raw: bytes, at: int, value: object) -> bytes:
@@ -96,11 +96,28 @@ def test_a_quorum_without_a_seat_is_none(made: tuple[World, bytes]) -> None:
     assert isinstance(certificate, Certificate)
     seats = seats_of(world.roster)[0]
     fewer = seats._replace(members=seats.members[:1], committee=Committee(1, 0))
-    refused = judge(certificate, world.roster, fewer)
+    refused = judge(certificate, world.roster, by_epoch([fewer]))
     assert refused is not None and refused.reason in ("vote-stranger", "certificate-short")
     others = replace(world.roster, members=roster_of(["w", "x", "y", "z"])[0].members)
-    refused = judge(certificate, others, seats)
+    refused = judge(certificate, others, by_epoch([seats]))
     assert refused is not None and refused.reason == "signature-bad"
+
+
+def test_one_of_an_ended_epoch_is_judged_by_the_committee_of_that_epoch(made: tuple[World, bytes]) -> None:
+    world, raw = made
+    certificate = decode_certificate(raw)
+    assert isinstance(certificate, Certificate)
+    names = ["a", "b", "c", "d", "e"]
+    later, _ = roster_of(names, version=7, voting=("e",), since=7, ended=world.roster.committees)
+    assert judge(certificate, later, by_epoch(seats_of(later))) is None
+    forgotten, _ = roster_of(names, version=7, voting=("e",), since=7)
+    refused = judge(certificate, forgotten, by_epoch(seats_of(forgotten)))
+    assert refused is not None and refused.reason == "epoch-unknown"
+    later_question = edited(raw, 2, ["site", 7, "model", 1, None])
+    certificate = decode_certificate(later_question)
+    assert isinstance(certificate, Certificate)
+    refused = judge(certificate, later, by_epoch(seats_of(later)))
+    assert refused is not None and refused.reason == "vote-other", "not by who sits there now"
 
 
 def test_what_is_too_large_is_not_looked_at(made: tuple[World, bytes]) -> None:

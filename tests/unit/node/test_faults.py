@@ -141,10 +141,17 @@ def test_a_committee_that_changes_without_saying_so_is_refused() -> None:
     assert a.node.roster.version == 1 and a.node.counts()["refused_committee_unsaid"] == 1
     a.do(a.node.receive(Channel.ROSTER, roster_of(names, version=2, voting=before)[1], world.now))
     assert a.node.roster.version == 2 and a.node.roster.committee("site") == voters
-    a.do(a.node.receive(Channel.ROSTER, roster_of(names, version=3, voting=("b", "e"), since=3)[1], world.now))
+    changed = ("b", "e")
+    a.do(a.node.receive(Channel.ROSTER, roster_of(names, version=3, voting=changed, since=3)[1], world.now))
+    assert a.node.roster.version == 2, "it lists those of before no more"
+    assert a.node.counts()["refused_committee_unsaid"] == 2
+    ended = (voters,)
+    a.do(
+        a.node.receive(Channel.ROSTER, roster_of(names, version=3, voting=changed, since=3, ended=ended)[1], world.now)
+    )
     voters = a.node.roster.committee("site")
     assert voters is not None and (voters.indices, voters.since) == ((1, 4), 3)
-    a.do(a.node.receive(Channel.ROSTER, roster_of(names, version=4)[1], world.now))
+    a.do(a.node.receive(Channel.ROSTER, roster_of(names, version=4, ended=(*ended, voters))[1], world.now))
     assert a.node.roster.committee("site") is None
 
 

@@ -381,7 +381,9 @@ def test_what_a_newer_committee_certified_is_judged_once_its_roster_is_here() ->
     world = own_site()
     x = world.machines["x"]
     world.fate = lambda sender, to, channel: int(to != x.index or channel is not Channel.ROSTER)
-    world.roster, world.roster_bytes = roster_of(world.names, ("g",), 2, ("b", "c", "g"), since=2)
+    world.roster, world.roster_bytes = roster_of(
+        world.names, ("g",), 2, ("b", "c", "g"), since=2, ended=world.roster.committees, anew=1
+    )
     for machine in world.up():
         if machine is not x:
             machine.do(machine.node.receive(Channel.ROSTER, world.roster_bytes, world.now))

@@ -3,12 +3,13 @@
 import pytest
 
 from edge.consensus.certificate import Certificate, decode_certificate, judge
-from edge.consensus.committee import seats_of
+from edge.consensus.committee import by_epoch, seats_of
 from edge.consensus.lease import Term, encode_term
 from edge.consensus.question import final_id, value_digest
-from edge.dag.records import CERTIFICATE, SIGNATURE
+from edge.dag.records import CERTIFICATE, SIGNATURE, Record
 from edge.effects import Decided, Effect, Persist
 from edge.limits import LEASE_MS_MIN
+from edge.wire.cbor import decode, encode
 from edge.wire.frame import Channel
 from edge.wire.items import Question
 from edge.wire.refusal import Refusal
@@ -49,7 +50,7 @@ def test_what_a_member_proposes_becomes_final_everywhere_with_a_certificate(vote
         certificate = decode_certificate(certificates[0])
         assert isinstance(certificate, Certificate)
         assert certificate.question == question and certificate.value == b"one"
-        assert judge(certificate, world.roster, seats_of(world.roster)[0]) is None
+        assert judge(certificate, world.roster, by_epoch(seats_of(world.roster))) is None
 
 
 def test_the_next_value_names_the_one_before() -> None:
@@ -153,6 +154,23 @@ def test_what_is_shown_is_in_the_log(monkeypatch: pytest.MonkeyPatch) -> None:
     assert x.node.voting.finals["site", "model"].value == b"one" and len(x.decided) == 1
     x.do(carry_out(waiting[0]))
     assert x.node.voting.finals["site", "model"].value == b"two" and len(x.decided) == 2
+
+
+def test_a_certificate_in_the_log_that_no_committee_gave_is_not_believed() -> None:
+    """Of another epoch, and with too few votes: the log has been tampered with."""
+    world = site()
+    propose(world.machines["a"], "model", b"one")
+    world.run(2)
+    b = world.machines["b"]
+    (at,) = (at for at, record in enumerate(b.log) if record.type == CERTIFICATE)
+    fields = decode(b.log[at].payload, depth_max=4)
+    for field, value in ((2, ["site", 9, "night", 1, None]), (5, fields[5][:2])):
+        spoilt = encode([*fields[:field], value, *fields[field + 1 :]])
+        b.log.append(Record(CERTIFICATE, spoilt.replace(b"model", b"other")))
+    b.kill()
+    b = world.boot("b")
+    assert {final.question.key for final in b.node.voting.agreement.registers} == {"model"}
+    assert [report.event for report in b.reports].count("certificate-refused") == 2
 
 
 def test_votes_of_before_a_restart_bind() -> None:

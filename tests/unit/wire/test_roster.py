@@ -138,10 +138,42 @@ def test_only_the_highest_suite_signs_rosters() -> None:
         (6, [["site", 0, 1, [5]], ["cell-a", 0, 1, [5]]], "roster-order"),
         (6, [["site", 0, 1, [5]], ["site", 0, 1, [6]]], "roster-order"),
         (6, [None] * 17, "too-many-committees"),
+        (6, [["site", 0, 1, [5], 0]], "roster-shape"),
+        (6, [["site", 0, 1, [5], 2]], "roster-shape"),
+        (6, [["site", 0, 1, [5], 1, 1]], "roster-shape"),
     ],
 )
 def test_each_field_is_refused_for_its_reason(field: int, value: object, why: str) -> None:
     assert reason([*TREE[:field], value, *TREE[field + 1 :]]) == why
+
+
+ENDED = (Voters("cell-a", 0, 1, (5,)), Voters("cell-a", 0, 2, (7,), 1), Voters("site", 0, 1, (5, 6)))
+
+
+def test_the_committees_of_before_are_listed_and_come_back_as_they_were() -> None:
+    roster = replace(ROSTER, ended=ENDED)
+    read = decode_roster(encode_roster(roster))
+    assert read == roster
+    assert isinstance(read, Roster)
+    assert [(voters.scope, voters.since) for voters in read.listed] == [
+        ("cell-a", 1), ("cell-a", 2), ("cell-a", 4), ("site", 1), ("site", 2)
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("ended", "why"),
+    [
+        ([], "roster-shape"),
+        (None, "roster-shape"),
+        ([["site", 0, 1, [5]], ["site", 0, 1, [6]]], "roster-order"),
+        ([["site", 0, 1, [5]], ["cell-a", 0, 1, [5]]], "roster-order"),
+        ([["site", 0, 2, [5]]], "roster-committee"),
+        ([["site", 0, 1, [8]]], "roster-committee"),
+        ([None] * (limits.COMMITTEES_ENDED_MAX + 1), "too-many-committees"),
+    ],
+)
+def test_a_wrong_list_of_those_of_before_is_refused(ended: object, why: str) -> None:
+    assert reason([*TREE, ended]) == why
 
 
 def test_a_committee_is_found_by_its_scope() -> None:
@@ -175,10 +207,12 @@ def test_a_committee_has_one_to_thirty_one_members(members: int) -> None:
     ("newer", "scope"),
     [
         (COMMITTEES, ""),
-        (COMMITTEES[:1], ""),
-        ((COMMITTEES[0], Voters("site", 0, 5, (5, 6))), ""),
+        (COMMITTEES[:1], "site"),
+        ((*COMMITTEES, Voters("site", 0, 5, (5, 6))), ""),
+        ((COMMITTEES[0], Voters("site", 0, 5, (5, 6))), "site"),
+        ((COMMITTEES[0], Voters("site", 0, 5, (5, 6), 1)), ""),
         ((*COMMITTEES, Voters("z", 0, 5, (5,))), ""),
-        ((Voters("cell-a", 0, 6, (7,)), COMMITTEES[1]), ""),
+        ((*COMMITTEES, Voters("cell-a", 0, 6, (7,))), ""),
         ((COMMITTEES[0], Voters("site", 0, 2, (5, 6, 7, 9))), "site"),
         ((Voters("cell-a", 0, 4, (9,)), COMMITTEES[1]), "cell-a"),
         ((*COMMITTEES, Voters("z", 0, 4, (5,))), "z"),

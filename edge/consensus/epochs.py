@@ -1,0 +1,292 @@
+"""Which committee decides in a scope, and how one hands over to the next (docs/decisions/0030).
+
+An epoch begins with the roster version in which its committee is listed, and is entered when q of the one before have
+precommitted the change to it. What is asked here of the past of a vertex depends on nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from hashlib import sha256
+from typing import NamedTuple
+
+from edge.consensus.committee import Committees, Seats, by_epoch
+from edge.consensus.contest import Contest
+from edge.consensus.past import CAST, Lock, Statement
+from edge.consensus.question import final_id, value_digest
+from edge.consensus.registers import Registers
+from edge.ids import VertexKey
+from edge.wire.cbor import Malformed, decode, encode
+from edge.wire.items import Proposal, Question
+from edge.wire.vertex import Header
+
+CHANGE_KEY = "committee"
+"""The register of a scope that says who votes there. Members ask for it themselves, once in each epoch."""
+COMMITTEE_DOMAIN = b"synedge/1/committee\x00"
+CHANGE_BYTES_MAX = 64
+
+Sees = Callable[[Contest], int]
+"""The votes of a set that are below a vertex."""
+
+
+def change_value(site: bytes, seats: Seats) -> bytes:
+    """What a change to this committee is decided as: its epoch, and a digest of who it is."""
+    fields = [site, seats.scope, seats.epoch, seats.committee.liars, seats.members]
+    return encode([seats.epoch, sha256(COMMITTEE_DOMAIN + encode(fields)).digest()])
+
+
+def is_change(question: Question) -> bool:
+    return question.key == CHANGE_KEY
+
+
+class Handover(NamedTuple):
+    """`epoch` decides; `to` is to follow, or None. Members are named by their index."""
+
+    epoch: int
+    to: int | None
+    stopped: tuple[int, ...]
+    """Of who decides, those heard to have precommitted the change: they vote on nothing else."""
+    entered: tuple[int, ...]
+    """Of who decides, those heard to know what ended the epoch before: they may vote."""
+
+
+class Epochs:
+    """The committees of all times, and the changes from one to another that were proposed."""
+
+    def __init__(self, site: bytes, registers: Callable[[], Registers]) -> None:
+        self._site = site
+        self._registers = registers
+        self._seats: Committees = {}
+        self._scopes: dict[str, tuple[Seats, ...]] = {}
+        self.changes: dict[tuple[str, int], Contest] = {}
+        """By the scope and the epoch that ends."""
+        self._asked: dict[Question, dict[int, Contest]] = {}
+        """Open sets that ask the same question, by epoch; the question with epoch 0."""
+
+    def seat(self, committees: Iterable[Seats]) -> None:
+        """The committees that the roster lists, ascending by scope and epoch."""
+        self._seats = by_epoch(committees)
+        self._scopes = {}
+        for seats in self._seats.values():
+            self._scopes[seats.scope] = (*self._scopes.get(seats.scope, ()), seats)
+
+    # ---- committees
+
+    @property
+    def scopes(self) -> tuple[str, ...]:
+        return tuple(self._scopes)
+
+    @property
+    def members(self) -> frozenset[int]:
+        """Whoever voted at any time: what they said is part of the past."""
+        return frozenset(index for seats in self._seats.values() for index in seats.members)
+
+    def find(self, scope: str, epoch: int) -> Seats | None:
+        return self._seats.get((scope, epoch))
+
+    def standing(self, scope: str) -> Seats | None:
+        """Who the roster wants to decide."""
+        return next((seats for seats in self._scopes.get(scope, ()) if seats.stands), None)
+
+    def newest(self, scope: str) -> int:
+        """The last epoch that is listed, whether it has begun or not."""
+        return max((seats.epoch for seats in self._scopes.get(scope, ())), default=0)
+
+    def is_over(self, seats: Seats) -> bool:
+        """Whether the authority has had its scope begin anew since: nothing of before binds."""
+        return seats.name not in self._seats or self._begin(seats.scope) > seats.epoch
+
+    def _begin(self, scope: str, until: int | None = None) -> int:
+        """The newest epoch, up to one, that takes over from nobody; 0 if there is none."""
+        begins = (s.epoch for s in self._scopes.get(scope, ()) if s.begins and (until is None or s.epoch <= until))
+        return max(begins, default=0)
+
+    def follows(self, scope: str, header: Header) -> bool:
+        """Whether the past of votes in a scope goes through this vertex: its author has a seat in this or an earlier
+        epoch, by the roster that the vertex was made under."""
+        return any(
+            header.author in seats.members for seats in self._scopes.get(scope, ()) if seats.epoch <= header.epoch
+        )
+
+    def may_propose(self, question: Question, author: int, epoch: int) -> bool:
+        """Whether a committee of the roster of this version has the author in it, or the one that is asked."""
+        seats = self.find(question.scope, question.epoch)
+        if seats is not None and author in seats.members:
+            return True
+        latest = ([s for s in listed if s.epoch <= epoch][-1:] for listed in self._scopes.values())
+        return any(author in seats.members for found in latest for seats in found)
+
+    # ---- the change of an epoch
+
+    def opened(self, contest: Contest) -> None:
+        question = contest.question
+        if is_change(question):
+            self.changes[question.scope, question.epoch] = contest
+        else:
+            self._asked.setdefault(question._replace(epoch=0), {})[question.epoch] = contest
+
+    def closed(self, contest: Contest) -> None:
+        question = contest.question
+        if is_change(question):
+            self.changes.pop((question.scope, question.epoch), None)
+            return
+        asked = self._asked.get(question._replace(epoch=0), {})
+        asked.pop(question.epoch, None)
+        if not asked:
+            self._asked.pop(question._replace(epoch=0), None)
+
+    def change_of(self, seats: Seats) -> Contest | None:
+        return self.changes.get(seats.name)
+
+    def entered_by(self, seats: Seats, sees: Sees) -> Contest | None:
+        """The change by which somebody with this past has entered the epoch; None also of one that takes over from
+        nobody."""
+        begin = self._begin(seats.scope, seats.epoch)
+        digest = value_digest(change_value(self._site, seats))
+        for (scope, epoch), change in self.changes.items():
+            if scope == seats.scope and begin <= epoch < seats.epoch and change.certifies(sees(change), digest):
+                return change
+        return None
+
+    def is_entered(self, seats: Seats, sees: Sees) -> bool:
+        """Whether a vote of the epoch counts with this past (rule 4)."""
+        return seats.begins or self.entered_by(seats, sees) is not None
+
+    def change_question(self, seats: Seats, sees: Sees) -> Question | None:
+        """E of an epoch, for somebody with this past; None if that has not entered."""
+        if seats.begins:
+            is_first = self._scopes[seats.scope][0].name == seats.name and not seats.anew
+            version, before = (1, None) if is_first else (seats.epoch, value_digest(change_value(self._site, seats)))
+            return Question(seats.scope, seats.epoch, CHANGE_KEY, version, before)
+        entered = self.entered_by(seats, sees)
+        if entered is None:
+            return None
+        last = final_id(self._site, entered.question, value_digest(change_value(self._site, seats)))
+        return Question(seats.scope, seats.epoch, CHANGE_KEY, entered.question.version + 1, last)
+
+    def fault(self, proposal: Proposal, header: Header, sees: Sees) -> str:
+        """Why the proposal of a change counts for nothing; empty if it does."""
+        question = proposal.question
+        seats = self.find(question.scope, question.epoch)
+        if seats is None or header.epoch < seats.epoch or self.is_over(seats):
+            return "proposal-epoch"
+        named = self._named(question.scope, proposal.value)
+        is_known = named is not None and named.epoch <= header.epoch
+        if named is None or not is_known or not self._begin(question.scope, named.epoch) <= seats.epoch < named.epoch:
+            return "proposal-committee"
+        if header.author not in seats.members or self.change_question(seats, sees) != question:
+            return "proposal-unauthorised"
+        return ""
+
+    def _named(self, scope: str, value: bytes) -> Seats | None:
+        """The listed committee that the value of a change names."""
+        try:
+            fields = decode(value, depth_max=1) if len(value) <= CHANGE_BYTES_MAX else None
+        except Malformed:
+            return None
+        match fields:
+            case [int() as epoch, bytes()]:
+                seats = self.find(scope, epoch)
+            case _:
+                return None
+        return seats if seats is not None and value == change_value(self._site, seats) else None
+
+    # ---- where we are
+
+    def current(self, scope: str) -> Seats | None:
+        """Whose turn it is to decide, as far as we know: by votes that were heard, or by a certificate."""
+        seats = self.find(scope, self._begin(scope))
+        while seats is not None:
+            change, after = self.change_of(seats), None
+            if change is not None and change.decided is not None:
+                after = self._named(scope, change.proposed[change.decided[1]].value)
+            if after is None:
+                break
+            seats = after
+        held = self._registers().get(scope, CHANGE_KEY)
+        named = self._named(scope, held.value) if held is not None else None
+        return named if named is not None and (seats is None or named.epoch > seats.epoch) else seats
+
+    def has_ended(self, contest: Contest) -> bool:
+        """Whether a set is open only for what it binds others to."""
+        if is_change(contest.question):
+            return contest.decided is not None
+        current = self.current(contest.seats.scope)
+        return current is not None and contest.seats.epoch < current.epoch
+
+    def wanted(self, scope: str) -> Seats | None:
+        """The committee that the roster wants and that has not begun; None if there is no change to make."""
+        standing, current = self.standing(scope), self.current(scope)
+        return standing if standing is not None and current is not None and standing.epoch > current.epoch else None
+
+    def lets_in(self, key: VertexKey, head: VertexKey | None) -> bool:
+        """Whether this line of its author is one of those by which a change was decided, and whose head is this has not
+        all of them below yet: of who has several lines another may not do."""
+        for change in self.changes.values():
+            if change.decided is None or key.author not in change.seats.members:
+                continue
+            ballot, digest = change.decided
+            if head is not None and change.certifies(change.view(head), digest):
+                continue
+            cast = Statement(change.seats.members.index(key.author), ballot, CAST, digest)
+            if change.view(key) & change.ballots.bit(cast):
+                return True
+        return False
+
+    def ranks(self) -> dict[int, int]:
+        """Members by how much it matters to name them: a vertex has room for 31. First who hands over, as long as
+        somebody does, and who decides; then those to come; then those of before."""
+        ranks: dict[int, int] = {}
+        for scope, listed in self._scopes.items():
+            current = self.current(scope)
+            for seats in listed:
+                rank = 2 if current is None or seats.epoch < current.epoch else int(seats.epoch > current.epoch)
+                for index in seats.members:
+                    ranks[index] = min(rank, ranks.get(index, rank))
+        return ranks
+
+    def handover(self, scope: str) -> Handover | None:
+        """Where a scope stands, as far as we have heard; None if nobody has ever voted there."""
+        seats = self.current(scope)
+        if seats is None:
+            return None
+        wanted, change = self.wanted(scope), self.change_of(seats)
+        cast = [one.member for one in change.ballots.statements if one.phase == CAST] if change is not None else []
+        stopped = {seats.members[place] for place in cast}
+        entered = set(seats.members) if seats.begins else set[int]()
+        digest = value_digest(change_value(self._site, seats))
+        for before in () if seats.begins else self.changes.values():
+            if before.question.scope == scope and before.seats.epoch < seats.epoch:
+                ends = before.past.ends()
+                entered |= {author for author, mark in ends if before.certifies(mark.votes, digest)}
+        to = wanted.epoch if wanted is not None else None
+        return Handover(seats.epoch, to, tuple(sorted(stopped)), tuple(sorted(entered & set(seats.members))))
+
+    # ---- what is taken over
+
+    def is_asked(self, question: Question) -> bool:
+        """Whether it is open in some epoch."""
+        return question._replace(epoch=0) in self._asked
+
+    def before(self, question: Question) -> Iterator[Contest]:
+        """Open sets of earlier epochs that ask the same."""
+        asked = self._asked.get(question._replace(epoch=0), {})
+        return (other for epoch, other in asked.items() if epoch < question.epoch)
+
+    def handed(self, contest: Contest, sees: Sees) -> tuple[Lock, ...]:
+        """Quorums of prevotes that earlier epochs have left for the question, in this past."""
+        return tuple(sorted(lock for older in self.before(contest.question) for lock in older.locks(sees(older))))
+
+    def is_handed(self, proposal: Proposal, sees: Sees) -> bool:
+        """Whether an earlier epoch has a quorum of prevotes for this value, in this past (rule 7)."""
+        digest = value_digest(proposal.value)
+        return any(lock.value == digest for one in self.before(proposal.question) for lock in one.locks(sees(one)))
+
+    def left(self, scope: str, epoch: int) -> list[Contest]:
+        """Sets that the newest epoch before this one left open, one for each question that is asked."""
+        found = []
+        for question, asked in self._asked.items():
+            before = [other for other in asked if other < epoch]
+            if question.scope == scope and before:
+                found.append(asked[max(before)])
+        return found

@@ -1,0 +1,91 @@
+"""The conflict sets that are open, and how many there may be."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from edge.consensus.committee import Seats
+from edge.consensus.contest import Contest
+from edge.consensus.course import Course
+from edge.consensus.epochs import Epochs, is_change
+from edge.consensus.lease import Leases
+from edge.consensus.question import conflict_of
+from edge.ids import VertexKey
+from edge.limits import OPEN_SETS_MAX, OPEN_SETS_PER_AUTHOR_MAX
+from edge.wire.items import Question
+
+
+class OpenSet(NamedTuple):
+    """A conflict set, who named it first, and our way through it if we have a seat."""
+
+    contest: Contest
+    opener: int
+    course: Course | None
+
+
+class Sets:
+    """By their digest, in the order they were opened. `index` is ours; `timeout_ms` is T0."""
+
+    def __init__(self, site: bytes, index: int, epochs: Epochs, leases: Leases, timeout_ms: float) -> None:
+        self._site = site
+        self._index = index
+        self._epochs = epochs
+        self._leases = leases
+        self._timeout_ms = timeout_ms
+        self._open: dict[bytes, OpenSet] = {}
+
+    def __iter__(self) -> Iterator[OpenSet]:
+        """What was open when this began; changes last, since what is said after one does not count."""
+        changes = [one for one in self._open.values() if is_change(one.contest.question)]
+        return iter([*(one for one in self._open.values() if not is_change(one.contest.question)), *changes])
+
+    def counts(self) -> dict[str, int]:
+        """Those that can be decided, changes included, and those that only bind later epochs."""
+        ended = sum(self._epochs.has_ended(one.contest) for one in self._open.values())
+        changes = sum(change.decided is not None for change in self._epochs.changes.values())
+        return {"sets_open": len(self._open) - ended, "sets_left": ended - changes}
+
+    def get(self, conflict: bytes) -> OpenSet | None:
+        return self._open.get(conflict)
+
+    def of(self, question: Question) -> OpenSet | None:
+        return self._open.get(conflict_of(self._site, question))
+
+    def fault(self, question: Question, author: int) -> str:
+        """Why a proposal by this member would find no room; empty if it does."""
+        open_ = self.of(question)
+        if open_ is None:
+            return "" if self._may_open(question, author) else "sets-many"
+        return "" if open_.contest.has_room(author) else "proposals-many"
+
+    def _may_open(self, question: Question, author: int) -> bool:
+        if is_change(question) or self._epochs.is_asked(question):
+            return True  # there is one of each epoch; and what is taken over had room in its first
+        # What a quorum has decided was no one author's doing; it may only wait here for a signature.
+        openers = [one.opener for one in self._open.values() if one.contest.decided is None and one.opener >= 0]
+        return len(openers) < OPEN_SETS_MAX and openers.count(author) < OPEN_SETS_PER_AUTHOR_MAX
+
+    def open(self, question: Question, seats: Seats, author: int) -> OpenSet | None:
+        """A new set, if there is room for it."""
+        if not self._may_open(question, author):
+            return None
+        is_ours = self._index in seats.members
+        course = Course(seats.members.index(self._index), self._timeout_ms) if is_ours else None
+        opener = -1 if is_change(question) or self._epochs.is_asked(question) else author
+        contest = Contest(self._site, question, seats, self._leases.opens_ms)
+        self._open[contest.conflict] = OpenSet(contest, opener, course)
+        self._epochs.opened(contest)
+        return self._open[contest.conflict]
+
+    def close(self, contest: Contest) -> None:
+        del self._open[contest.conflict]
+        self._epochs.closed(contest)
+
+    def needed(self) -> list[VertexKey]:
+        """The vertices with the proposals of open sets: what lies above them in the log is told again at a start."""
+        return [name for one in self._open.values() for name in one.contest.proposals]
+
+    def deadline(self) -> float:
+        """When something may be due although nothing came, monotonic ms."""
+        return min((one.course.due_ms for one in self._open.values() if one.course is not None), default=float("inf"))
