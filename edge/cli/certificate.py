@@ -6,16 +6,16 @@ from typing import Any
 
 from edge.cli.options import add_command, add_config, add_json, load_config
 from edge.cli.output import Output, bytes_text
+from edge.cli.rosters import read_given, roster_at
 from edge.consensus.certificate import Certificate, decode_certificate, judge
 from edge.consensus.committee import by_epoch, seats_of
 from edge.consensus.shown import certificate_row
 from edge.errors import DataError, UsageError
-from edge.identity import AUTHORITY_BYTES_MAX
-from edge.limits import CERTIFICATE_BYTES_MAX, ROSTER_BYTES_MAX
+from edge.limits import CERTIFICATE_BYTES_MAX
 from edge.shell.control import ask
-from edge.shell.files import read_bounded, write_atomically
+from edge.shell.files import write_atomically
 from edge.wire.refusal import Refusal
-from edge.wire.roster import Roster, open_roster
+from edge.wire.roster import Roster
 from edge.wire.voters import SITE_SCOPE
 
 
@@ -67,11 +67,8 @@ def _show(args: Namespace, out: Output) -> int:
 
 
 def _verify(args: Namespace, out: Output) -> int:
-    authority = args.authority or args.roster.parent / "authority.pub"
-    roster = open_roster(_read(args.roster, ROSTER_BYTES_MAX), _read(authority, AUTHORITY_BYTES_MAX))
-    if isinstance(roster, Refusal):
-        raise DataError(f"{args.roster}: refused by the key of {authority}, {roster}")
-    certificate = decode_certificate(_read(args.file, CERTIFICATE_BYTES_MAX + 1))
+    roster = roster_at(args.roster, args.authority)
+    certificate = decode_certificate(read_given(args.file, CERTIFICATE_BYTES_MAX + 1))
     if isinstance(certificate, Refusal):
         raise DataError(f"{args.file}: no certificate: {certificate}")
     fault = fault_of(certificate, roster)
@@ -84,13 +81,6 @@ def _verify(args: Namespace, out: Output) -> int:
 def fault_of(certificate: Certificate, roster: Roster) -> Refusal | None:
     """What `certificate verify` has to say against it; None if it is true."""
     return judge(certificate, roster, by_epoch(seats_of(roster)))
-
-
-def _read(path: Path, bytes_max: int) -> bytes:
-    try:
-        return read_bounded(path, bytes_max)
-    except OSError as error:
-        raise UsageError(f"{path}: {error.strerror or error}") from None
 
 
 def _say(row: dict[str, Any], out: Output) -> None:

@@ -1,9 +1,10 @@
 """`synedge committee`: who votes here, and before anyone does, how many should and what that is worth."""
 
 from argparse import ArgumentParser, Namespace
+from pathlib import Path
 from typing import Any
 
-from edge.cli.options import add_command, add_config, add_json, at_least, load_config, share
+from edge.cli.options import add_command, add_config, add_json, add_log, at_least, load_config, share
 from edge.cli.output import Output
 from edge.consensus.committee import Committee, usual
 from edge.errors import UnavailableError, UsageError
@@ -45,9 +46,26 @@ def arguments(parser: ArgumentParser) -> None:
     )
     add_config(show)
     add_json(show)
+    audit = add_command(
+        commands,
+        "audit",
+        "look for members who voted twice, in a log; exit 1 if there is one",
+        "committee audit --config pump-7/synedge.toml",
+        "committee audit --data /mnt/card/data --out proofs --json",
+        "committee audit --proof proofs/pump-3.double --roster fleet/roster.cose",
+    )
+    audit.add_argument("--out", type=Path, metavar="DIR", help="write a proof of each there, NAME.double")
+    audit.add_argument("--proof", type=Path, metavar="FILE", help="check such a proof; needs --roster, and no log")
+    audit.add_argument("--roster", type=Path, metavar="FILE", help="of the site, authority.pub beside it")
+    add_log(audit)
+    add_json(audit)
 
 
 def run(args: Namespace, out: Output) -> int:
+    if args.what == "audit":
+        from edge.cli.doubles import audit
+
+        return audit(args, out)
     return _show(args, out) if args.what == "show" else _plan(args, out)
 
 

@@ -5,17 +5,16 @@ import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator
 
-from edge.cli.logs import Log, damage, open_log, records
+from edge.cli.logs import Log, damage, open_log, records, signed_vertices
 from edge.cli.options import add_command, add_json, add_log
 from edge.cli.output import Output
 from edge.cli.stores import StoreVerdict, verify_store
-from edge.dag.records import GAP, SIGNATURE, VERTEX, Damage, Record
+from edge.dag.records import GAP, Damage, Record
 from edge.dag.verify import Fault, Verdict, verify_log
 from edge.wire.cbor import Malformed, decode
 from edge.wire.event import event_json
-from edge.wire.frame import VertexFrame, decode_vertex
 from edge.wire.suite import join_sign1
-from edge.wire.vertex import Header, body_events, check_body, decode_header
+from edge.wire.vertex import Header, body_events, check_body
 
 EXIT_BAD = 1
 REASONS_MAX = 1000
@@ -202,7 +201,7 @@ def _export(log: Log, args: Namespace, out: Output) -> int:
     stream = open(args.output, "wb") if args.output else sys.stdout.buffer  # noqa: SIM115  (closed below)
     count = skipped = 0
     try:
-        for header, signature, body in _signed(records(disk)):
+        for header, signature, body in signed_vertices(records(disk)):
             if args.format == "json":
                 document = vertex_json(log, header, signature, body)
                 stream.write(json.dumps(document, ensure_ascii=False, allow_nan=False).encode() + b"\n")
@@ -225,28 +224,6 @@ def _export(log: Log, args: Namespace, out: Output) -> int:
     elif skipped:
         print(f"synedge: {count} vertices{said}", file=sys.stderr)
     return 0
-
-
-def _signed(found: Iterator[Record]) -> Iterator[tuple[Header, bytes | None, bytes | None]]:
-    """Each vertex once, with its signature if there is one. Own ones wait for the record that brings it."""
-    waiting: dict[bytes, tuple[Header, bytes | None]] = {}
-    seen: dict[bytes, None] = {}
-    for record in found:
-        if record.type == SIGNATURE and (vertex := waiting.pop(record.payload[:32], None)):
-            yield vertex[0], record.payload[32:], vertex[1]
-        if record.type != VERTEX:
-            continue
-        frame = decode_vertex(record.payload)
-        header = decode_header(frame.header) if isinstance(frame, VertexFrame) else None
-        if not isinstance(frame, VertexFrame) or not isinstance(header, Header) or header.id in seen:
-            continue
-        seen[header.id] = None
-        if frame.signature is not None:
-            yield header, frame.signature, frame.body
-        else:
-            waiting[header.id] = header, frame.body
-    for header, body in waiting.values():
-        yield header, None, body
 
 
 def vertex_json(log: Log, header: Header, signature: bytes | None, body: bytes | None) -> dict[str, object]:

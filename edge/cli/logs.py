@@ -8,7 +8,7 @@ from pathlib import Path
 from edge.cli.options import load_config
 from edge.dag.floor import Floor
 from edge.dag.reader import read_log
-from edge.dag.records import ROSTER, Damage, Record, scan, segment_name, segment_numbers
+from edge.dag.records import ROSTER, SIGNATURE, VERTEX, Damage, Record, scan, segment_name, segment_numbers
 from edge.errors import ConfigError, DataError, PermissionsError, StorageError, UnavailableError, UsageError
 from edge.limits import ROSTER_BYTES_MAX
 from edge.shell.disk import DirectoryDisk
@@ -16,9 +16,11 @@ from edge.shell.files import read_bounded
 from edge.shell.floor import NAME as FLOOR_NAME
 from edge.shell.floor import load as load_floor
 from edge.shell.keys import load_seed
+from edge.wire.frame import VertexFrame, decode_vertex
 from edge.wire.refusal import Refusal
 from edge.wire.roster import Roster, open_roster
 from edge.wire.suite import AUTHORITY_SUITE, SUITES, public_from_seed
+from edge.wire.vertex import Header, decode_header
 
 LEVELS_UP = 3
 AUTHORITY_BYTES = SUITES[AUTHORITY_SUITE].public_bytes
@@ -110,6 +112,28 @@ def damage(disk: DirectoryDisk) -> tuple[list[tuple[int, Damage]], int]:
 def records(disk: DirectoryDisk) -> Iterator[Record]:
     for _, record in read_log(disk):
         yield record
+
+
+def signed_vertices(found: Iterator[Record]) -> Iterator[tuple[Header, bytes | None, bytes | None]]:
+    """Each vertex once, with its signature if there is one. Own ones wait for the record that brings it."""
+    waiting: dict[bytes, tuple[Header, bytes | None]] = {}
+    seen: dict[bytes, None] = {}
+    for record in found:
+        if record.type == SIGNATURE and (vertex := waiting.pop(record.payload[:32], None)):
+            yield vertex[0], record.payload[32:], vertex[1]
+        if record.type != VERTEX:
+            continue
+        frame = decode_vertex(record.payload)
+        header = decode_header(frame.header) if isinstance(frame, VertexFrame) else None
+        if not isinstance(frame, VertexFrame) or not isinstance(header, Header) or header.id in seen:
+            continue
+        seen[header.id] = None
+        if frame.signature is not None:
+            yield header, frame.signature, frame.body
+        else:
+            waiting[header.id] = header, frame.body
+    for header, body in waiting.values():
+        yield header, None, body
 
 
 def _find_log(given: Path) -> tuple[Path, Path]:

@@ -60,6 +60,8 @@ class Agreement:
         self._finals: list[Final] = []
         self.is_silent = False
         """We say nothing of ourselves, in no epoch."""
+        self.voted_twice: dict[int, None] = {}
+        """Members who contradicted themselves: no more than have seats."""
         self.refused: dict[str, int] = {}
         self.votes_cast = self.votes_counted = self.decided = self.ballots_lost = 0
 
@@ -187,6 +189,7 @@ class Agreement:
             ]
             handed = self.epochs.handed(contest, sees) if said else ()
             told = contest.heard(header.key, prev, parents, [vote for _, vote in said], handed)
+            self.voted_twice |= contest.twice
             for (at, _), (statement, reason) in zip(said, told, strict=True):
                 if reason:
                     self._refuse(reason)
@@ -379,5 +382,6 @@ class Agreement:
             "votes_counted": self.votes_counted,
             "decided": self.decided,
             "ballots_lost": self.ballots_lost,
+            "members_voted_twice": len(self.voted_twice),
         }
         return counts | {f"refused_{reason.replace('-', '_')}": count for reason, count in self.refused.items()}

@@ -49,6 +49,8 @@ class Contest:
         """(ballot, digest of the value), once q members were heard to precommit it."""
         self._precommits: dict[tuple[int, bytes], dict[int, None]] = {}
         """Who did, by ballot and value."""
+        self.twice: dict[int, None] = {}
+        """Members who voted twice in one phase of a ballot: it counts no less, and they lie."""
         self.shown: dict[Statement, Side] = {}
         """Where each precommit for a value stands: what a certificate is made of."""
 
@@ -129,6 +131,8 @@ class Contest:
     ) -> tuple[Mark, tuple[Statement | None, str]]:
         """The mark with this vote, and whether it counts: 0029, *What others accept*."""
         statement = Statement(member, vote.ballot, vote.phase, vote.value)
+        if self.ballots.contradicts(statement):
+            self.twice[self.seats.members[member]] = None
         if statement[1:3] <= mark.last:
             return mark, (None, "vote-order")
         if not self.ballots.is_proposed(mark.votes, None):

@@ -107,6 +107,11 @@ class Ballots:
             values[statement.value] = values.get(statement.value, 0) | 1 << number
         return 1 << number
 
+    def contradicts(self, statement: Statement) -> bool:
+        """Whether its member was heard to say something else in the same phase of the ballot, on whichever line."""
+        theirs, values = self._by.get(statement.member, 0), self._of.get(statement[1:3], {})
+        return any(bits & theirs for value, bits in values.items() if value != statement.value)
+
     def propose(self, value: bytes) -> int:
         """The bit that stands for the proposal of a value."""
         return self.bit(Statement(PROPOSED, PROPOSED, PROPOSED, value))

@@ -40,6 +40,7 @@ class Voting:
         self._early: deque[Candidate] = deque()
         """Vertices of the log above one whose roster lies further on, and their signatures."""
         self._signatures: dict[bytes, bytes] = {}
+        self._told_twice = 0
         self._unjudged: list[tuple[int, Record]] = []
         """Certificates of the log whose committee is in a roster that the log has further on."""
         self.agreement = Agreement(admission.roster.site, index, admission.graph, admission.quarantined)
@@ -212,6 +213,9 @@ class Voting:
             self._own.draft(epoch, now, items=tuple(votes))
         for final in agreement.take_finals():
             self._persist(final)
+        for author in list(agreement.voted_twice)[self._told_twice :]:
+            self._told_twice += 1
+            self._desk.report("error", "voted-twice", author=author)
 
     def deadline(self) -> float:
         return self.agreement.deadline() if self._own.has_room else float("inf")

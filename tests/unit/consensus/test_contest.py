@@ -40,3 +40,16 @@ def test_a_precommit_that_is_not_justified_locks_nobody_and_is_no_part_of_a_past
     assert held.past.mark(VertexKey(1, 1, 2)).lock is None
     assert held.ballots.count(held.view(VertexKey(1, 1, 2)), 0, PRECOMMIT, VALUE) == 0
     assert held.ballots.count(held.view(VertexKey(1, 1, 2)), 0, PREVOTE, VALUE) == 0
+
+
+def test_who_says_two_things_in_one_phase_is_known_on_whichever_line_it_does() -> None:
+    held = contest()
+    below, vote = [VertexKey(0, 1, 1)], Vote(held.conflict, 0, PREVOTE, VALUE)
+    held.heard(VertexKey(1, 1, 2), None, below, [vote])
+    held.heard(VertexKey(1, 2, 2), None, below, [vote])
+    held.heard(VertexKey(1, 1, 3), VertexKey(1, 1, 2), below, [vote._replace(phase=PRECOMMIT, value=None)])
+    assert not held.twice, "the same again, and another phase"
+    held.heard(VertexKey(1, 3, 2), None, below, [vote._replace(value=None)])
+    held.heard(VertexKey(2, 1, 2), None, below, [vote])
+    held.heard(VertexKey(2, 1, 3), VertexKey(2, 1, 2), below, [vote._replace(value=None)])
+    assert list(held.twice) == [1, 2]
