@@ -71,11 +71,10 @@ def _prove(args: Namespace, out: Output) -> int:
     if args.behaviour not in (None, MIX, *BEHAVIOURS):
         raise UsageError(f"no behaviour {args.behaviour!r}; allowed: {MIX}, {', '.join(BEHAVIOURS)}")
     name = BREAKS[args.broken].profile if args.broken is not None and args.profile == "mixed" else args.profile
-    changes = {"nodes": args.nodes, "minutes": args.minutes, "stop_minutes": args.stop_minutes}
-    changes |= {"committee": args.committee, "byzantine": args.byzantine, "behaviour": args.behaviour}
-    if args.broken is not None:
-        changes["behaviour"] = args.behaviour or BREAKS[args.broken].behaviour
-    profile = profile_named(name, **{key: value for key, value in changes.items() if value is not None})
+    given = ("nodes", "minutes", "stop_minutes", "committee", "byzantine", "behaviour")
+    changes = BREAKS[args.broken].changes if args.broken is not None else {}
+    changes |= {key: value for key in given if (value := getattr(args, key)) is not None}
+    profile = profile_named(name, **changes)
     if args.committee is None:
         profile = replace(profile, committee=min(profile.committee, profile.nodes))
     _can_be(profile)

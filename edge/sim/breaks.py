@@ -28,6 +28,13 @@ class Break:
     apply: Callable[[Machine], None]
     behaviour: str = "mix"
     """Of liars, where there are any."""
+    is_calm: bool = False
+    """Nothing else goes wrong: among crashes it shows too rarely."""
+
+    @property
+    def changes(self) -> dict[str, Any]:
+        """Of the profile."""
+        return {"behaviour": self.behaviour, **({"faults": {}} if self.is_calm else {})}
 
 
 def _fsync(machine: Machine) -> None:
@@ -217,7 +224,7 @@ BREAKS = {
     "anew": Break("our line goes on below a hole that nobody can fill", "rot", ("unconverged",), _anew),
     "rescue": Break("what hangs above a hole is recorded once more", "rot", ("lost-readable",), _rescue),
     "quorum": Break("q members decide", "crashes", ("disagreement", "certificate"), _quorum),
-    "locks": Break("a lock binds until a quorum opens it", "liars", ("disagreement",), _locks, "turncoat"),
+    "locks": Break("a lock binds until a quorum opens it", "liars", ("disagreement",), _locks, "turncoat", True),
     "once": Break("one vote in a phase of a ballot", "crashes", ("voted-twice",), _once),
     "votes": Break("votes of before a crash bind", "crashes", ("voted-twice", "unconverged"), _votes),
     "lease": Break("a lease is another's once its time is over", "liars", ("lease-shared",), _lease, "mute"),

@@ -28,23 +28,24 @@ def hold(profile: str, seeds: range) -> None:
 
 
 SMALL = {
-    "calm": 2,
-    "crashes": 12,
-    "network": 12,
-    "disks": 12,
-    "rot": 10,
-    "clocks": 6,
-    "lying": 8,
-    "images": 8,
-    "forks": 10,
-    "lives": 4,
-    "trim": 3,
-    "flood": 3,
-    "liars": 16,
-    "committees": 4,
+    "calm": 1,
+    "crashes": 10,
+    "network": 8,
+    "disks": 8,
+    "rot": 8,
+    "clocks": 4,
+    "lying": 6,
+    "images": 6,
+    "forks": 8,
+    "lives": 3,
+    "trim": 2,
+    "flood": 2,
+    "liars": 8,
+    "committees": 3,
+    "leaves": 3,
 }
-MIXED = 200 - sum(SMALL.values())
-"""Two hundred new worlds for every commit."""
+MIXED = 120 - sum(SMALL.values())
+"""A hundred and twenty new worlds for every commit."""
 
 
 @pytest.mark.parametrize(("profile", "count"), SMALL.items())
