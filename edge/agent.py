@@ -22,6 +22,7 @@ from edge.sense.options import AgentOptions
 from edge.sense.senses import Senses
 from edge.shell import floor as floors
 from edge.shell import telemetry
+from edge.shell import votenote as votenotes
 from edge.shell.blobs import BlobKeeper, BlobStore
 from edge.shell.control_server import ControlServer
 from edge.shell.disk import DirectoryDisk
@@ -93,6 +94,10 @@ class Agent:
     def _floor_file(self) -> Path:
         return self.config.node.data_dir / floors.NAME
 
+    @property
+    def _keys(self) -> Path:
+        return self.config.node.data_dir / "keys"
+
     def _make_node(self) -> Node:
         identity, config = self.identity, self.config
         options = NodeOptions(
@@ -114,6 +119,7 @@ class Agent:
             self.store = self._open_store()
             refill = Refill(self.store)
         self._recover_floor()
+        self.node.voting.note.recall(votenotes.load(self._keys / votenotes.NAME))
         recovery = self.node.recovery
         for place, record in self.journal.recover():
             newer = recovery.roster(record, self.identity.authority)
@@ -183,6 +189,8 @@ class Agent:
             loop.failed,
             lambda ticket, places: loop.post(self.node.trimmed, ticket, places),
             lambda data: floors.save(self._floor_file, data),
+            lambda ticket, is_durable: loop.post(self.node.answered, ticket, is_durable),
+            lambda data: votenotes.save(self._keys / votenotes.NAME, data),
         )
         world = World(NoNet(), scribe, signing, self._people(), self.reports, Watchdog(self.notifier), self.models)
         world.log_share = lambda: self.journal.share
@@ -246,7 +254,7 @@ class Agent:
 
     def _start_node(self) -> list[Any]:
         """Take an incarnation, and note it beside the key: the log may be lost, this must not repeat."""
-        note = self.config.node.data_dir / "keys" / "incarnation"
+        note = self._keys / "incarnation"
         floor = read_number(note)
         if floor > self.node.recovery.highest_incarnation:
             self._report("warning", "log-older-than-key", (("incarnation", floor),))

@@ -42,6 +42,16 @@ class Trim(NamedTuple):
     before: int
 
 
+class NoteVotes(NamedTuple):
+    """Replace the note beside the key that says where we vote; `answered(ticket, is_durable)`, False without room.
+
+    In order with `Persist`: what was given before is durable first, what comes after is written after.
+    """
+
+    ticket: Ticket
+    data: bytes
+
+
 class Fetch(NamedTuple):
     """Gateway: read vertices back from the store; `loaded(ticket, records)`, None where the store has none."""
 
@@ -201,6 +211,7 @@ Effect = (
     Persist
     | Load
     | Trim
+    | NoteVotes
     | BlobEffect
     | Fetch
     | Sign

@@ -21,6 +21,7 @@ from edge.effects import (
     Fetch,
     Infer,
     Load,
+    NoteVotes,
     OpenBlob,
     Persist,
     ReadBlob,
@@ -98,6 +99,8 @@ class Machine:
     node: Node
     log: list[Record] = field(default_factory=list)
     recorded: list[tuple[tuple[int, int, int], tuple[Event, ...]]] = field(default_factory=list)
+    note: bytes | None = None
+    """Beside its key: where it votes."""
     dropped: int = 0
     """Records dropped off the front of `log`."""
     floor: Floor = field(default_factory=Floor)
@@ -109,6 +112,9 @@ class Machine:
     """Records, by their number from the first one ever, that cannot be read any more."""
     durable: int = 0
     disk_full: bool = False
+    keys_full: bool = False
+    notes: int = 0
+    """How often `note` was written, or was to be."""
     store_full: bool = False
     waiting: list[Archive] = field(default_factory=list)
     """For the store to have room."""
@@ -134,6 +140,10 @@ class Machine:
                 return node.loaded(ticket, tuple(self._read(place) for place in places), now)
             case Trim():
                 return self._trim(effect)
+            case NoteVotes(ticket, data):
+                self.notes += 1
+                self.note = self.note if self.keys_full else data
+                return node.answered(ticket, not self.keys_full, now)
             case Fetch(ticket, keys):
                 return node.loaded(ticket, tuple(self._fetch(key) for key in keys), now)
             case Sign(ticket, message):
@@ -295,7 +305,8 @@ class World:
         if old is not None:
             machine.log, machine.dropped, machine.floor = old.log, old.dropped, old.floor
             machine.archived, machine.signatures = old.archived, old.signatures
-            machine.rotten = old.rotten
+            machine.rotten, machine.note = old.rotten, old.note
+        node.voting.note.recall(machine.note)
         machine.durable = len(machine.log)
         node.recovery.floor(machine.floor)
         self.machines[name] = machine

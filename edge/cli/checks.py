@@ -311,7 +311,9 @@ def _agent(config: Config) -> Iterator[Check]:
     try:
         answer = ask(config.node.control_socket, "ping")
         yield Check("agent", "ok", f"runs, pid {answer['pid']}, version {answer['version']}")
-        yield from _votes(ask(config.node.control_socket, "status"))
+        status = ask(config.node.control_socket, "status")
+        yield from _votes(status)
+        yield from _lost(status)
     except UnavailableError:
         yield Check("agent", "ok", "does not run")
     except SynedgeError as error:
@@ -329,8 +331,30 @@ def _votes(status: Mapping[str, Any]) -> Iterator[Check]:
         yield Check("votes", "ok", f"on a connection of their own to {len(links)} broker{'s'[: len(links) > 1]}")
 
 
+def _lost(status: Mapping[str, Any]) -> Iterator[Check]:
+    """Whether this member may use its seats."""
+    if scopes := ", ".join(status.get("votes_lost") or ()):
+        said = f"votes-lost: it may have voted in {scopes} what its log does not have, and abstains there"
+        fix = (
+            "the others go on without it; a changed committee lets it vote: synedge fleet committee (docs/OPERATING.md)"
+        )
+        yield Check("votes lost", "warn", said, fix)
+
+
+def _vote_note(config: Config) -> Iterator[Check]:
+    from edge.node.votenote import decode_note
+    from edge.shell.votenote import NAME, load
+
+    path = config.node.key_file.with_name(NAME)
+    data = load(path)
+    if data is not None and decode_note(data) is None:
+        said = f"{path}: no note of votes: the next start abstains wherever this node has a seat"
+        yield Check("votes note", "warn", said, "look at the disk; the next start writes it anew")
+
+
 _LOOKS: dict[str, Callable[[Config], Iterator[Check]]] = {
     "key": _key,
+    "votes note": _vote_note,
     "site": _membership,
     "engines": _engines,
     "models": _models,

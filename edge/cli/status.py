@@ -84,6 +84,12 @@ def _warnings(status: Mapping[str, Any]) -> Iterator[tuple[str, object]]:
         yield "warning", "the clock is not sure; events say so"
     if status.get("key_in_use"):
         yield "warning", "another device signs with this device's key: give one of them a key of its own"
+    if status.get("votes_lost"):
+        scopes = ", ".join(status["votes_lost"])
+        yield (
+            "warning",
+            f"votes-lost: it abstains in {scopes} until the committee there changes; synedge doctor says more",
+        )
     if status.get("quarantined"):
         yield "warning", f"forked authors, of whom nothing more is accepted: {status['quarantined']}"
     if status.get("records_lacking"):

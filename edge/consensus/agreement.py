@@ -20,7 +20,7 @@ from edge.consensus.lease import fault as lease_fault
 from edge.consensus.question import final_id, value_digest
 from edge.consensus.registers import Final, Registers
 from edge.consensus.sets import Sets
-from edge.consensus.turn import Turn
+from edge.consensus.turn import IsLost, Turn
 from edge.dag.graph import Graph
 from edge.ids import Parent, VertexKey
 from edge.wire.items import PRECOMMIT, PREVOTE, Item, Proposal, Question, Vote
@@ -79,17 +79,9 @@ class Agreement:
         """Whether we sit, or sat, on a committee."""
         return self._index in self._members
 
-    @property
-    def abstains(self) -> bool:
-        """Whether we may have voted what our log no longer has, in the epoch of some scope; in later ones we vote."""
-        return any(
-            (seats := self.epochs.current(scope)) is not None and self._turn.abstains(seats)
-            for scope in self.epochs.scopes
-        )
-
-    def abstain(self) -> None:
-        """Vote no more in any epoch that has been listed by now."""
-        self._turn.abstain()
+    def abstain_where(self, is_lost: IsLost) -> None:
+        """Whoever can know says in which epochs we may have voted what our log no longer has."""
+        self._turn.is_lost = is_lost
 
     # ---- what is heard
 

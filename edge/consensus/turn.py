@@ -16,6 +16,8 @@ from edge.wire.items import PRECOMMIT, Item, Proposal, Question, Vote
 
 Fault = Callable[[Proposal, int, int], str]
 """Why a member may not propose this, under the roster of a version."""
+IsLost = Callable[[str, int], bool]
+"""Whether we may have voted what our log no longer has, in this epoch of a scope: there we abstain."""
 
 
 class Turn:
@@ -27,15 +29,7 @@ class Turn:
         self._epochs = epochs
         self._sets = sets
         self._fault = fault
-        self._abstained: dict[str, int] = {}
-        """By scope, the last epoch in which we vote no more."""
-
-    def abstain(self) -> None:
-        for scope in self._epochs.scopes:
-            self._abstained[scope] = self._epochs.newest(scope)
-
-    def abstains(self, seats: Seats) -> bool:
-        return self._abstained.get(seats.scope, 0) >= seats.epoch
+        self.is_lost: IsLost = lambda scope, epoch: False
 
     @property
     def has_open(self) -> bool:
@@ -84,7 +78,7 @@ class Turn:
 
     def _may_vote(self, contest: Contest, registers: Registers, head: VertexKey | None, sees: Sees) -> bool:
         seats, question = contest.seats, contest.question
-        if self.abstains(seats) or not self._epochs.is_entered(seats, sees):
+        if self.is_lost(*seats.name) or not self._epochs.is_entered(seats, sees):
             return False
         change = self._epochs.change_of(seats)
         if is_change(question):

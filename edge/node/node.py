@@ -342,6 +342,7 @@ class Node:
             "log_share": round(self._own.log_share, 4),
             "disk_full": self._own.is_disk_full,
             "key_in_use": self._own.key_in_use,
+            "votes_lost": self.voting.abstains,
             "peers_online": len(self.peers.online(now)),
             "gaps": self._exchange.repair.gaps,
             "records_lacking": len(self.graph.lost),

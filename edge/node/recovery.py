@@ -126,6 +126,7 @@ class Recovery:
         self._author.observe(roster_issued_ms << 16)
         highest = max(self.highest_incarnation, incarnation_floor)
         self._author.incarnation = next_life(highest, max(now.wall_ms, self._author.clock >> 16))
+        self._voting.resume(self.highest_incarnation, self._author.incarnation)
         own = self._own
         if own is not None:
             self._author.seq, self._author.prev = own.seq, own.id

@@ -17,6 +17,7 @@ from edge.ids import Instant, Parent, VertexKey
 from edge.limits import PARENTS_DEVICE_MAX, PARENTS_MAX
 from edge.node.desk import Desk
 from edge.node.ownline import OwnLine
+from edge.node.votenote import Epoch, VoteNote
 from edge.wire.items import Proposal, Question, Vote
 from edge.wire.refusal import Refusal
 from edge.wire.roster import Roster
@@ -44,6 +45,8 @@ class Voting:
         self._unjudged: list[tuple[int, Record]] = []
         """Certificates of the log whose committee is in a roster that the log has further on."""
         self.agreement = Agreement(admission.roster.site, index, admission.graph, admission.quarantined)
+        self.note = VoteNote(desk)
+        self.agreement.abstain_where(self.note.is_lost)
         self.finals: dict[Register, Final] = {}
         """The newest of each register whose certificate is durable: what is shown, and what no start takes back."""
         self._records: dict[Register, Record] = {}
@@ -106,10 +109,20 @@ class Voting:
     def _lost(self, header: Header) -> None:
         """A peer knows a vote of ours that we do not: there may be others, so we vote no more in this epoch."""
         self._seat()
-        if any(isinstance(item, Vote) for item in header.items):
-            if not self.agreement.abstains:
-                self._desk.report("error", "votes-lost", vertex=tuple(header.key))
-            self.agreement.abstain()
+        if any(isinstance(item, Vote) for item in header.items) and self.note.lose(self._newest()):
+            self._desk.report("error", "votes-lost", vertex=tuple(header.key))
+
+    def _newest(self) -> list[Epoch]:
+        """Of each scope the last epoch in which we may have a seat: nobody can know that it has not begun."""
+        seats = (seats for seats in self._committees.values() if self._index in seats.members)
+        return list({seats.scope: seats.name for seats in seats}.values())
+
+    @property
+    def abstains(self) -> list[str]:
+        """Scopes in whose epoch we have a seat, and may not use it: our log may lack votes of ours."""
+        epochs = self.agreement.epochs
+        seats = [current for current in map(epochs.current, epochs.scopes) if current is not None]
+        return [one.scope for one in seats if self._index in one.members and self.note.is_lost(*one.name)]
 
     # ---- the log
 
@@ -133,6 +146,11 @@ class Voting:
 
     def _disbelieve(self, place: int, fault: Refusal) -> None:
         self._desk.report("error", "certificate-refused", segment=segment_of(place), reason=str(fault))
+
+    def resume(self, known: int, life: int) -> None:
+        """All of the log is read: the highest incarnation of ours that it knows, and the one that begins."""
+        self._seat()
+        self.note.begin(known, life, self._newest())
 
     def _keep(self, final: Final, record: Record, place: int) -> None:
         register = (final.question.scope, final.question.key)
@@ -205,9 +223,11 @@ class Voting:
         self._seat()
         agreement = self.agreement
         agreement.leases.turn(now.mono_ms)
+        self.note.turn(now.mono_ms)
         while (
             agreement.has_open
             and self._own.has_room
+            and self._is_noted()
             and (votes := agreement.due(agreement.parents(PARENTS_MAX), now.mono_ms))
         ):
             self._own.draft(epoch, now, items=tuple(votes))
@@ -217,8 +237,16 @@ class Voting:
             self._told_twice += 1
             self._desk.report("error", "voted-twice", author=author)
 
+    def _is_noted(self) -> bool:
+        """Whether it is durable beside the key that we vote wherever something is open to us."""
+        agreement = self.agreement
+        ours = [one.contest.seats.name for one in agreement.sets if one.course is not None]
+        return self.note.promise(ours, agreement.epochs.scopes)
+
     def deadline(self) -> float:
-        return self.agreement.deadline() if self._own.has_room else float("inf")
+        if not self._own.has_room or self.note.is_behind:
+            return self.note.deadline()
+        return self.agreement.deadline()
 
     def _parents(self, has_votes: bool) -> tuple[tuple[Parent, ...], tuple[int, ...]]:
         """A member's vertex names members, and who proposed: votes never wait for anybody's bulk."""

@@ -23,6 +23,7 @@ from edge.effects import (
     Hush,
     Infer,
     Load,
+    NoteVotes,
     OpenBlob,
     Persist,
     ReadBlob,
@@ -69,9 +70,9 @@ class NoNet:
 
 
 class Writer(Protocol):
-    """Whoever carries out `Persist`, `Load` and `Trim`."""
+    """Whoever carries out `Persist`, `Load`, `Trim` and `NoteVotes`."""
 
-    def put(self, effect: Persist | Load | Trim) -> None: ...
+    def put(self, effect: Persist | Load | Trim | NoteVotes) -> None: ...
 
 
 class Signatures(Protocol):
@@ -243,7 +244,7 @@ class Loop:
     def _dispatch(self, effect: Effect) -> None:
         world = self.world
         match effect:
-            case Persist() | Load() | Trim():
+            case Persist() | Load() | Trim() | NoteVotes():
                 world.writer.put(effect)
             case Sign():
                 world.signatures.sign(effect)

@@ -11,20 +11,22 @@ from edge.dag.inorder import InOrder
 from edge.dag.journal import Journal
 from edge.dag.records import Record
 from edge.dag.trimming import trim
-from edge.effects import Load, Persist, Ticket, Trim
-from edge.errors import StorageError
+from edge.effects import Load, NoteVotes, Persist, Ticket, Trim
+from edge.errors import DiskFullError, StorageError
 
+Asked = Persist | Load | Trim | NoteVotes
 Stored = Callable[[Ticket, tuple[int, ...] | None, int], None]
 """(ticket, places or None for a full disk, monotonic ns at which they were durable)."""
 Loaded = Callable[[Ticket, tuple[Record | None, ...]], None]
 Trimmed = Callable[[Ticket, tuple[int, ...] | None], None]
+Noted = Callable[[Ticket, bool], None]
 Failed = Callable[[StorageError], None]
 
 
 class Scribe:
-    """Carries out `Persist`, `Load` and `Trim` in order. A dead disk is final: `failed` is called once, then no more.
+    """Carries out its effects in order. A dead disk is final: `failed` is called once, then no more.
 
-    `write_floor` returns when the floor is durable.
+    `write_floor` and `write_note` return when the floor, or the note, is durable.
     """
 
     def __init__(
@@ -35,6 +37,8 @@ class Scribe:
         failed: Failed,
         trimmed: Trimmed = lambda ticket, places: None,
         write_floor: Callable[[bytes], None] | None = None,
+        noted: Noted = lambda ticket, is_durable: None,
+        write_note: Callable[[bytes], None] | None = None,
     ) -> None:
         self._journal = journal
         self._in_order = InOrder(journal)
@@ -43,7 +47,9 @@ class Scribe:
         self._failed = failed
         self._trimmed = trimmed
         self._write_floor = write_floor
-        self._queue: deque[Persist | Load | Trim] = deque()
+        self._noted = noted
+        self._write_note = write_note
+        self._queue: deque[Asked] = deque()
         self._change = threading.Condition()
         self._is_stopping = False
         self._is_dead = False
@@ -52,7 +58,7 @@ class Scribe:
     def start(self) -> None:
         self._thread.start()
 
-    def put(self, effect: Persist | Load | Trim) -> None:
+    def put(self, effect: Asked) -> None:
         with self._change:
             self._queue.append(effect)
             self._change.notify()
@@ -80,19 +86,21 @@ class Scribe:
         self._is_dead = True
         self._failed(error)
 
-    def _next_batch(self) -> list[Persist | Load | Trim]:
+    def _next_batch(self) -> list[Asked]:
         with self._change:
             self._change.wait_for(lambda: self._queue or self._is_stopping)
             batch = list(self._queue)
             self._queue.clear()
         return batch
 
-    def _write(self, batch: list[Persist | Load | Trim]) -> None:
+    def _write(self, batch: list[Asked]) -> None:
         answers: list[tuple[Ticket, tuple[int, ...] | None]] = []
         must_sync = False
         for effect in batch:
             if isinstance(effect, Trim):
                 self._trim(effect)
+            elif isinstance(effect, NoteVotes):
+                self._note(effect)
             elif isinstance(effect, Persist):
                 places = self._in_order.append(effect.records)
                 must_sync |= effect.sync and places is not None
@@ -111,3 +119,14 @@ class Scribe:
         assert self._write_floor is not None, "a floor is durable before anything is dropped"
         places = trim(self._journal, self._write_floor, effect.floor, effect.records, effect.before)
         self._trimmed(effect.ticket, places)
+
+    def _note(self, effect: NoteVotes) -> None:
+        """What it says of the log is durable there before."""
+        assert self._write_note is not None, "who votes has a file for the note"
+        self._journal.commit()
+        try:
+            self._write_note(effect.data)
+        except DiskFullError:
+            self._noted(effect.ticket, False)
+        else:
+            self._noted(effect.ticket, True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from edge.dag.floor import Floor, decode_floor
 from edge.dag.journal import Journal
 from edge.errors import DiskFullError, StorageError
@@ -12,6 +14,22 @@ from edge.sim.store import SimStore
 NOTE = "incarnation"
 FLOOR = "floor.cbor"
 """Files beside the log."""
+VOTES = "votes.cbor"
+"""A file beside the key, on a disk of its own: the log may be lost while that stays."""
+
+
+@dataclass(slots=True)
+class Trust:
+    """What may be asked of a device after what was done to its disk."""
+
+    keeps: bool = True
+    """Whatever it recorded is on its disk after every crash."""
+    never_forks: bool = True
+    """It can know every incarnation that it ever used."""
+    is_damaged: bool = False
+    """Bytes of its log are not what it wrote."""
+    abstains: bool = False
+    """Its log was lost as a whole while its key stayed: where it voted before, it votes no more."""
 
 
 def recover(disk: SimDisk, journal: Journal, node: Node, store: SimStore | None) -> None:
@@ -54,6 +72,15 @@ def note_incarnation(disk: SimDisk, incarnation: int) -> None:
             raise
         disk.write(NOTE, 0, data)
         disk.sync(NOTE)
+
+
+def note_votes(keys: SimDisk, data: bytes) -> None:
+    """Durable when it returns."""
+    keys.replace(VOTES, data)
+
+
+def noted_votes(keys: SimDisk) -> bytes | None:
+    return keys.read(VOTES, 0, keys.size(VOTES)) if VOTES in keys.names() else None
 
 
 def save_floor(disk: SimDisk, data: bytes) -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Callable
-from dataclasses import dataclass
 from random import Random
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +24,7 @@ from edge.effects import (
     Fetch,
     Hush,
     Load,
+    NoteVotes,
     Persist,
     Recorded,
     Report,
@@ -53,18 +53,6 @@ RESTART_MS = 2_000.0
 SECOND_MS = 1_000.0
 
 
-@dataclass(slots=True)
-class Trust:
-    """What may be asked of a device after what was done to its disk."""
-
-    keeps: bool = True
-    """Whatever it recorded is on its disk after every crash."""
-    never_forks: bool = True
-    """It can know every incarnation that it ever used."""
-    is_damaged: bool = False
-    """Bytes of its log are not what it wrote."""
-
-
 class Machine:
     """`role` is `device` or `gateway`; with `keep_all` false it keeps its own line only."""
 
@@ -77,8 +65,10 @@ class Machine:
         rng = world.chance(f"machine {index}")
         self.clock = Clock(rng.uniform(-1e-4, 1e-4), rng.gauss(0, 2_000), rng.uniform(0, 1e7))
         self.disk = SimDisk(world.chance(f"disk {index}"))
+        self.keys = SimDisk(world.chance(f"keys {index}"))
+        """Where its key is, and what is noted beside that."""
         self.store = SimStore()
-        self.trust = Trust()
+        self.trust = card.Trust()
         self.sync_ms = (0.5, 12.0)
         self.node: Node = None  # type: ignore[assignment]
         self.journal: Journal = None  # type: ignore[assignment]
@@ -105,7 +95,8 @@ class Machine:
         self._held: list[tuple[Callable[..., None], tuple[Any, ...]]] = []
         self._sign_free_ms = self._verify_free_ms = self._archive_free_ms = 0.0
         self._carry = {
-            Persist: self._persist, Load: self._persist, Sign: self._sign, Verify: self._verify, Archive: self._archive,
+            Persist: self._persist, Load: self._persist, NoteVotes: self._persist, Sign: self._sign,
+            Verify: self._verify, Archive: self._archive,
             Broadcast: self._broadcast, Send: self._send, Announce: self._announce, Recorded: self._recorded,
             Report: self._report, Trim: self._trim, Fetch: self._fetch, Hush: lambda effect: None,
             Decided: self._decided,
@@ -153,6 +144,7 @@ class Machine:
         self._tick_ms, self._log_bytes, self._is_linked, self._held = float("inf"), -1, False, []
         self._sign_free_ms = self._verify_free_ms = self._archive_free_ms = world.now
         card.recover(self.disk, self.journal, self.node, self.store if self.is_gateway else None)
+        self.node.voting.note.recall(card.noted_votes(self.keys))
         self.node.voting.agreement.is_silent = self.is_liar
         world.breaks(self)
         world.checkers.booted(self)
@@ -170,6 +162,7 @@ class Machine:
         if self.is_on:
             self._end()
         self.disk.crash(tail, self._rng)
+        self.keys.crash(tail)
         self._come_back(back_ms)
 
     def kill(self, back_ms: float | None) -> None:
@@ -339,7 +332,7 @@ class Machine:
         records = tuple(None if vertex is None else Record(VERTEX, encode_vertex(*vertex)) for vertex in found)
         self.feed(self.node.loaded, effect.ticket, records)
 
-    def _persist(self, effect: Persist | Load) -> None:
+    def _persist(self, effect: Persist | Load | NoteVotes) -> None:
         if isinstance(effect, Persist):
             self.world.checkers.persisting(self, effect.records)
         self.scribe.put(effect)

@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING
 from edge.dag.inorder import InOrder
 from edge.dag.journal import Journal
 from edge.dag.trimming import trim
-from edge.effects import Load, Persist, Trim
+from edge.effects import Load, NoteVotes, Persist, Trim
 from edge.sim import card
 
 if TYPE_CHECKING:
     from edge.sim.machine import Machine
 
 APPEND_MS = 0.05
+Asked = Persist | Load | Trim | NoteVotes
 Answer = tuple[Persist, tuple[int, ...] | None]
 
 
@@ -34,10 +35,10 @@ class Scribe:
         """The rule that durable comes first is broken."""
         self._machine = machine
         self._rng = rng
-        self._queue: deque[Persist | Load | Trim] = deque()
+        self._queue: deque[Asked] = deque()
         self._is_busy = False
 
-    def put(self, effect: Persist | Load | Trim) -> None:
+    def put(self, effect: Asked) -> None:
         self._queue.append(effect)
         if not self._is_busy:
             self._is_busy = True
@@ -51,6 +52,8 @@ class Scribe:
         for effect in batch:
             if isinstance(effect, Trim):
                 self._trim(effect)
+            elif isinstance(effect, NoteVotes):
+                self._note(effect)
             elif isinstance(effect, Persist):
                 places = self._in_order.append(effect.records)
                 must_sync |= effect.sync and places is not None
@@ -86,3 +89,9 @@ class Scribe:
         machine = self._machine
         places = trim(self.journal, partial(card.save_floor, machine.disk), effect.floor, effect.records, effect.before)
         machine.feed(machine.node.trimmed, effect.ticket, places)
+
+    def _note(self, effect: NoteVotes) -> None:
+        machine = self._machine
+        self.journal.commit()
+        card.note_votes(machine.keys, effect.data)
+        machine.later(self._rng.uniform(*machine.sync_ms), machine.feed, machine.node.answered, effect.ticket, True)

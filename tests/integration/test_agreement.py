@@ -1,6 +1,7 @@
 """A committee of real processes with a real broker: what is proposed is final everywhere, also after SIGKILLs."""
 
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -159,3 +160,39 @@ def test_who_may_not_propose_is_told_why(council: Council) -> None:
     assert "proposal-unauthorised" in answer["error"]["message"]
     answer = council.run("one", "propose", "model/bearing", "mine", "--scope", "cell-9", code=70)
     assert "scope-unknown" in answer["error"]["message"]
+
+
+def test_a_member_whose_log_is_gone_and_whose_key_is_not_abstains_and_says_so(tmp_path: Path) -> None:
+    """A committee of one, so that nobody but the note can tell."""
+    seat = Seat("one", "device", tmp_path / "one", None)
+    found_site(tmp_path, [seat], voting=("one",))
+    seat.config.write_text(node_settings(seat))
+    device = Device("one", seat.directory)
+
+    def run(*words: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "edge", *words, "--config", str(seat.config), "--json"]
+        return subprocess.run(command, capture_output=True, text=True, timeout=90, check=False)
+
+    def start() -> Any:
+        device.start()
+        assert wait_until(lambda: device.poll() is not None, START_S_MAX), device.last_words()
+        return device.ask("status")
+
+    try:
+        assert start()["votes_lost"] == []
+        assert json.loads(run("propose", "config/night", "on", "--wait", "60").stdout)["state"] == "final"
+        device.kill()
+        assert start()["votes_lost"] == [], "a crash loses no vote"
+        device.kill()
+        shutil.rmtree(seat.directory / "data" / "log")
+        for _ in range(2):
+            assert start()["votes_lost"] == ["site"]
+            device.kill()
+        start()
+        assert run("propose", "config/night", "off", "--wait", "1").returncode == 75
+        checks = {check["check"]: check for check in json.loads(run("doctor").stdout)["checks"]}
+        assert "votes-lost" in checks["votes lost"]["found"]
+        assert "votes-lost" in device.last_words(40)
+    finally:
+        if device.is_running:
+            device.kill()

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from edge.cli.checks import _votes
+from edge.cli.checks import _lost, _votes
 from tests.unit.cli.conftest import Ended, Synedge
 
 
@@ -177,3 +177,18 @@ def test_whether_votes_have_their_connection_is_said_where_anybody_votes(votes, 
     assert [check.state for check in found] == ([state] if state else [])
     assert not found or said in found[0].found
     assert list(_votes({"mqtt": None})) == []
+
+
+def test_a_member_that_abstains_is_told_why_and_what_to_do():
+    (check,) = _lost({"votes_lost": ["site", "cell-a"]})
+    assert check.state == "warn" and "votes-lost" in check.found and "site, cell-a" in check.found
+    assert "synedge fleet committee" in check.fix
+    assert list(_lost({"votes_lost": []})) == list(_lost({})) == []
+
+
+def test_a_note_of_votes_that_cannot_be_read_is_found(solo: Path, synedge: Synedge) -> None:
+    note = solo.parent / "data/keys/votes.cbor"
+    assert "votes note" not in checks(synedge("doctor", "-c", solo, "--json"))
+    note.write_bytes(b"junk")
+    found = checks(synedge("doctor", "-c", solo, "--json"))["votes note"]
+    assert found["state"] == "warn" and str(note) in found["found"] and "abstains" in found["found"]

@@ -20,6 +20,7 @@ STATUS = {
     "log_share": 0.0028, "disk_full": True, "time_unsure": True,
     "refused": {"site-other": 3, "signature-bad": 12}, "dropped": {"inbox_dropped_frames": 7},
     "quarantined": [4], "gaps": 2, "pending": 1, "records_lacking": 3, "own_lost": 2,
+    "votes_lost": ["site", "cell-a"],
     "readings": {"readings": 9, "recorded": 4, "quiet": 3, "shed": 1, "open": 1},
     "state": {"names": 7, "root": "0011223344556677", "partial": False},
     "mqtt": {"connected": True, "hosting": False, "links": [{"broker": "127.0.0.1:40001", "discovery": "mdns"},
@@ -116,6 +117,7 @@ def test_status_is_what_the_agent_says(config: Path, synedge: Synedge) -> None:
         "forked authors",
         "3 damaged records",
         "2 vertices of this node rotted",
+        "votes-lost: it abstains in site, cell-a",
         "2 gaps",
         "not JSON",
     ):
