@@ -7,6 +7,7 @@ comes back from an image makes its member a liar (docs/decisions/0029). With mor
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from random import Random
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,7 @@ from edge.wire.vertex import Header
 from edge.wire.voters import SITE_SCOPE
 
 if TYPE_CHECKING:
+    from edge.sim.card import Trust
     from edge.sim.cluster import Cluster
     from edge.sim.machine import Machine
 
@@ -81,7 +83,7 @@ class Ledger:
     def _cast(self, machine: Machine, vote: Vote) -> None:
         place, at = (machine.index, vote.conflict), (vote.ballot, vote.phase)
         last = self._voted.setdefault(place, (-1, 0))
-        if at <= last and machine.trust.keeps:
+        if at <= last and (machine.trust.keeps or machine.trust.abstains):
             self._world.checkers.violated("voted-twice", machine, f"ballot {at[0]} phase {at[1]} after {last}")
         self._voted[place] = max(at, last)
 
@@ -131,10 +133,18 @@ class Ledger:
 
     @property
     def is_bearable(self) -> bool:
-        """Whether at most r members lie or may have lost votes."""
+        """Whether at most r members lie or may have lost votes without knowing it."""
+        return self._bears(lambda trust: trust.keeps or trust.abstains)
+
+    @property
+    def _can_decide(self) -> bool:
+        """Whether those who may vote are enough: who abstains is away, as who lies may be."""
+        return self._bears(lambda trust: trust.keeps)
+
+    def _bears(self, is_sound: Callable[[Trust], bool]) -> bool:
         voted = {index for members in self._world.committees.values() for index in members}
         members = [self._world.machines[index] for index in sorted(voted)]
-        return sum(not machine.trust.keeps for machine in members) <= self._world.liars_max
+        return sum(not is_sound(machine.trust) for machine in members) <= self._world.liars_max
 
     def certified(self, machine: Machine, raw: bytes) -> None:
         """Every certificate that anybody keeps is true."""
@@ -184,7 +194,7 @@ class Ledger:
         Not promised yet where a liar has forked under one name: what its other side said is not fetched any more, and
         perhaps nobody has seen a quorum.
         """
-        return self.waiting() if self.is_bearable and not self._world.liars.have_forked else ""
+        return self.waiting() if self._can_decide and not self._world.liars.have_forked else ""
 
     def waiting(self) -> str:
         """The same, promised or not."""

@@ -183,6 +183,11 @@ def _votes(machine: Machine) -> None:
             del lines[line]
 
 
+def _note(machine: Machine) -> None:
+    """Nothing beside the key says that the log which is gone had votes in it."""
+    machine.node.voting.note.recall(None)
+
+
 def _final(machine: Machine) -> None:
     voting = machine.node.voting
 
@@ -227,6 +232,7 @@ BREAKS = {
     "locks": Break("a lock binds until a quorum opens it", "liars", ("disagreement",), _locks, "turncoat", True),
     "once": Break("one vote in a phase of a ballot", "crashes", ("voted-twice",), _once),
     "votes": Break("votes of before a crash bind", "crashes", ("voted-twice", "unconverged"), _votes),
+    "note": Break("who lost its log abstains where it voted", "logs", ("voted-twice",), _note),
     "lease": Break("a lease is another's once its time is over", "liars", ("lease-shared",), _lease, "mute"),
     "final": Break("what is said to be final is in the log, synced", "crashes", ("lost-final",), _final),
     "writer": Break("the last writer is found by the clock", "network", ("roots-differ",), by_arrival),

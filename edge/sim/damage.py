@@ -51,6 +51,23 @@ def _new_card(world: Cluster, fault: Fault) -> None:
     until(world, fault, machine.boot)
 
 
+def _new_log(world: Cluster, fault: Fault) -> None:
+    """A member loses its log and keeps its key, perhaps just after it has voted where nobody heard it."""
+    machine, network = device(world, fault), world.network
+    network.mute[machine.index] = None
+    world.time.after(fault.chance().uniform(0, 4_000), _lose_log, world, fault, machine)
+
+
+def _lose_log(world: Cluster, fault: Fault, machine: Machine) -> None:
+    world.network.mute.pop(machine.index, None)
+    if world.is_healing:
+        return
+    machine.trust.keeps = machine.trust.never_forks = False
+    machine.trust.abstains = True
+    machine.cut_power(Tail.NONE, fault.chance().uniform(500, 2_000))
+    machine.disk = SimDisk(fault.chance())
+
+
 def _misdirected(world: Cluster, fault: Fault) -> None:
     machine, rng = device(world, fault), fault.chance()
     spot, source = _spot(machine, rng), _spot(machine, rng)
@@ -82,4 +99,5 @@ def _lonely_rot(world: Cluster, fault: Fault) -> None:
 
 KINDS = {
     "rot": _rot, "decay": _decay, "lonely rot": _lonely_rot, "misdirected": _misdirected, "new card": _new_card,
+    "new log": _new_log,
 }  # fmt: skip

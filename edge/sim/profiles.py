@@ -84,6 +84,13 @@ PROFILES = {
             faults={"decay": 4.0, "lonely rot": 4.0, "new card": 1.5, "deaf": 1.0, "partition": 1.0}
             | {"power": 0.5, "kill": 0.5, "loss": 0.7},
         ),
+        Profile(
+            "logs",
+            "members of a committee whose logs are lost while their keys stay, so that they abstain",
+            committee=4,
+            rate_per_minute=6.0,
+            faults={"new log": 1.5, "power": 1.0, "kill": 0.5, "loss": 0.7},
+        ),
         Profile("clocks", "wall clocks that jump or stand in 1970", faults=_CLOCKS | {"power": 2.0}),
         Profile(
             "mixed",

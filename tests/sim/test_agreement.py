@@ -7,6 +7,7 @@ import pytest
 from edge.consensus.certificate import Certificate, decode_certificate
 from edge.sim import proof
 from edge.sim.cluster import Cluster
+from edge.sim.faults import plan
 from edge.sim.lies import BEHAVIOURS, STRANGERS
 from edge.sim.profiles import profile_named
 from edge.sim.run import Case, Outcome, Total, run_case, run_seeds
@@ -115,3 +116,19 @@ def test_the_second_judge_believes_true_certificates_alone():
     swapped = votes[0]._replace(signature=votes[1].signature)
     assert fault(votes=(swapped, *votes[1:])).startswith("not signed by")
     assert proof.fault(b"\xff", roster, world.signatures, range(4), 3)
+
+
+def test_a_member_whose_log_is_lost_while_its_key_stays_abstains_and_nothing_is_decided_twice():
+    """The world in which the missing note is seen (`test_breaks`), with the note."""
+    world = Cluster(6, profile_named("logs"), plan(6, profile_named("logs")))
+    world.run()
+    assert not world.checkers.violations and world.checkers.ledger.decisions
+    lost = [machine for machine in world.machines[: world.committee] if machine.node.voting.abstains]
+    assert lost and all(machine.trust.abstains for machine in lost)
+    assert all(machine.node.voting.agreement.votes_cast == 0 for machine in lost)
+    assert world.checkers.notes["votes-lost"]
+
+
+def test_crashes_alone_make_nobody_abstain():
+    total = run_seeds(range(40, 41), profile_named("crashes"))
+    assert not total.failed and total.decisions and not total.notes["votes-lost"]

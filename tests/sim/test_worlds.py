@@ -43,6 +43,7 @@ SMALL = {
     "liars": 8,
     "committees": 3,
     "leaves": 3,
+    "logs": 3,
 }
 MIXED = 120 - sum(SMALL.values())
 """A hundred and twenty new worlds for every commit."""
