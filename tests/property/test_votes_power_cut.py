@@ -137,6 +137,7 @@ class Council(Cluster):
                 found.append(f"{key}: {values}")
             elif not self.cuts and finals[0] is not None and finals[0].question.version != versions:
                 found.append(f"{key} has version {finals[0].question.version}")
+        found += [f"{machine.name} abstains, and has lost nothing" for machine in self.machines if _abstains(machine)]
         found += [f"{index} takes {final.question} back" for index, final in self.told if not self._stands(final)]
         return found
 
@@ -160,6 +161,10 @@ class Council(Cluster):
                 falls.append((index, life, before))
             before.append(life)
         return falls
+
+
+def _abstains(machine: Machine) -> bool:
+    return bool(machine.node.voting.abstains)
 
 
 def _records(machine: Machine) -> list[tuple[int, bytes]]:

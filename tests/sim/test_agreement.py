@@ -127,8 +127,3 @@ def test_a_member_whose_log_is_lost_while_its_key_stays_abstains_and_nothing_is_
     assert lost and all(machine.trust.abstains for machine in lost)
     assert all(machine.node.voting.agreement.votes_cast == 0 for machine in lost)
     assert world.checkers.notes["votes-lost"]
-
-
-def test_crashes_alone_make_nobody_abstain():
-    total = run_seeds(range(40, 41), profile_named("crashes"))
-    assert not total.failed and total.decisions and not total.notes["votes-lost"]
