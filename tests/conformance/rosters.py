@@ -1,5 +1,7 @@
 """The golden vectors of rosters."""
 
+from dataclasses import replace
+
 from edge.wire.roster import Member, Roster, encode_roster, node_id
 from edge.wire.suite import PURPOSE_ROSTER, public_from_seed, sign1
 from edge.wire.voters import Voters
@@ -24,13 +26,25 @@ def voting_roster() -> Roster:
     return Roster(SITE, 7, WALL_MS, (1,), (*members, member(8, "device")), committees)
 
 
+def changed_roster() -> Roster:
+    """One committee came after another, and one began anew."""
+    before = voting_roster()
+    standing = (Voters("cell-a", 0, 8, (2,), 1), Voters("site", 1, 8, (1, 2, 5, 6)))
+    return replace(before, version=8, committees=standing, ended=(before.committees[0], Voters("site", 0, 3, (1, 8))))
+
+
 def roster_file() -> Vectors:
-    raw, voting = encode_roster(roster()), encode_roster(voting_roster())
+    raw, voting, changed = (encode_roster(one) for one in (roster(), voting_roster(), changed_roster()))
+    gone = slow.decode(changed, 8)[7]
     one, two = slow.decode(raw, 8)[5]
     cell, site = slow.decode(voting, 8)[6]
     vectors = file(
         "roster",
-        {"two members": {"bytes": raw.hex()}, "two committees": {"bytes": voting.hex()}},
+        {
+            "two members": {"bytes": raw.hex()},
+            "two committees": {"bytes": voting.hex()},
+            "two of before": {"bytes": changed.hex()},
+        },
         {
             "members out of order": (edited(raw, 5, [two, one]), "roster-order"),
             "one name twice": (edited(raw, 5, [one, [1, one[1], *two[2:]]]), "roster-duplicate"),
@@ -51,6 +65,10 @@ def roster_file() -> Vectors:
             "one of three lies": (edited(voting, 6, [["site", 1, 3, [1, 2, 5]]]), "roster-committee"),
             "changed in version 0": (edited(voting, 6, [["site", 1, 0, site[3]]]), "roster-committee"),
             "changed in a later version": (edited(voting, 6, [["site", 1, 8, site[3]]]), "roster-committee"),
+            "anew says 0": (edited(voting, 6, [[*cell, 0]]), "roster-shape"),
+            "an empty list of those of before": (edited(changed, 7, []), "roster-shape"),
+            "those of before out of order": (edited(changed, 7, gone[::-1]), "roster-order"),
+            "ended after the one that stands": (edited(changed, 7, [["site", 0, 8, [1]]]), "roster-committee"),
             "seventeen committees": (
                 edited(voting, 6, [[f"cell-{number}", 0, 1, [1]] for number in range(10, 27)]),
                 "too-many-committees",

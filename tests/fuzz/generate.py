@@ -219,8 +219,13 @@ def roster(rng: Random) -> Tree:
         for scope in ("cell-a", "site")
         if validators and rng.random() < 0.5
     ]
+    ended = [
+        [scope, liars, rng.randint(1, since - 1), indices] for scope, liars, since, indices in committees if since > 1
+    ]
+    committees = [[*committee, 1] if rng.random() < 0.2 else committee for committee in committees]
     suites = rng.choice(([1], [2, 3], [1, 2, 3]))
-    return [2, rng.randbytes(8), version, number(rng), suites, members, committees]
+    more = [ended] if ended and rng.random() < 0.5 else []
+    return [2, rng.randbytes(8), version, number(rng), suites, members, committees, *more]
 
 
 def manifest(rng: Random) -> Tree:

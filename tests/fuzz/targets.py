@@ -143,6 +143,7 @@ def one_roster(raw: bytes) -> Accepted | Refusal:
         "suites": list(got.suites_allowed),
         "members": members,
         "committees": [voters._asdict() | {"indices": list(voters.indices)} for voters in got.committees],
+        "ended": [voters._asdict() | {"indices": list(voters.indices)} for voters in got.ended],
     }
     return Accepted(values, roster.encode_roster(got))
 

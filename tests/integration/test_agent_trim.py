@@ -4,6 +4,7 @@ from pathlib import Path
 
 from edge.dag.journal import Journal
 from edge.dag.records import TYPE_MAX
+from edge.lab.process import wait_until
 from edge.limits import LOG_TRIM_SHARE
 from edge.shell.disk import DirectoryDisk
 from tests.integration.agents import Field, Node, at, broker, field
@@ -72,7 +73,10 @@ def test_a_log_makes_room_and_nothing_is_lost(tmp_path: Path) -> None:
         late.configure(at(port))
         late.up()
         site.agree("one", "keeper", "late")
-        assert late.values(site.index("one")) == mine, "the older part came from the gateway's store"
+        # What is held is written a moment later.
+        assert wait_until(lambda: late.values(site.index("one")) == mine, 20), (
+            "the older part came from the gateway's store"
+        )
         assert sorted(late.values(site.index("two"))) == sorted(two.values(site.index("two")))
 
         one.kill()

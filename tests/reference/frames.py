@@ -172,8 +172,8 @@ def name_of(header: dict[str, Any]) -> tuple[int, ...]:
 def decode_roster(raw: bytes) -> dict[str, Any]:
     require(len(raw) <= 4 * 1024 * 1024 - 4096, "roster too large")
     fields = decode(raw, 4)
-    require(is_array(fields, 7, 7), "seven fields")
-    form, site, version, issued_ms, suites, members, committees = fields
+    require(is_array(fields, 7, 8), "seven or eight fields")
+    form, site, version, issued_ms, suites, members, committees = fields[:7]
     require(is_int(form, 2, 2) and is_bytes(site, 8), "roster")
     require(is_int(version, 1, INDEX_MAX) and is_int(issued_ms, 0, NUMBER_MAX), "roster")
     require(type(suites) is list and len(suites) >= 1 and all(is_int(suite, 1, 3) for suite in suites), "suites")
@@ -189,6 +189,7 @@ def decode_roster(raw: bytes) -> dict[str, Any]:
     voting = [decode_committee(committee, version, validators) for committee in committees]
     scopes = [committee["scope"] for committee in voting]
     require(scopes == sorted(set(scopes)), "order of committees")
+    before = decode_ended(fields[7], version, set(indices), voting) if len(fields) == 8 else []
     return {
         "site": site,
         "version": version,
@@ -196,17 +197,30 @@ def decode_roster(raw: bytes) -> dict[str, Any]:
         "suites": suites,
         "members": decoded,
         "committees": voting,
+        "ended": before,
     }
 
 
+def decode_ended(value: Any, version: int, members: set[int], voting: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Those of earlier versions, who need not have the role any more."""
+    require(is_array(value, 1, 256), "ended")
+    ended = [decode_committee(committee, version, members) for committee in value]
+    names = [(committee["scope"], committee["since"]) for committee in ended]
+    require(names == sorted(set(names)), "order of ended")
+    stands = {committee["scope"]: committee["since"] for committee in voting}
+    require(all(since < stands.get(scope, since + 1) for scope, since in names), "ended after one that stands")
+    return ended
+
+
 def decode_committee(value: Any, version: int, validators: set[int]) -> dict[str, Any]:
-    require(is_array(value, 4, 4), "committee")
-    scope, liars, since, indices = value
+    require(is_array(value, 4, 5), "committee")
+    scope, liars, since, indices = value[:4]
+    require(all(is_int(anew, 1, 1) for anew in value[4:]), "anew")
     require(is_name(scope) and is_int(liars, 0, 10) and is_int(since, 1, version), "committee")
     require(is_array(indices, 1, 31) and all(is_int(index, 0, INDEX_MAX) for index in indices), "indices")
     require(indices == sorted(set(indices)) and set(indices) <= validators, "who votes")
     require(len(indices) >= 3 * liars + 1, "who lies")
-    return {"scope": scope, "liars": liars, "since": since, "indices": indices}
+    return {"scope": scope, "liars": liars, "since": since, "indices": indices, "anew": len(value) - 4}
 
 
 def decode_member(value: Any) -> dict[str, Any]:
