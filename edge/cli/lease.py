@@ -165,8 +165,8 @@ def _run(client: _Client, args: Namespace, out: Output) -> int:
         raise UsageError("a COMMAND is needed, after --")
     if (found := which(command[0])) is None:
         raise UsageError(f"{command[0]}: no such command")
-    before = signal.signal(signal.SIGTERM, _interrupted)
     row, end_s = client.decide(_ms(args), args.wait)
+    before = signal.signal(signal.SIGTERM, _interrupted)
     is_lost = False
     with subprocess.Popen(
         [*_mortal(), found, *command[1:]], env={**os.environ, TOKEN: str(row["token"])}, start_new_session=True

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
-from edge.dag.evidence import Side, attributed, chained, decode_side
+from edge.dag.evidence import Side, attributed, decode_sides
 from edge.ids import VertexKey
 from edge.limits import EVIDENCE_BYTES_MAX
 from edge.wire.cbor import Malformed, decode, encode
@@ -35,11 +35,9 @@ class DoubleVote(NamedTuple):
 
 def make_double(one: Side, other: Side) -> DoubleVote | Refusal:
     """Refused if the two prove nothing, or are too long to be kept."""
-    headers = [chained(side.headers[:1]) for side in (one, other)]
-    if not all(isinstance(shown, tuple) for shown in headers):
-        return Refusal("evidence-shape")
-    sides = sorted(zip(headers, (one, other), strict=True), key=lambda shown: shown[0][0].id)  # type: ignore[union-attr]
-    return decode_double(encode([FORMAT, *([list(side.headers), side.signature] for _, side in sides)]))
+    shown = [[list(side.headers), side.signature] for side in (one, other)]
+    double = decode_double(encode([FORMAT, *shown]))
+    return double if isinstance(double, DoubleVote) else decode_double(encode([FORMAT, *reversed(shown)]))
 
 
 def decode_double(raw: bytes) -> DoubleVote | Refusal:
@@ -51,24 +49,16 @@ def decode_double(raw: bytes) -> DoubleVote | Refusal:
         return Refusal(fault.reason, "double vote")
     match fields:
         case [form, one, other] if type(form) is int and form == FORMAT:
-            found = [decode_side(value, len(raw)) for value in (one, other)]
+            sides = decode_sides((one, other))
         case _:
             return Refusal("evidence-shape")
-    sides: list[Side] = []
-    heads: list[Header] = []
-    for side in found:
-        if not isinstance(side, Side):
-            return side or Refusal("evidence-shape", "side")
-        headers = chained(side.headers)
-        if isinstance(headers, Refusal):
-            return headers
-        sides.append(side)
-        heads.append(headers[0])
-    low, high = heads
+    if isinstance(sides, Refusal):
+        return sides
+    low, high = (headers[0] for _, headers in sides)
     votes = _against(low, high)
     if low.author != high.author or low.id > high.id or votes is None:
         return Refusal("evidence-shape", "no two votes of one member in one phase of a ballot")
-    return DoubleVote(low.author, votes, (low.key, high.key), (sides[0], sides[1]), raw)
+    return DoubleVote(low.author, votes, (low.key, high.key), (sides[0][0], sides[1][0]), raw)
 
 
 def judge(double: DoubleVote, roster: Roster) -> Refusal | None:

@@ -67,6 +67,20 @@ def decode_side(value: Any, headers_max: int) -> Side | Refusal | None:
     return Side(tuple(raws), signature)
 
 
+def decode_sides(values: Iterable[Any]) -> list[tuple[Side, tuple[Header, ...]]] | Refusal:
+    """Sides of a proof, which is as long as it may be, with their headers."""
+    sides: list[tuple[Side, tuple[Header, ...]]] = []
+    for value in values:
+        side = decode_side(value, EVIDENCE_BYTES_MAX)
+        if not isinstance(side, Side):
+            return side or Refusal("evidence-shape", "side")
+        headers = chained(side.headers)
+        if isinstance(headers, Refusal):
+            return headers
+        sides.append((side, headers))
+    return sides
+
+
 def attributed(side: Side, roster: Roster) -> tuple[Header, ...] | Refusal:
     """The headers of a side, if they are one chain and a member of this roster has signed the last."""
     shown = signed_by(side, roster)
@@ -118,21 +132,14 @@ def decode_evidence(raw: bytes) -> Evidence | Refusal:
         return Refusal(fault.reason, "evidence")
     if not isinstance(fields, list) or len(fields) != 2:
         return Refusal("evidence-shape")
-    chains: list[tuple[Header, ...]] = []
-    sides: list[Side] = []
-    for value in fields:
-        side = decode_side(value, len(raw))
-        if not isinstance(side, Side):
-            return side or Refusal("evidence-shape", "side")
-        headers = chained(side.headers)
-        if isinstance(headers, Refusal):
-            return headers
-        chains.append(headers)
-        sides.append(side)
+    sides = decode_sides(fields)
+    if isinstance(sides, Refusal):
+        return sides
+    chains = [headers for _, headers in sides]
     low, high = chains[0][0], _second(*chains)
     if high is None:
         return Refusal("evidence-shape", "neither two vertices of one name nor two lives in one incarnation")
-    return Evidence((low.key, high.key), (low.id, high.id), (sides[0], sides[1]))
+    return Evidence((low.key, high.key), (low.id, high.id), (sides[0][0], sides[1][0]))
 
 
 def _second(one: tuple[Header, ...], other: tuple[Header, ...]) -> Header | None:

@@ -367,6 +367,14 @@ class Checkers:
         """The header that a Sig_structure carries."""
         return self._by_raw.get(decode(message)[3])
 
+    def wronged(self) -> int:
+        """How many devices that never lied another such one holds for a liar: for a fork, or for voting twice."""
+        honest = [machine for machine in self.world.machines if machine.life and not machine.is_liar]
+        accused = [[*_quarantined(machine), *machine.node.voting.agreement.voted_twice] for machine in honest]
+        return sum(
+            one.trust.keeps and one.trust.never_forks and any(one.index in names for names in accused) for one in honest
+        )
+
 
 def _quarantined(machine: Machine) -> dict[int, None]:
     return machine.node._admission.quarantined

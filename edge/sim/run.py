@@ -60,6 +60,7 @@ class Outcome:
     violations: list[Violation]
     lost_acknowledged: int
     disagreements: int
+    honest_evictions: int
     is_undecided: bool
     finality_ms: list[float]
     agreeing_bytes: int
@@ -89,7 +90,7 @@ class Total:
     undecided: int = 0
     """Runs at whose end a question was open, or registers differed."""
     honest_evictions: int = 0
-    """None yet: no rule evicts anybody."""
+    """Devices that never lied, whom another one holds for a liar at the end: for a fork, or for voting twice."""
     finality_ms: list[float] = field(default_factory=list)
     agreeing_bytes: int = 0
     decisions: int = 0
@@ -135,6 +136,7 @@ class Total:
         self.lost_acknowledged += outcome.lost_acknowledged
         self.honest_forks += kinds["honest-fork"]
         self.disagreements += outcome.disagreements
+        self.honest_evictions += outcome.honest_evictions
         self.undecided += outcome.is_undecided
         self.finality_ms += outcome.finality_ms
         self.agreeing_bytes += outcome.agreeing_bytes
@@ -166,6 +168,7 @@ def run_case(case: Case, genuine: bool | None = None) -> Outcome:
         violations=checkers.violations,
         lost_acknowledged=len(losses.acknowledged(checkers)),
         disagreements=checkers.ledger.disagreements,
+        honest_evictions=checkers.wronged(),
         is_undecided=bool(checkers.ledger.waiting()),
         finality_ms=checkers.ledger.finality_ms,
         agreeing_bytes=checkers.ledger.agreeing_bytes,

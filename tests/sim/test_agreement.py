@@ -127,3 +127,9 @@ def test_a_member_whose_log_is_lost_while_its_key_stays_abstains_and_nothing_is_
     assert lost and all(machine.trust.abstains for machine in lost)
     assert all(machine.node.voting.agreement.votes_cast == 0 for machine in lost)
     assert world.checkers.notes["votes-lost"]
+
+
+def test_an_honest_member_that_is_held_for_a_liar_is_counted():
+    """Without the rule of one vote, one that never meant to lie votes twice."""
+    total = run_seeds(range(200), profile_named("crashes"), broken="once", failures_max=1)
+    assert total.failed[0].honest_evictions > 0
