@@ -15,6 +15,7 @@ EVENT_VALUES_MAX = 64
 VALUE_BYTES_MAX = 1024  # of a register, as its proposal carries it; larger things are named by their digest
 REGISTER_KEY_BYTES_MAX = 64
 BALLOT_MAX = 255
+CLAIMS_MAX = 4  # of one member on one line, the newest: what it said that it holds
 VOTES_PER_VERTEX_MAX = 24  # beside the parents that a member names, they fit a header
 TEXT_BYTES_MAX = 64
 NAME_BYTES_MAX = 32

@@ -10,6 +10,8 @@ from edge.cli.output import Output, bytes_text
 from edge.shell.control import ask
 
 FAULTS_SHOWN = 5
+LEVELS = {"seq": "seq", "witnessed": "witnessed_seq", "acknowledged": "acked_seq"}
+"""How far up our own line what is known to be so."""
 
 
 def arguments(parser: ArgumentParser) -> None:
@@ -50,7 +52,8 @@ def _lines(status: Mapping[str, Any]) -> Iterator[tuple[str, object]]:
     yield "memory", f"{status['rss_mb']} MB, at most {status['rss_mb_max']} MB"
     yield "broker", _broker(status.get("mqtt"))
     yield "peers online", status["peers_online"]
-    yield "own chain", f"incarnation {status['incarnation']}, seq {status['seq']}, acknowledged {status['acked_seq']}"
+    levels = ", ".join(f"{word} {status[name]}" for word, name in LEVELS.items())
+    yield "own chain", f"incarnation {status['incarnation']}, {levels}"
     yield "recorded", f"{status['recorded_events']} events; {status['shed_events']} shed"
     tally = dict(status.get("readings") or {})
     total = tally.pop("readings", 0)

@@ -70,7 +70,7 @@ class Node:
         mine = (self._desk, options.index)
         self._author = Author(AuthorOptions(options.suite, roster.site, options.index, options.commit_window_ms), salts)
         self._own = OwnLine(self._desk, self._author, self._admission, self._gossip, self._sent)
-        self.voting = Voting(*mine, self._admission, self._own)
+        self.voting = Voting(*mine, self._admission, self._own, self._author, options.witness_ms)
         self._sensing = Sensing(self._desk, senses, self._author, self._own)
         self._readback = Readback(self._desk, self.graph, options.index, self._own.sign_again)
         self.custody = Custody(*mine, self.graph, self._readback, self._author, options.is_gateway)
@@ -317,7 +317,7 @@ class Node:
 
     def counts(self) -> dict[str, int]:
         """Every counter of every machine, by name."""
-        own = (self._own, self._mending, self._rescue, self._trimmer, self.shared, self.voting.agreement, self.blobs)
+        own = (self._own, self._mending, self._rescue, self._trimmer, self.shared, self.voting, self.blobs)
         machines = (*own, self._pending, self._intake, self._exchange, self.custody)
         return {
             "vertices": self.graph.vertices,
@@ -342,7 +342,7 @@ class Node:
             "log_share": round(self._own.log_share, 4),
             "disk_full": self._own.is_disk_full,
             "key_in_use": self._own.key_in_use,
-            "votes_lost": self.voting.abstains,
+            **self.voting.status(),
             "peers_online": len(self.peers.online(now)),
             "gaps": self._exchange.repair.gaps,
             "records_lacking": len(self.graph.lost),

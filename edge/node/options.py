@@ -27,3 +27,5 @@ class NodeOptions:
     keep_all: bool = True
     is_gateway: bool = False
     frontier_interval_ms: float = 1000.0
+    witness_ms: float = 2000.0
+    """How long a member of a committee lets word of what it holds wait for a vertex that is made anyway."""

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable
 from functools import partial
 
 from edge.dag.admission import Admission
+from edge.dag.coverage import coverage
 from edge.dag.records import Record, segment_of
 from edge.effects import Load
 from edge.ids import Instant, VertexKey
@@ -23,7 +24,6 @@ from edge.node.custody import Custody
 from edge.node.desk import Desk
 from edge.node.ownline import OwnLine
 from edge.node.recovery import Orphan
-from edge.node.trim import coverage
 from edge.wire.frame import VertexFrame, decode_vertex
 from edge.wire.vertex import Ack, Header, decode_header
 

@@ -7,11 +7,12 @@ Nothing else is ever dropped, however full the log is.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 
 from edge.dag.admission import Admission
 from edge.dag.author import Author
+from edge.dag.coverage import coverage
 from edge.dag.floor import Floor, FloorLine, encode_floor
 from edge.dag.graph import Branch, Graph
 from edge.dag.records import BOOT, ROSTER, Record, place_of, segment_of
@@ -34,20 +35,6 @@ Segments = tuple[tuple[int, float], ...]
 
 NEVER = 1 << 32
 """Above every segment number."""
-
-
-def coverage(branches: Sequence[Branch], said: Callable[[Branch], int]) -> dict[int, int]:
-    """For each incarnation of one author the seq up to which a gateway keeps it. `branches` by incarnation, ascending.
-
-    `said` is what was acknowledged of a branch itself; what it continues is covered with it, up to its base.
-    """
-    seqs = dict.fromkeys((branch.incarnation for branch in branches), 0)
-    for branch in reversed(branches):
-        seq = max(seqs[branch.incarnation], said(branch), branch.floor_seq)
-        seqs[branch.incarnation] = seq
-        if branch.base is not None and seq >= branch.first_seq and branch.base.incarnation in seqs:
-            seqs[branch.base.incarnation] = max(seqs[branch.base.incarnation], branch.base.seq)
-    return seqs
 
 
 def first_needed(branch: Branch, covered_seq: int) -> int:

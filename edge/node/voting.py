@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections import deque
 from functools import partial
+from typing import Any
 
 from edge.consensus.agreement import Agreement
 from edge.consensus.certificate import Certificate, decode_certificate, look
 from edge.consensus.committee import Committees, by_epoch, seats_of
 from edge.consensus.registers import Final
 from edge.dag.admission import Admission
+from edge.dag.author import Author
 from edge.dag.pending import Candidate
 from edge.dag.records import CERTIFICATE, Record, segment_of
 from edge.effects import Decided
@@ -18,6 +20,7 @@ from edge.limits import PARENTS_DEVICE_MAX, PARENTS_MAX
 from edge.node.desk import Desk
 from edge.node.ownline import OwnLine
 from edge.node.votenote import Epoch, VoteNote
+from edge.node.witnessing import Witnessing
 from edge.wire.items import Proposal, Question, Vote
 from edge.wire.refusal import Refusal
 from edge.wire.roster import Roster
@@ -30,7 +33,9 @@ Register = tuple[str, str]
 class Voting:
     """Between the agreement and our own line."""
 
-    def __init__(self, desk: Desk, index: int, admission: Admission, own: OwnLine) -> None:
+    def __init__(
+        self, desk: Desk, index: int, admission: Admission, own: OwnLine, author: Author, witness_ms: float
+    ) -> None:
         self._desk = desk
         self._index = index
         self._admission = admission
@@ -45,6 +50,7 @@ class Voting:
         self._unjudged: list[tuple[int, Record]] = []
         """Certificates of the log whose committee is in a roster that the log has further on."""
         self.agreement = Agreement(admission.roster.site, index, admission.graph, admission.quarantined)
+        self.witnessing = Witnessing(index, admission, author, own, witness_ms)
         self.note = VoteNote(desk)
         self.agreement.abstain_where(self.note.is_lost)
         self.finals: dict[Register, Final] = {}
@@ -66,6 +72,7 @@ class Voting:
             gateways = (member.index for member in roster.members if "gateway" in member.roles)
             self._committees = by_epoch(seats_of(roster))
             self.agreement.seat(self._committees.values(), gateways)
+            self.witnessing.seat(self._committees.values(), roster)
 
     # ---- what is heard
 
@@ -88,6 +95,7 @@ class Voting:
 
     def _accept(self, candidate: Candidate, now_ms: float) -> None:
         header = candidate.header
+        self.witnessing.heard(header)
         if self.agreement.concerns(header):
             self.agreement.heard(header, self._prev(header), candidate.signature, now_ms)
 
@@ -104,6 +112,7 @@ class Voting:
         return branch.base
 
     def _drafted(self, header: Header, prev: VertexKey | None, now: Instant) -> None:
+        self.witnessing.heard(header)
         self.agreement.heard(header, prev, None, now.mono_ms)
 
     def _lost(self, header: Header) -> None:
@@ -236,6 +245,7 @@ class Voting:
         for author in list(agreement.voted_twice)[self._told_twice :]:
             self._told_twice += 1
             self._desk.report("error", "voted-twice", author=author)
+        self.witnessing.turn(epoch, now)
 
     def _is_noted(self) -> bool:
         """Whether it is durable beside the key that we vote wherever something is open to us."""
@@ -244,9 +254,16 @@ class Voting:
         return self.note.promise(ours, agreement.epochs.scopes)
 
     def deadline(self) -> float:
+        witness_ms = self.witnessing.deadline()
         if not self._own.has_room or self.note.is_behind:
-            return self.note.deadline()
-        return self.agreement.deadline()
+            return min(witness_ms, self.note.deadline())
+        return min(witness_ms, self.agreement.deadline())
+
+    def status(self) -> dict[str, Any]:
+        return {"votes_lost": self.abstains, "witnessed_seq": self.witnessing.own_seq}
+
+    def counts(self) -> dict[str, int]:
+        return self.agreement.counts() | self.witnessing.counts()
 
     def _parents(self, has_votes: bool) -> tuple[tuple[Parent, ...], tuple[int, ...]]:
         """A member's vertex names members, and who proposed: votes never wait for anybody's bulk."""

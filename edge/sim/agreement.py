@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING
 from edge.consensus.contest import Contest
 from edge.consensus.lease import Term, encode_term, is_lease
 from edge.effects import Decided
+from edge.ids import VertexId, VertexKey
 from edge.limits import LEASE_MS_MIN
-from edge.sim import proof
-from edge.wire.items import Proposal, Vote
+from edge.sim import losses, proof
+from edge.wire.items import Proposal, Vote, Witness
 from edge.wire.vertex import Header
 from edge.wire.voters import SITE_SCOPE
 
@@ -48,6 +49,8 @@ class Ledger:
         self._told: dict[tuple[int, str], int] = {}
         """By machine and key, the newest version that it told its user of."""
         self._judged: set[bytes] = set()
+        self.claimed: dict[int, dict[VertexId, VertexKey]] = {}
+        """By member: what it has said that its log holds."""
         self.finality_ms: list[float] = []
         """From a proposal's durability until its proposer takes some value for final."""
         self.agreeing_bytes = 0
@@ -79,6 +82,8 @@ class Ledger:
                 self._durable_ms.setdefault((machine.index, version), self._world.now)
             elif isinstance(item, Vote):
                 self._cast(machine, item)
+            elif isinstance(item, Witness):
+                self.claimed.setdefault(machine.index, {})[item.id] = VertexKey(*item[:3])
 
     def _cast(self, machine: Machine, vote: Vote) -> None:
         place, at = (machine.index, vote.conflict), (vote.ballot, vote.phase)
@@ -166,6 +171,7 @@ class Ledger:
         """What a start finds in the log is what was final, and all that this machine ever said to be."""
         if machine.is_liar:
             return
+        losses.claimed(self._world.checkers, machine, machine)
         registers = machine.node.voting.agreement.registers
         for final in registers:
             self.certified(machine, final.certificate)

@@ -188,6 +188,11 @@ def _note(machine: Machine) -> None:
     machine.node.voting.note.recall(None)
 
 
+def _witness(machine: Machine) -> None:
+    """What others made is held, and never written."""
+    _set(machine.node._mending, "keep", lambda candidate: None)
+
+
 def _final(machine: Machine) -> None:
     voting = machine.node.voting
 
@@ -235,6 +240,7 @@ BREAKS = {
     "note": Break("who lost its log abstains where it voted", "logs", ("voted-twice",), _note),
     "lease": Break("a lease is another's once its time is over", "liars", ("lease-shared",), _lease, "mute"),
     "final": Break("what is said to be final is in the log, synced", "crashes", ("lost-final",), _final),
+    "witness": Break("what a member says that it holds is in its log", "crashes", ("lost-witnessed",), _witness),
     "writer": Break("the last writer is found by the clock", "network", ("roots-differ",), by_arrival),
     "outlive": Break("shared state outlives what the log drops", "trim", ("roots-differ",), _outlive),
     "handover": Break("what was decided is handed over", "leaves", ("final-unknown",), _handover),

@@ -45,6 +45,7 @@ KINDS = {
     "fork-unnamed": "two keepers hold different sides of a fork, and one of them does not say so",
     "lost-recorded": "what a device recorded is gone from its log, or from keepers after everything healed",
     "lost-readable": "an own vertex that a damaged log can still read has reached not every keeper, nor has its body",
+    "lost-witnessed": "what a member said that it holds is not there after its start, or not at every keeper",
     "lost-acknowledged": "what a gateway acknowledged is not in its store",
     "dropped-early": "a log drops what no gateway's store has",
     "graphs-differ": "equal frontiers over different graphs",
@@ -304,6 +305,9 @@ class Checkers:
         self.converging.finished()
         if can_agree:
             losses.recorded(self)
+            for member in self.world.machines:
+                for keeper in () if member.is_liar else self.world.keepers():
+                    losses.claimed(self, member, keeper)
             losses.readable(self)
         lost = losses.acknowledged(self)
         if lost:

@@ -11,6 +11,7 @@ from edge.ids import VertexId, VertexKey
 
 if TYPE_CHECKING:
     from edge.sim.checkers import Checkers
+    from edge.sim.machine import Machine
 
 
 def has(graph: Graph, key: VertexKey, id: VertexId) -> bool:
@@ -30,6 +31,16 @@ def recorded(checkers: Checkers) -> None:
                 if not has(graph, key, id):
                     checkers.violated("lost-recorded", machine, f"lacks {tuple(key)}")
                     break
+
+
+def claimed(checkers: Checkers, member: Machine, holder: Machine) -> None:
+    """What a member whose disk keeps has said that its log holds, another holds; itself after every start."""
+    if not member.trust.keeps or member.trust.is_damaged or holder.trust.is_damaged:
+        return
+    for id, key in checkers.ledger.claimed.get(member.index, {}).items():
+        if not has(holder.node.graph, key, id) and key.author not in checkers.forked:
+            checkers.violated("lost-witnessed", holder, f"{tuple(key)}, by the word of {member.name}")
+            return
 
 
 def readable(checkers: Checkers) -> None:

@@ -135,7 +135,13 @@ class Machine:
         world = self.world
         self.journal = Journal(self.disk, JournalOptions(world.profile.log_bytes, world.profile.segment_bytes))
         options = NodeOptions(
-            self.index, SUITE, authority().public_key, world.profile.commit_window_ms, self.keep_all, self.is_gateway
+            self.index,
+            SUITE,
+            authority().public_key,
+            world.profile.commit_window_ms,
+            self.keep_all,
+            self.is_gateway,
+            witness_ms=world.profile.witness_ms,
         )
         rng = Random(f"{world.seed}/node {self.index}/{self.life}")
         roster, roster_bytes = world.roster_at_install(self)

@@ -1,4 +1,4 @@
-"""The items a header carries besides its body. Witnesses and evidence have a number and nothing more yet."""
+"""The items a header carries besides its body. Evidence has a number and nothing more yet."""
 
 import re
 from operator import lt
@@ -29,6 +29,15 @@ GROW, ADD, REMOVE, REGISTER, COUNT, APPEND = range(6)
 
 class Ack(NamedTuple):
     """A gateway's word that its store holds this vertex and its author's chain below, synced."""
+
+    author: int
+    incarnation: int
+    seq: int
+    id: VertexId
+
+
+class Witness(NamedTuple):
+    """A committee member's word that its log holds this vertex and its author's chain below."""
 
     author: int
     incarnation: int
@@ -120,11 +129,13 @@ class Remove(NamedTuple):
 
 
 Op = Put | Count | Remove
-Item = Ack | Tally | Shed | Vote | Proposal | Op
+Item = Ack | Witness | Tally | Shed | Vote | Proposal | Op
 
 OP = 8
-TYPES: dict[type[Item], int] = {Ack: 1, Vote: 2, Tally: 5, Shed: 6, Proposal: 7, Put: OP, Count: OP, Remove: OP}
-RESERVED = {3: "witness", 4: "evidence"}
+TYPES: dict[type[Item], int] = {
+    Ack: 1, Vote: 2, Witness: 3, Tally: 5, Shed: 6, Proposal: 7, Put: OP, Count: OP, Remove: OP,
+}  # fmt: skip
+RESERVED = {4: "evidence"}
 
 
 def is_index(value: object) -> bool:
@@ -180,9 +191,9 @@ def item_of(value: Any) -> Item | Refusal:
     if type(value) is not list or not value or type(value[0]) is not int:
         return Refusal("item-shape")
     match value:
-        case [1, author, incarnation, seq, bytes() as id_]:
+        case [(1 | 3) as kind, author, incarnation, seq, bytes() as id_]:
             if is_index(author) and is_index(incarnation) and incarnation and is_number(seq) and seq and len(id_) == 32:
-                return Ack(author, incarnation, seq, id_)
+                return (Ack if kind == 1 else Witness)(author, incarnation, seq, id_)
         case [2, conflict, ballot, phase, chosen]:
             is_vote = _is_digest(conflict) and is_index(ballot) and ballot <= BALLOT_MAX and type(phase) is int
             if is_vote and phase in (PREVOTE, PRECOMMIT) and (chosen is None or _is_digest(chosen)):

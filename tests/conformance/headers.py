@@ -7,7 +7,7 @@ from typing import Any
 from edge.ids import Parent
 from edge.wire import hlc
 from edge.wire.event import GAP_BEFORE, TIME_UNSURE, Event
-from edge.wire.items import ADD, APPEND, GROW, REGISTER, Count, Proposal, Put, Question, Remove, Tag, Vote
+from edge.wire.items import ADD, APPEND, GROW, REGISTER, Count, Proposal, Put, Question, Remove, Tag, Vote, Witness
 from edge.wire.roster import site_id
 from edge.wire.suite import (
     Signer,
@@ -108,7 +108,20 @@ def headers() -> dict[str, Header]:
         ),
     )
     made = {"genesis": genesis, "another author": other, "every field": full, "proposals and votes": agreement}
-    return made | {"operations": operations(agreement, other)}
+    witnesses = encode_header(
+        suite=2,
+        site=SITE,
+        epoch=1,
+        author=0,
+        incarnation=2,
+        seq=4,
+        prev=agreement.id,
+        parents=(),
+        hlc=hlc.pack(WALL_MS, 7),
+        body=None,
+        items=(Witness(3, 2, 1, other.id), Witness(2**32 - 1, 2**32 - 1, 2**53 - 1, seed("witnessed"))),
+    )
+    return made | {"operations": operations(agreement, other), "witnesses": witnesses}
 
 
 def operations(prev: Header, other: Header) -> Header:
@@ -152,7 +165,9 @@ def header_file() -> Vectors:
         "65 events": (edited(every, 9, [seed("root"), 9, 65, 0]), "body-count"),
         "class 3": (edited(every, 9, [seed("root"), 9, 1, 3]), "body-class"),
         "class with bit 4": (edited(every, 9, [seed("root"), 9, 1, 16]), "body-class"),
-        "a witness": (edited(every, 11, [[3, 1, 2]]), "item-reserved"),
+        "evidence": (edited(every, 11, [[4, 1, 2]]), "item-reserved"),
+        "a witness of no vertex": (edited(every, 11, [[3, 1, 2]]), "item-shape"),
+        "a witness of seq 0": (edited(every, 11, [[3, 1, 2, 0, seed("id")]]), "item-shape"),
         "an unknown item": (edited(every, 11, [[9, 1]]), "item-unknown"),
         "a vote in ballot 256": (edited(every, 11, [[2, seed("conflict"), 256, 0, None]]), "item-shape"),
         "a vote in a third phase": (edited(every, 11, [[2, seed("conflict"), 0, 2, None]]), "item-shape"),

@@ -20,7 +20,7 @@ from edge.wire.frame import (
     encode_request,
     encode_vertex,
 )
-from edge.wire.items import ADD, APPEND, GROW, REGISTER, Count, Proposal, Put, Question, Remove, Tag, Vote
+from edge.wire.items import ADD, APPEND, GROW, REGISTER, Count, Proposal, Put, Question, Remove, Tag, Vote, Witness
 from edge.wire.refusal import REASONS, Refusal
 from edge.wire.speaker import claimed_speaker
 from edge.wire.vertex import (
@@ -72,6 +72,7 @@ events = st.builds(
     flags=st.integers(0, 3),
 )
 acks = st.builds(Ack, indices, st.integers(1, INDEX_MAX), positives, digests)
+witnesses = st.builds(Witness, indices, st.integers(1, INDEX_MAX), positives, digests)
 sheds = st.builds(Shed, st.integers(0, 2), st.integers(0, COUNTER_MAX))
 tallies = st.lists(st.integers(0, 2**50), min_size=4, max_size=4).map(lambda parts: Tally(sum(parts), *parts))
 votes = st.builds(Vote, digests, st.integers(0, 255), st.integers(0, 1), st.none() | digests)
@@ -110,7 +111,7 @@ def headers(draw: st.DrawFn) -> dict[str, object]:
         "body": draw(st.none() | body),
         "checkpoint": draw(st.none() | st.binary(min_size=16, max_size=16)),
         "items": (
-            *draw(st.lists(acks | sheds | tallies | votes, max_size=8)),
+            *draw(st.lists(acks | witnesses | sheds | tallies | votes, max_size=8)),
             *draw(st.lists(proposals | ops, max_size=1)),
         ),
     }

@@ -49,6 +49,8 @@ def decode_item(value: Any) -> tuple[Any, ...]:
     require(is_array(value, 1, 67) and type(value[0]) is int, "item")
     if value[0] == 1:
         return ("ack", *decode_reference(value[1:], "ack"))
+    if value[0] == 3:
+        return ("witness", *decode_reference(value[1:], "witness"))
     if value[0] == 2:
         require(len(value) == 5 and is_bytes(value[1], 32) and is_int(value[2], 0, 255), "vote")
         require(is_int(value[3], 0, 1) and (value[4] is None or is_bytes(value[4], 32)), "vote")

@@ -1,5 +1,6 @@
 """The policy alone: what is covered, which segment is needed, how many go."""
 
+from edge.dag.coverage import coverage
 from edge.dag.floor import FloorLine
 from edge.dag.graph import Branch, Graph
 from edge.dag.records import place_of
@@ -7,7 +8,7 @@ from edge.effects import Report, Trim
 from edge.ids import VertexKey
 from edge.limits import LOG_SEGMENTS_MIN, LOG_TRIM_SHARE, LOG_TRIMMED_SHARE
 from edge.node import trim
-from edge.node.trim import NEVER, coverage, first_needed, floor_lines, last_to_drop
+from edge.node.trim import NEVER, first_needed, floor_lines, last_to_drop
 from tests.builders import Machine, World, event
 
 

@@ -1,0 +1,127 @@
+"""What a member of a committee owes: to say of others' lines that its log holds them.
+
+It says so in its own vertices. The record of such a vertex is synced after those of the vertices that it names, so
+what it says is durable before anybody hears it. Word rides with what is recorded anyway, and after a while alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import islice
+
+from edge.consensus.committee import Seats
+from edge.consensus.witness import Witnesses
+from edge.dag.admission import Admission
+from edge.dag.author import Author
+from edge.ids import Instant
+from edge.limits import ITEMS_MAX
+from edge.node.custody import is_gateway
+from edge.node.ownline import OwnLine
+from edge.wire.items import Op, Witness
+from edge.wire.roster import Roster
+from edge.wire.vertex import Header
+
+WAIT_MS_PER_MEMBER = 20.0
+"""What is said is heard by everyone: the more they are, the more waits to be said at once."""
+RIDERS_MAX = ITEMS_MAX - 8
+"""Of the items of a vertex with events: its tally and what was shed have room as well."""
+
+
+class Witnessing:
+    """Says and hears who holds what."""
+
+    def __init__(self, index: int, admission: Admission, author: Author, own: OwnLine, wait_ms: float) -> None:
+        self._index = index
+        self._graph = admission.graph
+        self._author = author
+        self._own = own
+        self._least_ms = self._wait_ms = wait_ms
+        self.witnesses = Witnesses(admission.graph)
+        self._is_member = False
+        self._owed: dict[tuple[int, int], None] = {}
+        """Lines on which something came that is worth a word, in the order it came."""
+        self._said: dict[tuple[int, int], int] = {}
+        self._since_ms: float | None = None
+        """When the first of them came to be owed."""
+        self.said = 0
+
+    def seat(self, seats: Iterable[Seats], roster: Roster) -> None:
+        """Go by the committees of this roster. A gateway acknowledges; that says as much."""
+        standing = tuple(one for one in seats if one.stands)
+        self.witnesses.seat(standing, roster.by_index)
+        self._wait_ms = max(self._least_ms, WAIT_MS_PER_MEMBER * len(roster.members))
+        was_member = self._is_member
+        has_seat = any(self._index in one.members for one in standing)
+        self._is_member = has_seat and not is_gateway(roster, self._index)
+        if not self._is_member:
+            self._owed.clear()
+        elif not was_member:
+            held = ((author, branch.incarnation) for author in self._graph.authors()
+                    for branch in self._graph.branches(author))  # fmt: skip
+            self._owed = dict.fromkeys(line for line in held if line[0] != self._index)
+
+    def heard(self, header: Header) -> None:
+        """A vertex is in the graph, or ours is drafted."""
+        self.witnesses.heard(header)
+        if header.author == self._index:
+            for item in header.items:
+                if isinstance(item, Witness):
+                    self._said[item.author, item.incarnation] = item.seq
+        elif self._is_member and _is_worth(header):
+            self._owed[header.key[:2]] = None
+
+    def turn(self, epoch: int, now: Instant) -> None:
+        """Put what is owed into the vertex that is about to be made, or into one of its own."""
+        if not self._owed:
+            self._since_ms = None
+            return
+        self._since_ms = self._since_ms if self._since_ms is not None else now.mono_ms
+        if not self._own.has_room:
+            return
+        batch_ms = self._author.deadline()
+        if batch_ms is not None and batch_ms <= now.mono_ms:
+            for claim in self._take(RIDERS_MAX - self._author.queued_items):
+                self._author.add_item(claim, now)
+        elif now.mono_ms >= self._since_ms + self._wait_ms:
+            claims = self._take(ITEMS_MAX)
+            self._since_ms = now.mono_ms
+            if claims:
+                self._own.draft(epoch, now, items=claims)
+
+    def deadline(self) -> float:
+        """When `turn` has something to say, monotonic ms."""
+        if not self._owed or self._since_ms is None or not self._own.has_room:
+            return float("inf")
+        return self._since_ms + self._wait_ms
+
+    def _take(self, most: int) -> tuple[Witness, ...]:
+        claims = tuple(islice(self._claims(), max(0, most)))
+        self.said += len(claims)
+        return claims
+
+    def _claims(self) -> Iterator[Witness]:
+        """What our log holds of the lines that are owed; they are owed no longer."""
+        damaged = {key[:2] for key in self._graph.lost}
+        for line in list(self._owed):
+            branch = self._graph.branch(*line)
+            if line in damaged:
+                continue  # until another copy lies in the log
+            del self._owed[line]
+            id = branch.id_at(branch.head_seq) if branch is not None else None
+            if branch is not None and id is not None and self._said.get(line, 0) < branch.head_seq:
+                self._said[line] = branch.head_seq
+                yield Witness(*branch.head, id)
+
+    @property
+    def own_seq(self) -> int:
+        """Up to which seq of our own line others are witnesses."""
+        return max(self.witnesses.witnessed(self._index).values(), default=0)
+
+    def counts(self) -> dict[str, int]:
+        return {"witnesses_said": self.said, "witnesses_owed": len(self._owed)}
+
+
+def _is_worth(header: Header) -> bool:
+    """Whether there is something in a vertex that would be missed: a word about words would never end, and votes are
+    bound together by their certificates."""
+    return header.body is not None or any(isinstance(item, Op) for item in header.items)

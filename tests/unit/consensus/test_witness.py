@@ -1,0 +1,124 @@
+"""What members say that they hold: enough of them, on the line that is held, and no more than there is room for."""
+
+from edge.consensus.committee import Committee, Seats
+from edge.consensus.witness import Witnesses
+from edge.dag.graph import Graph
+from edge.ids import VertexKey
+from edge.limits import BRANCHES_PER_AUTHOR_MAX, CLAIMS_MAX
+from edge.wire.items import Ack, Item, Witness
+from edge.wire.vertex import Header, encode_header
+
+SEATS = Seats("site", 1, (0, 1, 2, 3), Committee(4, 1))
+AUTHORS = range(8)
+
+
+def id_of(author: int, incarnation: int, seq: int) -> bytes:
+    return bytes([author, incarnation, seq]) + bytes(29)
+
+
+def graph_of(*lines: tuple[int, int, int]) -> Graph:
+    """Of each (author, incarnation, length) a line from seq 1 on."""
+    graph = Graph()
+    for author, incarnation, length in lines:
+        for seq in range(1, length + 1):
+            prev = VertexKey(author, incarnation, seq - 1) if seq > 1 else None
+            graph.insert(VertexKey(author, incarnation, seq), id_of(author, incarnation, seq), prev)
+    return graph
+
+
+def says(member: int, seq: int, *items: Item) -> Header:
+    prev = bytes(32) if seq > 1 else None
+    return encode_header(
+        suite=1, site=bytes(8), epoch=1, author=member, incarnation=1, seq=seq, prev=prev, parents=(), hlc=seq,
+        body=None, items=items,
+    )  # fmt: skip
+
+
+def witness(author: int, incarnation: int, seq: int) -> Witness:
+    return Witness(author, incarnation, seq, id_of(author, incarnation, seq))
+
+
+def seated(graph: Graph, *seats: Seats) -> Witnesses:
+    witnesses = Witnesses(graph)
+    witnesses.seat(seats or (SEATS,), AUTHORS)
+    return witnesses
+
+
+def test_r_plus_2_members_make_a_vertex_witnessed_up_to_what_the_slowest_of_them_has() -> None:
+    witnesses = seated(graph_of((5, 1, 9)))
+    for member, seq in ((0, 7), (1, 3)):
+        witnesses.heard(says(member, 1, witness(5, 1, seq)))
+    assert witnesses.witnessed(5) == {1: 0}
+    witnesses.heard(says(2, 1, witness(5, 1, 8)))
+    assert witnesses.witnessed(5) == {1: 3}
+    witnesses.heard(says(1, 2, witness(5, 1, 9)))
+    assert witnesses.witnessed(5) == {1: 7}
+
+
+def test_words_of_others_and_words_on_another_line_count_for_nothing() -> None:
+    witnesses = seated(graph_of((5, 1, 4)))
+    witnesses.heard(says(0, 1, witness(5, 1, 4)))
+    witnesses.heard(says(1, 1, witness(5, 1, 4)))
+    witnesses.heard(says(4, 1, witness(5, 1, 4)))  # no member
+    witnesses.heard(says(2, 1, Witness(5, 1, 4, id_of(6, 1, 4))))  # the other side of a fork
+    witnesses.heard(says(3, 1, witness(5, 2, 4)))  # another incarnation
+    assert witnesses.witnessed(5) == {1: 0}
+
+
+def test_an_acknowledgement_by_a_member_and_an_author_with_a_seat_count_as_words() -> None:
+    witnesses = seated(graph_of((1, 1, 4)))
+    witnesses.heard(says(0, 1, witness(1, 1, 4)))
+    assert witnesses.witnessed(1) == {1: 0}
+    witnesses.heard(says(3, 1, Ack(1, 1, 2, id_of(1, 1, 2))))
+    assert witnesses.witnessed(1) == {1: 2}, "its own word is the third"
+
+
+def test_what_a_later_life_goes_on_from_is_witnessed_with_it() -> None:
+    graph = graph_of((5, 1, 3))
+    graph.insert(VertexKey(5, 2, 3), id_of(5, 2, 3), VertexKey(5, 1, 2))
+    witnesses = seated(graph)
+    for member in (0, 1, 2):
+        witnesses.heard(says(member, 1, witness(5, 2, 3)))
+    assert witnesses.witnessed(5) == {1: 2, 2: 3}, "the tail above seq 2 was lost"
+
+
+def test_a_committee_that_does_not_stand_any_more_has_no_word() -> None:
+    witnesses = seated(graph_of((5, 1, 3)))
+    for member in (0, 1, 2):
+        witnesses.heard(says(member, 1, witness(5, 1, 3)))
+    witnesses.seat([Seats("site", 4, (3, 4, 6, 7), Committee(4, 1))], AUTHORS)
+    assert witnesses.witnessed(5) == {1: 0}
+
+
+def test_below_heads_only_what_stands_there_counts() -> None:
+    graph = graph_of((5, 1, 9))
+    witnesses = seated(graph)
+    for seq in range(1, 4):
+        for member in (0, 1, 2):
+            witnesses.heard(says(member, seq, witness(5, 1, 3 * seq)))
+    branch = graph.branch(5, 1)
+    assert branch is not None
+    heads = {member: VertexKey(member, 1, 2) for member in (0, 1, 2)}
+    assert witnesses.claimed(branch, SEATS, 3, heads) == 6
+    assert witnesses.claimed(branch, SEATS, 3, heads | {2: VertexKey(2, 1, 1)}) == 3
+    assert witnesses.claimed(branch, SEATS, 4, heads) == 0, "so many were not named"
+
+
+def test_of_what_a_member_says_the_newest_is_kept() -> None:
+    """BRANCHES_PER_AUTHOR_MAX incarnations of an author of the roster, CLAIMS_MAX words on each."""
+    graph = graph_of((5, 1, 200))
+    witnesses = seated(graph)
+    for seq in range(1, 3 * CLAIMS_MAX):
+        for member in (0, 1, 2):
+            witnesses.heard(says(member, seq, witness(5, 1, seq)))
+    assert witnesses.witnessed(5) == {1: 3 * CLAIMS_MAX - 1}
+    branch = graph.branch(5, 1)
+    assert branch is not None
+    for back, claimed in ((CLAIMS_MAX, 2 * CLAIMS_MAX), (CLAIMS_MAX + 1, 0)):
+        heads = {member: VertexKey(member, 1, 3 * CLAIMS_MAX - back) for member in (0, 1, 2)}
+        assert witnesses.claimed(branch, SEATS, 3, heads) == claimed
+    for incarnation in range(1, 3 * BRANCHES_PER_AUTHOR_MAX):
+        witnesses.heard(says(0, 100 + incarnation, Witness(6, incarnation, 1, bytes(32))))
+        witnesses.heard(says(0, 200 + incarnation, Witness(1000 + incarnation, 1, 1, bytes(32))))
+    lives = {pair: list(said) for pair, said in witnesses._said.items() if pair[0] != 5}
+    assert lives == {(6, 0): list(range(2 * BRANCHES_PER_AUTHOR_MAX, 3 * BRANCHES_PER_AUTHOR_MAX))}
