@@ -10,7 +10,7 @@ from edge.cli.output import Output, bytes_text
 from edge.shell.control import ask
 
 FAULTS_SHOWN = 5
-LEVELS = {"seq": "seq", "witnessed": "witnessed_seq", "acknowledged": "acked_seq"}
+LEVELS = {"seq": "seq", "witnessed": "witnessed_seq", "sealed": "sealed_seq", "acknowledged": "acked_seq"}
 """How far up our own line what is known to be so."""
 
 

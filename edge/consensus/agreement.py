@@ -12,11 +12,12 @@ from types import MappingProxyType
 from edge.consensus.arrivals import Arrivals, Heard
 from edge.consensus.certificate import certify
 from edge.consensus.chains import Chains
+from edge.consensus.checkpoint import Checkpoints
 from edge.consensus.committee import Seats
 from edge.consensus.contest import Contest
 from edge.consensus.epochs import Epochs, Sees, is_change
-from edge.consensus.lease import Leases, is_lease
-from edge.consensus.lease import fault as lease_fault
+from edge.consensus.lease import Leases
+from edge.consensus.proposers import Proposers
 from edge.consensus.question import final_id, value_digest
 from edge.consensus.registers import Final, Registers
 from edge.consensus.sets import Sets
@@ -46,11 +47,12 @@ class Agreement:
         self._graph = graph
         self.registers = Registers(site)
         self.leases = Leases(index, self.registers)
+        self.checkpoints = Checkpoints(site, self.registers)
         self.epochs = Epochs(site, lambda: self.registers)
-        self._gateways: frozenset[int] = frozenset()
+        self.proposers = Proposers(self.epochs, self.leases, self.checkpoints)
         self._members: frozenset[int] = frozenset()
-        self.sets = Sets(site, index, self.epochs, self.leases, timeout_ms)
-        self._turn = Turn(site, index, self.epochs, self.sets, self.fault)
+        self.sets = Sets(site, index, self.epochs, self.proposers.opens_ms, timeout_ms)
+        self._turn = Turn(site, index, self.epochs, self.sets, self.proposers.fault)
         self._arrivals = Arrivals(graph, quarantined)
         self._chains = Chains()
         self._head: VertexKey | None = None
@@ -69,7 +71,7 @@ class Agreement:
         """The committees that the roster lists, of all times. What ended sets say is kept: it binds those after."""
         self.epochs.seat(committees)
         self._members = self.epochs.members
-        self._gateways = frozenset(gateways)
+        self.proposers.gateways = frozenset(gateways)
         for open_ in self.sets:
             if self.epochs.is_over(open_.contest.seats):
                 self._close(open_.contest)
@@ -110,7 +112,7 @@ class Agreement:
 
         for item in header.items:
             if isinstance(item, Proposal):
-                self._proposed(item, header, sees, now_ms)
+                self._proposed(item, heard, sees, now_ms)
         self._chains.cover(header, signature)
         if header.author not in self._members:
             return
@@ -126,14 +128,11 @@ class Agreement:
         if header.author != self._index:
             self._fresh[header.key[:2]] = (Parent(*header.key, header.id), header.hlc)
 
-    def _proposed(self, proposal: Proposal, header: Header, sees: Sees, now_ms: float) -> None:
-        question = proposal.question
-        if is_change(question):
-            fault = self.epochs.fault(proposal, header, sees)
-        elif self.registers.is_past(question):
+    def _proposed(self, proposal: Proposal, heard: Heard, sees: Sees, now_ms: float) -> None:
+        question, header = proposal.question, heard.header
+        if self.registers.is_past(question) and not is_change(question):
             return None
-        else:
-            fault = self.fault(proposal, header.author, header.epoch, self.epochs.is_handed(proposal, sees))
+        fault = self.proposers.heard(proposal, heard, sees)
         if fault:
             return self._refuse(fault)
         open_ = self.sets.of(question)
@@ -148,23 +147,6 @@ class Agreement:
             return self._refuse(fault)
         self._note(header)
         return None
-
-    def fault(self, proposal: Proposal, author: int, epoch: int, is_handed: bool = False) -> str:
-        """Why a proposal by this member, under the roster of this version, counts for nothing, whatever it asks; empty
-        if it may be decided. For what an earlier epoch has handed over, its quorum stands."""
-        question = proposal.question
-        seats = self.epochs.find(question.scope, question.epoch)
-        if seats is None or seats.epoch > epoch or self.epochs.is_over(seats):
-            return "proposal-epoch"
-        if is_change(question):
-            return "proposal-committee"
-        if is_handed and author in seats.members:
-            return ""
-        if is_lease(question.key):
-            return lease_fault(proposal.value, author)
-        # Keys of leases are for any member of the site; the others are the committee's and the gateways'.
-        is_trusted = author in self._gateways or self.epochs.may_propose(question, author, epoch)
-        return "" if is_trusted else "proposal-unauthorised"
 
     def _votes(self, heard: Heard, parents: list[VertexKey], sees: Sees) -> None:
         header, prev, signature = heard
@@ -285,6 +267,7 @@ class Agreement:
         if not self.registers.take(final):
             return False
         self.leases.learned(final)
+        self.checkpoints.learned(final)
         for open_ in self.sets:
             question = open_.contest.question
             if self.registers.is_past(question) and not is_change(question):
@@ -339,6 +322,18 @@ class Agreement:
             if self._fresh.get(parent.key[:2], (None,))[0] == parent:
                 del self._fresh[parent.key[:2]]
 
+    def heads(self, members: Iterable[int]) -> dict[int, tuple[Parent, int]]:
+        """The newest vertex of each other member that we hold, and its clock; 0 for one that our line has named."""
+        found: dict[int, tuple[Parent, int]] = {}
+        for index in members:
+            branches = self._graph.branches(index)
+            if branches and index != self._index:
+                head = branches[-1].head
+                parent = Parent(*head, self._graph.id_at(head) or b"")
+                fresh = self._fresh.get(head[:2])
+                found[index] = (parent, fresh[1] if fresh is not None else 0)
+        return found
+
     @property
     def has_open(self) -> bool:
         """Whether there is anything to say, or to follow."""
@@ -348,8 +343,8 @@ class Agreement:
         """What to say now, all in one vertex that names these parents; tell of it by `heard` before asking again."""
         for one in self._arrivals.released(self._members):
             self._take(one, now_ms)
-        if self.is_silent or self._arrivals.waits(self._index):
-            return []  # what we may have said, we do not know
+        if self._must_wait:
+            return []
         items = self._turn.due(self.registers, self._head, self._held(parents), now_ms)
         self.votes_cast += sum(isinstance(item, Vote) for item in items)
         return items
@@ -360,7 +355,12 @@ class Agreement:
 
     def deadline(self) -> float:
         """When `due` is worth asking although nothing came, monotonic ms."""
-        return self.sets.deadline()
+        return self.sets.deadline() if self.has_open and not self._must_wait else float("inf")
+
+    @property
+    def _must_wait(self) -> bool:
+        """What we may have said, we do not know; or we say nothing at all."""
+        return self.is_silent or self._arrivals.waits(self._index)
 
     def _refuse(self, reason: str) -> None:
         self.refused[reason] = self.refused.get(reason, 0) + 1

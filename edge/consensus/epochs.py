@@ -7,6 +7,7 @@ precommitted the change to it. What is asked here of the past of a vertex depend
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from functools import lru_cache
 from hashlib import sha256
 from typing import NamedTuple
 
@@ -16,6 +17,7 @@ from edge.consensus.past import CAST, Lock, Statement
 from edge.consensus.question import final_id, value_digest
 from edge.consensus.registers import Registers
 from edge.ids import VertexKey
+from edge.limits import COMMITTEES_ENDED_MAX
 from edge.wire.cbor import Malformed, decode, encode
 from edge.wire.items import Proposal, Question
 from edge.wire.vertex import Header
@@ -29,6 +31,7 @@ Sees = Callable[[Contest], int]
 """The votes of a set that are below a vertex."""
 
 
+@lru_cache(maxsize=2 * COMMITTEES_ENDED_MAX)
 def change_value(site: bytes, seats: Seats) -> bytes:
     """What a change to this committee is decided as: its epoch, and a digest of who it is."""
     fields = [site, seats.scope, seats.epoch, seats.committee.liars, seats.members]

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from edge.consensus.committee import Seats
 from edge.consensus.contest import Contest
 from edge.consensus.course import Course
 from edge.consensus.epochs import Epochs, is_change
-from edge.consensus.lease import Leases
 from edge.consensus.question import conflict_of
 from edge.ids import VertexKey
 from edge.limits import OPEN_SETS_MAX, OPEN_SETS_PER_AUTHOR_MAX
@@ -25,13 +24,18 @@ class OpenSet(NamedTuple):
 
 
 class Sets:
-    """By their digest, in the order they were opened. `index` is ours; `timeout_ms` is T0."""
+    """By their digest, in the order they were opened. `index` is ours; `timeout_ms` is T0.
 
-    def __init__(self, site: bytes, index: int, epochs: Epochs, leases: Leases, timeout_ms: float) -> None:
+    `opens_ms` tells of a value from when on a member may be the one who votes for it, monotonic ms.
+    """
+
+    def __init__(
+        self, site: bytes, index: int, epochs: Epochs, opens_ms: Callable[[Question, bytes], float], timeout_ms: float
+    ) -> None:
         self._site = site
         self._index = index
         self._epochs = epochs
-        self._leases = leases
+        self._opens_ms = opens_ms
         self._timeout_ms = timeout_ms
         self._open: dict[bytes, OpenSet] = {}
 
@@ -73,7 +77,7 @@ class Sets:
         is_ours = self._index in seats.members
         course = Course(seats.members.index(self._index), self._timeout_ms) if is_ours else None
         opener = -1 if is_change(question) or self._epochs.is_asked(question) else author
-        contest = Contest(self._site, question, seats, self._leases.opens_ms)
+        contest = Contest(self._site, question, seats, self._opens_ms)
         self._open[contest.conflict] = OpenSet(contest, opener, course)
         self._epochs.opened(contest)
         return self._open[contest.conflict]

@@ -36,6 +36,10 @@ class Witnesses:
         self._seats: tuple[Seats, ...] = ()
         self._members: frozenset[int] = frozenset()
         self._authors: Container[int] = ()
+        self.taken = 0
+        """Words that were taken."""
+        self._newest: dict[int, VertexKey] = {}
+        """By member, its newest vertex with a word."""
         self._said: dict[tuple[int, int], dict[int, list[Claim]]] = {}
         """By author and member, of each incarnation that was claimed, ascending: claims in the order they were made."""
 
@@ -59,6 +63,8 @@ class Witnesses:
         lives = self._said.setdefault((item.author, at.author), {})
         claims = lives.setdefault(item.incarnation, [])
         claims.append(Claim(at, item.seq, item.id))
+        self.taken += 1
+        self._newest[at.author] = max(at, self._newest.get(at.author, at))
         if len(claims) > CLAIMS_MAX:
             del claims[0]
         if len(lives) > BRANCHES_PER_AUTHOR_MAX:
@@ -69,24 +75,38 @@ class Witnesses:
         return coverage(self._graph.branches(author), self._witnessed)
 
     def _witnessed(self, branch: Branch) -> int:
-        return max((self.claimed(branch, seats, seats.committee.witnesses) for seats in self._seats), default=0)
+        return max((self._by(branch, seats.members, seats.committee.witnesses) for seats in self._seats), default=0)
 
-    def claimed(self, branch: Branch, seats: Seats, count: int, heads: Mapping[int, VertexKey] | None = None) -> int:
-        """The seq up to which so many members have said that they hold this branch; 0 if too few have.
+    def _by(self, branch: Branch, members: Iterable[int], count: int) -> int:
+        """The seq up to which so many of these have said that they hold this branch; 0 if too few have."""
+        said = sorted((self._claim(branch, member, None) for member in members), reverse=True)
+        return said[count - 1]
 
-        `heads`: only of these members, and what stands at or below these vertices of theirs.
-        """
-        members = seats.members if heads is None else heads
-        said = sorted((self._claim(branch, member, heads) for member in members), reverse=True)
-        return said[count - 1] if count <= len(said) else 0
+    def below(self, author: int, heads: Mapping[int, VertexKey]) -> dict[int, int]:
+        """By incarnation, the seq up to which each of these members had said that it holds the author's line, at or
+        below the head that is given of it. At least: of what was said long before, not all is known any more."""
+        return coverage(
+            self._graph.branches(author),
+            lambda branch: min(self._claim(branch, member, head) for member, head in heads.items()),
+        )
 
-    def _claim(self, branch: Branch, member: int, heads: Mapping[int, VertexKey] | None) -> int:
+    def are_beyond(self, heads: Mapping[int, VertexKey]) -> bool:
+        """Whether one of these members has said something above its head; without heads, whether anybody has at all."""
+        if not heads:
+            return bool(self._newest)
+        return any(member in self._newest and self._newest[member] > head for member, head in heads.items())
+
+    def reach(self, member: int) -> int:
+        """How much a member says that it holds, in vertices: what can be sealed by its word."""
+        said = (lives for (_, one), lives in self._said.items() if one == member)
+        return sum(claims[-1].seq for lives in said for claims in lives.values())
+
+    def _claim(self, branch: Branch, member: int, head: VertexKey | None) -> int:
         if member == branch.author:
-            own = heads[member] if heads is not None else branch.head
-            return _below(branch, own)
+            return _below(branch, head if head is not None else branch.head)
         claims = self._said.get((branch.author, member), {}).get(branch.incarnation, ())
         for claim in reversed(claims):
-            if (heads is None or claim.at <= heads[member]) and self._is_ours(branch, claim):
+            if (head is None or claim.at <= head) and self._is_ours(branch, claim):
                 return min(claim.seq, branch.head_seq)
         return 0
 

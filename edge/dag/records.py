@@ -31,6 +31,8 @@ EVIDENCE = 7
 """Two signed vertices under one name (edge/dag/evidence.py)."""
 CERTIFICATE = 8
 """The certificate of a register's newest value (edge/consensus/certificate.py)."""
+SEAL = 9
+"""What the newest checkpoint of a scope comes to (edge/consensus/checkpoint.py)."""
 
 TYPE_MAX = 31
 """Room for later types: an older agent carries their records along instead of calling them damage."""

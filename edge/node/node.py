@@ -70,7 +70,7 @@ class Node:
         mine = (self._desk, options.index)
         self._author = Author(AuthorOptions(options.suite, roster.site, options.index, options.commit_window_ms), salts)
         self._own = OwnLine(self._desk, self._author, self._admission, self._gossip, self._sent)
-        self.voting = Voting(*mine, self._admission, self._own, self._author, options.witness_ms)
+        self.voting = Voting(self._desk, options, self._admission, self._own, self._author)
         self._sensing = Sensing(self._desk, senses, self._author, self._own)
         self._readback = Readback(self._desk, self.graph, options.index, self._own.sign_again)
         self.custody = Custody(*mine, self.graph, self._readback, self._author, options.is_gateway)

@@ -27,5 +27,7 @@ class NodeOptions:
     keep_all: bool = True
     is_gateway: bool = False
     frontier_interval_ms: float = 1000.0
+    checkpoint_ms: float = 600_000.0
+    """How long a member of a committee lets what is new wait to be sealed (docs/decisions/0038)."""
     witness_ms: float = 2000.0
     """How long a member of a committee lets word of what it holds wait for a vertex that is made anyway."""

@@ -110,6 +110,12 @@ class OwnLine:
     def unrecorded_events(self) -> int:
         return sum(len(flight.draft.events) for flight in self._flights if not flight.is_recorded)
 
+    @property
+    def newest(self) -> Parent | None:
+        """The vertex that the next one goes on from, durable or not."""
+        id = self._author.prev
+        return Parent(*self.head, id) if self.head is not None and id is not None else None
+
     def begin(self, head: VertexKey | None, now: Instant) -> None:
         """Go on from where recovery says that our line ends."""
         self.head, self._born_ms = head, now.wall_ms

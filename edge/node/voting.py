@@ -8,17 +8,20 @@ from typing import Any
 
 from edge.consensus.agreement import Agreement
 from edge.consensus.certificate import Certificate, decode_certificate, look
+from edge.consensus.checkpoint import decode_seal, is_checkpoint
 from edge.consensus.committee import Committees, by_epoch, seats_of
 from edge.consensus.registers import Final
 from edge.dag.admission import Admission
 from edge.dag.author import Author
 from edge.dag.pending import Candidate
-from edge.dag.records import CERTIFICATE, Record, segment_of
+from edge.dag.records import CERTIFICATE, SEAL, Record, segment_of
 from edge.effects import Decided
 from edge.ids import Instant, Parent, VertexKey
 from edge.limits import PARENTS_DEVICE_MAX, PARENTS_MAX
 from edge.node.desk import Desk
+from edge.node.options import NodeOptions
 from edge.node.ownline import OwnLine
+from edge.node.sealing import Sealing
 from edge.node.votenote import Epoch, VoteNote
 from edge.node.witnessing import Witnessing
 from edge.wire.items import Proposal, Question, Vote
@@ -33,11 +36,9 @@ Register = tuple[str, str]
 class Voting:
     """Between the agreement and our own line."""
 
-    def __init__(
-        self, desk: Desk, index: int, admission: Admission, own: OwnLine, author: Author, witness_ms: float
-    ) -> None:
+    def __init__(self, desk: Desk, options: NodeOptions, admission: Admission, own: OwnLine, author: Author) -> None:
         self._desk = desk
-        self._index = index
+        self._index = index = options.index
         self._admission = admission
         self._graph = admission.graph
         self._own = own
@@ -50,14 +51,16 @@ class Voting:
         self._unjudged: list[tuple[int, Record]] = []
         """Certificates of the log whose committee is in a roster that the log has further on."""
         self.agreement = Agreement(admission.roster.site, index, admission.graph, admission.quarantined)
-        self.witnessing = Witnessing(index, admission, author, own, witness_ms)
+        self.witnessing = Witnessing(index, admission, author, own, options.witness_ms)
         self.note = VoteNote(desk)
         self.agreement.abstain_where(self.note.is_lost)
+        machines = (admission, self.agreement, self.witnessing.witnesses, own)
+        self.sealing = Sealing(index, *machines, options.checkpoint_ms, self.note.is_lost)
         self.finals: dict[Register, Final] = {}
         """The newest of each register whose certificate is durable: what is shown, and what no start takes back."""
         self._records: dict[Register, Record] = {}
         self._places: dict[Register, int] = {}
-        """Where the certificate of that value lies in the log."""
+        """Where the certificate of that value lies in the log; and by (scope, "") the seal of its newest checkpoint."""
         own.on_draft = self._drafted
         own.on_signed = self.agreement.signed
         own.on_lost = self._lost
@@ -153,6 +156,19 @@ class Voting:
         self.agreement.recall(final)
         return self._keep(final, record, place)
 
+    def recovered_seal(self, place: int, record: Record) -> None:
+        """What our log says that a checkpoint came to."""
+        decoded = decode_seal(record.payload)
+        if decoded is None:
+            return self._disbelieve(place, Refusal("certificate-shape", "seal"))
+        scope, seal, lines = decoded
+        self.agreement.checkpoints.adopt(scope, seal)
+        return self._keep_seal(scope, lines, record, place)
+
+    def _keep_seal(self, scope: str, lines: dict[tuple[int, int], int], record: Record, place: int) -> None:
+        self._records[scope, ""], self._places[scope, ""] = record, place
+        self.sealing.take(lines)
+
     def _disbelieve(self, place: int, fault: Refusal) -> None:
         self._desk.report("error", "certificate-refused", segment=segment_of(place), reason=str(fault))
 
@@ -202,11 +218,15 @@ class Voting:
         return min((segment_of(place) for key in keys if (place := self._graph.place(key)[0])), default=0)
 
     def _persist(self, final: Final) -> None:
-        record = Record(CERTIFICATE, final.certificate)
-        self._own.persist((record,), partial(self._kept, final, record), sync=True)
+        question = final.question
+        seal = self.sealing.sealed(question.scope, question.version) if is_checkpoint(question) else None
+        records = (Record(CERTIFICATE, final.certificate), *([Record(SEAL, seal)] if seal is not None else []))
+        self._own.persist(records, partial(self._kept, final, records), sync=True)
 
-    def _kept(self, final: Final, record: Record, places: tuple[int, ...], now: Instant) -> None:
-        self._keep(final, record, places[0])
+    def _kept(self, final: Final, records: tuple[Record, ...], places: tuple[int, ...], now: Instant) -> None:
+        self._keep(final, records[0], places[0])
+        for record, place in zip(records[1:], places[1:], strict=True):
+            self.recovered_seal(place, record)
         self._desk.do(Decided(final.question, final.value, final.ballot))
 
     # ---- what we say
@@ -220,7 +240,9 @@ class Voting:
         if not self._own.has_room:
             return Refusal("own-line-full")
         proposal = Proposal(question, value)
-        fault = self.agreement.fault(proposal, self._index, epoch) or self.agreement.has_room(question, self._index)
+        fault = self.agreement.proposers.fault(proposal, self._index, epoch) or self.agreement.has_room(
+            question, self._index
+        )
         if fault:
             return Refusal(fault, f"{scope} {key}")
         self.agreement.leases.asked(question, now)
@@ -246,6 +268,7 @@ class Voting:
             self._told_twice += 1
             self._desk.report("error", "voted-twice", author=author)
         self.witnessing.turn(epoch, now)
+        self.sealing.turn(epoch, now)
 
     def _is_noted(self) -> bool:
         """Whether it is durable beside the key that we vote wherever something is open to us."""
@@ -254,16 +277,17 @@ class Voting:
         return self.note.promise(ours, agreement.epochs.scopes)
 
     def deadline(self) -> float:
-        witness_ms = self.witnessing.deadline()
+        others = min(self.witnessing.deadline(), self.sealing.deadline())
         if not self._own.has_room or self.note.is_behind:
-            return min(witness_ms, self.note.deadline())
-        return min(witness_ms, self.agreement.deadline())
+            return min(others, self.note.deadline())
+        return min(others, self.agreement.deadline())
 
     def status(self) -> dict[str, Any]:
-        return {"votes_lost": self.abstains, "witnessed_seq": self.witnessing.own_seq}
+        levels = {"witnessed_seq": self.witnessing.own_seq, "sealed_seq": self.sealing.own_seq}
+        return {"votes_lost": self.abstains, **levels}
 
     def counts(self) -> dict[str, int]:
-        return self.agreement.counts() | self.witnessing.counts()
+        return self.agreement.counts() | self.witnessing.counts() | self.sealing.counts()
 
     def _parents(self, has_votes: bool) -> tuple[tuple[Parent, ...], tuple[int, ...]]:
         """A member's vertex names members, and who proposed: votes never wait for anybody's bulk."""

@@ -8,16 +8,21 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from random import Random
 from typing import TYPE_CHECKING
 
+from edge.consensus.checkpoint import CHECKPOINT_KEY, Leaves
 from edge.consensus.contest import Contest
 from edge.consensus.lease import Term, encode_term, is_lease
+from edge.dag.coverage import coverage
+from edge.dag.graph import Branch
 from edge.effects import Decided
 from edge.ids import VertexId, VertexKey
 from edge.limits import LEASE_MS_MIN
 from edge.sim import losses, proof
-from edge.wire.items import Proposal, Vote, Witness
+from edge.wire.finals import tag_of
+from edge.wire.items import Ack, Proposal, Vote, Witness
 from edge.wire.vertex import Header
 from edge.wire.voters import SITE_SCOPE
 
@@ -51,6 +56,10 @@ class Ledger:
         self._judged: set[bytes] = set()
         self.claimed: dict[int, dict[VertexId, VertexKey]] = {}
         """By member: what it has said that its log holds."""
+        self._reached: dict[tuple[int, int, int], int] = {}
+        """By member and author and incarnation: up to which seq it has said so, or acknowledged."""
+        self._seals: dict[int, Leaves] = {}
+        """By the version of a checkpoint."""
         self.finality_ms: list[float] = []
         """From a proposal's durability until its proposer takes some value for final."""
         self.agreeing_bytes = 0
@@ -82,8 +91,11 @@ class Ledger:
                 self._durable_ms.setdefault((machine.index, version), self._world.now)
             elif isinstance(item, Vote):
                 self._cast(machine, item)
-            elif isinstance(item, Witness):
-                self.claimed.setdefault(machine.index, {})[item.id] = VertexKey(*item[:3])
+            elif isinstance(item, Witness | Ack):
+                line = (machine.index, item.author, item.incarnation)
+                self._reached[line] = max(item.seq, self._reached.get(line, 0))
+                if isinstance(item, Witness):
+                    self.claimed.setdefault(machine.index, {})[item.id] = VertexKey(*item[:3])
 
     def _cast(self, machine: Machine, vote: Vote) -> None:
         place, at = (machine.index, vote.conflict), (vote.ballot, vote.phase)
@@ -108,6 +120,32 @@ class Ledger:
         self._agree(machine, version, final.value)
         if is_lease(version[0]) and self.is_bearable:
             self._alone(machine, version[0])
+        if version[0] == CHECKPOINT_KEY and self.is_bearable:
+            self._sealed(machine, version[1])
+
+    def _sealed(self, machine: Machine, version: int) -> None:
+        """A checkpoint is final here: it is the same everywhere, of what was final, and enough honest logs hold what is
+        below it."""
+        voting, violated = machine.node.voting, self._world.checkers.violated
+        seal = voting.agreement.checkpoints.seals.get(SITE_SCOPE)
+        if seal is not None and seal.version == version:
+            known = self._seals.setdefault(version, seal.leaves)
+            named = [(key, seal.leaves.get(tag_of(SITE_SCOPE, key))) for key in KEYS]
+            if known != seal.leaves or any(leaf and (key, leaf.version) not in self._finals for key, leaf in named):
+                violated("sealed-false", machine, f"checkpoint {version} has other registers")
+        if len(self._world.committees) > 1:
+            return  # who said so may sit no more
+        for (author, incarnation), seq in voting.sealing.lines.items():
+            branches = machine.node.graph.branches(author)
+            said = sum(
+                member == author or coverage(branches, partial(self._has_said, member)).get(incarnation, 0) >= seq
+                for member in self._world.committees[1]
+            )
+            if said < self.quorum - self._world.liars_max:
+                violated("sealed-false", machine, f"{(author, incarnation, seq)}, which {said} honest members hold")
+
+    def _has_said(self, member: int, branch: Branch) -> int:
+        return self._reached.get((member, branch.author, branch.incarnation), 0)
 
     def _alone(self, machine: Machine, key: str) -> None:
         """Now that somebody may have got a lease, nobody else takes it for its own."""
@@ -186,7 +224,7 @@ class Ledger:
         if not (self._world.committee and self.is_bearable):
             return ""
         awake = [machine for machine in self._world.machines if not machine.is_liar and machine.is_awake]
-        for key in KEYS:
+        for key in (*KEYS, CHECKPOINT_KEY):
             finals = [machine.node.voting.agreement.registers.get(SITE_SCOPE, key) for machine in awake]
             versions = [final.question.version if final else 0 for final in finals]
             for machine, version in zip(awake, versions, strict=True):

@@ -193,6 +193,16 @@ def _witness(machine: Machine) -> None:
     _set(machine.node._mending, "keep", lambda candidate: None)
 
 
+def _seal(machine: Machine) -> None:
+    """All that is held counts as sealed, whoever else has it."""
+    witnesses, graph = machine.node.voting.witnessing.witnesses, machine.node.graph
+
+    def below(author: int, heads: object) -> dict[int, int]:
+        return {branch.incarnation: branch.head_seq for branch in graph.branches(author)}
+
+    _set(witnesses, "below", below)
+
+
 def _final(machine: Machine) -> None:
     voting = machine.node.voting
 
@@ -241,6 +251,7 @@ BREAKS = {
     "lease": Break("a lease is another's once its time is over", "liars", ("lease-shared",), _lease, "mute"),
     "final": Break("what is said to be final is in the log, synced", "crashes", ("lost-final",), _final),
     "witness": Break("what a member says that it holds is in its log", "crashes", ("lost-witnessed",), _witness),
+    "seal": Break("what a quorum says that it holds is sealed", "crashes", ("sealed-false",), _seal),
     "writer": Break("the last writer is found by the clock", "network", ("roots-differ",), by_arrival),
     "outlive": Break("shared state outlives what the log drops", "trim", ("roots-differ",), _outlive),
     "handover": Break("what was decided is handed over", "leaves", ("final-unknown",), _handover),

@@ -46,6 +46,7 @@ KINDS = {
     "lost-recorded": "what a device recorded is gone from its log, or from keepers after everything healed",
     "lost-readable": "an own vertex that a damaged log can still read has reached not every keeper, nor has its body",
     "lost-witnessed": "what a member said that it holds is not there after its start, or not at every keeper",
+    "sealed-false": "a checkpoint has other registers at two nodes, or seals what too few honest members hold",
     "lost-acknowledged": "what a gateway acknowledged is not in its store",
     "dropped-early": "a log drops what no gateway's store has",
     "graphs-differ": "equal frontiers over different graphs",

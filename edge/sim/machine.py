@@ -141,6 +141,7 @@ class Machine:
             world.profile.commit_window_ms,
             self.keep_all,
             self.is_gateway,
+            checkpoint_ms=world.profile.checkpoint_ms,
             witness_ms=world.profile.witness_ms,
         )
         rng = Random(f"{world.seed}/node {self.index}/{self.life}")

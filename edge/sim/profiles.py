@@ -34,6 +34,7 @@ class Profile:
     keep_all: bool = True
     """False: devices keep their own line, gateways everything."""
     commit_window_ms: int = 500
+    checkpoint_ms: float = 15_000.0
     witness_ms: float = 5_000.0
     """So long that what members owe mostly rides with what they make anyway."""
     weather: Weather = field(default_factory=Weather)

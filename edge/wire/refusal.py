@@ -125,6 +125,7 @@ AGREEMENT_REASONS = (
     "proposal-lease",  # of a lease by another than its holder, or for no allowed time
     "proposal-unauthorised",  # by who may not propose for the key
     "proposal-committee",  # of a change to what no roster lists, or by somebody: members ask for it themselves
+    "proposal-checkpoint",  # by somebody: members ask for it; or of heads that its own vertex does not name
     "proposals-many",  # of one author in one conflict set
     "sets-many",  # open conflict sets, in all or named first by one author
     "vote-early",  # of an epoch that its author has not entered: its past has not what ends the one before

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from edge.consensus.checkpoint import Checkpoint, Head, encode_checkpoint
 from edge.ids import Parent
 from edge.wire import blob, hlc, merkle
 from edge.wire.cbor import decode
@@ -55,6 +56,7 @@ from tests.conformance.headers import (
 )
 from tests.conformance.rosters import roster_file
 from tests.reference import cbor as slow
+from tests.reference import checkpoint as slow_checkpoint
 from tests.reference import state as slow_state
 from tests.reference.vertex import decode_header, vertex_id
 
@@ -201,6 +203,39 @@ def finals_files() -> dict[str, Vectors]:
             },
         ),
     }
+
+
+def checkpoint_file() -> Vectors:
+    """The root is over what `registers` of the vector says, by the slow twin."""
+    finals = {key: (version, seed(key)) for key, version in (("model", 3), ("config/night", 1), ("lease/door", 12))}
+    root = slow_checkpoint.root_of(SITE, "site", finals)
+    heads = tuple(Head(author, 2, 40 + author, seed(f"head {author}")[:16]) for author in (0, 1, 3))
+    sealed = tuple(sorted((tag_of("site", key), version) for key, (version, _) in finals.items()))
+    whole = encode_checkpoint(Checkpoint(0, heads, sealed, root, 7))
+    flat = [field for pair in sealed for field in pair]
+    head, empty = list(heads[0]), slow_checkpoint.root_of(SITE, "site", {})
+    many = [field for number in range(120) for field in (number.to_bytes(8, "big"), 1)]
+    registers = {key: [version, final.hex()] for key, (version, final) in finals.items()}
+    return file(
+        "checkpoint",
+        {
+            "all registers": {"bytes": whole.hex(), "site": SITE.hex(), "scope": "site", "registers": registers},
+            "one more than the last": {"bytes": edited(edited(whole, 1, 6), 3, flat[:2]).hex()},
+            "nothing is final": {"bytes": edited(edited(whole, 3, []), 4, empty).hex()},
+        },
+        {
+            "form 2": (edited(whole, 0, 2), "proposal-checkpoint"),
+            "no heads": (edited(whole, 2, []), "proposal-checkpoint"),
+            "one member twice": (edited(whole, 2, [head, head]), "proposal-checkpoint"),
+            "incarnation 0": (edited(whole, 2, [[0, 0, *head[2:]]]), "proposal-checkpoint"),
+            "a prefix of 32 bytes": (edited(whole, 2, [[*head[:3], seed("head 0")]]), "proposal-checkpoint"),
+            "tags out of order": (edited(whole, 3, flat[2:] + flat[:2]), "proposal-checkpoint"),
+            "a tag alone": (edited(whole, 3, flat[:3]), "proposal-checkpoint"),
+            "version 0": (edited(whole, 3, [flat[0], 0]), "proposal-checkpoint"),
+            "a root of 31 bytes": (edited(whole, 4, root[:31]), "proposal-checkpoint"),
+            "more than a value has room for": (edited(whole, 3, many), "proposal-checkpoint"),
+        },
+    )
 
 
 def blob_files() -> dict[str, Vectors]:
@@ -352,6 +387,7 @@ def build() -> dict[str, str]:
 
     files = {"headers": header_file(), "events": event_file(), "bodies": body_file(), "roster": roster_file()}
     files["evidence"] = evidence_file()
+    files["checkpoints"] = checkpoint_file()
     files |= blob_files() | finals_files()
     files |= {f"frames-{name}": vectors for name, vectors in frame_files().items()}
     for vectors in files.values():

@@ -173,6 +173,14 @@ def finals_reply(rng: Random) -> Tree:
     return [rng.randbytes(8), index(rng), number(rng), [part(rng, 9999) for _ in range(rng.choice((0, 1, 3)))]]
 
 
+def checkpoint(rng: Random) -> Tree:
+    authors = sorted({index(rng) for _ in range(rng.choice((1, 3, 5, 9)))})
+    heads = [[author, index(rng, 1), number(rng, 1), rng.randbytes(16)] for author in authors]
+    tags = sorted({rng.randbytes(8) for _ in range(rng.choice((0, 1, 3, 20)))})
+    sealed = [field for tag in tags for field in (tag, number(rng, 1))]
+    return [1, number(rng), heads, sealed, rng.randbytes(32), index(rng)]
+
+
 def evidence(rng: Random) -> Tree:
     name = [rng.choice((300, 2**32 - 1)), index(rng, 1), rng.choice((1, min(number(rng, 2), 2**53 - 4)))]
     if rng.random() < 0.3:
@@ -251,6 +259,7 @@ TREES: dict[str, Callable[[Random], Tree]] = {
     "reply": reply,
     "finals-request": finals_request,
     "finals-reply": finals_reply,
+    "checkpoint": checkpoint,
     "evidence": evidence,
     "manifest": manifest,
     "blob-frame": blob_frame,

@@ -4,12 +4,14 @@ from collections.abc import Callable
 from hashlib import sha256
 from typing import Any, NamedTuple
 
+from edge.consensus import checkpoint
 from edge.dag import evidence
 from edge.wire import blob, event, finals, frame, roster, vertex
 from edge.wire.cbor import decode
 from edge.wire.refusal import Refusal
 from tests import reference
 from tests.reference import blobs, cbor, frames
+from tests.reference import checkpoint as slow_checkpoint
 from tests.reference import vertex as slow
 
 assert reference.__doc__
@@ -162,6 +164,14 @@ def blob_frame(raw: bytes) -> Accepted | Refusal:
     return Accepted(got._asdict() | {"chunks": list(got.chunks)}, blob.encode_blob_request(got))
 
 
+def one_checkpoint(raw: bytes) -> Accepted | Refusal:
+    got = checkpoint.decode_checkpoint(raw)
+    if got is None:
+        return Refusal("proposal-checkpoint")
+    values = got._asdict() | {"heads": list(map(tuple, got.heads)), "sealed": list(got.sealed)}
+    return Accepted(values, checkpoint.encode_checkpoint(got))
+
+
 class Target(NamedTuple):
     fast: Callable[[bytes], Accepted | Refusal]
     slow: Callable[[bytes], Any]
@@ -177,6 +187,7 @@ TARGETS = {
     "reply": Target(reply, frames.decode_reply),
     "finals-request": Target(finals_request, frames.decode_finals_request),
     "finals-reply": Target(finals_reply, frames.decode_finals_reply),
+    "checkpoint": Target(one_checkpoint, slow_checkpoint.decode_checkpoint),
     "evidence": Target(fork, frames.decode_evidence),
     "manifest": Target(manifest, blobs.decode_manifest),
     "blob-frame": Target(blob_frame, blobs.decode_frame),

@@ -96,12 +96,11 @@ def test_below_heads_only_what_stands_there_counts() -> None:
     for seq in range(1, 4):
         for member in (0, 1, 2):
             witnesses.heard(says(member, seq, witness(5, 1, 3 * seq)))
-    branch = graph.branch(5, 1)
-    assert branch is not None
     heads = {member: VertexKey(member, 1, 2) for member in (0, 1, 2)}
-    assert witnesses.claimed(branch, SEATS, 3, heads) == 6
-    assert witnesses.claimed(branch, SEATS, 3, heads | {2: VertexKey(2, 1, 1)}) == 3
-    assert witnesses.claimed(branch, SEATS, 4, heads) == 0, "so many were not named"
+    assert witnesses.below(5, heads) == {1: 6}
+    assert witnesses.below(5, heads | {2: VertexKey(2, 1, 1)}) == {1: 3}
+    assert witnesses.below(5, heads | {3: VertexKey(3, 1, 1)}) == {1: 0}, "it has said nothing"
+    assert witnesses.below(5, heads | {5: VertexKey(5, 1, 4)}) == {1: 4}, "an author holds its own line"
 
 
 def test_of_what_a_member_says_the_newest_is_kept() -> None:
@@ -112,11 +111,9 @@ def test_of_what_a_member_says_the_newest_is_kept() -> None:
         for member in (0, 1, 2):
             witnesses.heard(says(member, seq, witness(5, 1, seq)))
     assert witnesses.witnessed(5) == {1: 3 * CLAIMS_MAX - 1}
-    branch = graph.branch(5, 1)
-    assert branch is not None
     for back, claimed in ((CLAIMS_MAX, 2 * CLAIMS_MAX), (CLAIMS_MAX + 1, 0)):
         heads = {member: VertexKey(member, 1, 3 * CLAIMS_MAX - back) for member in (0, 1, 2)}
-        assert witnesses.claimed(branch, SEATS, 3, heads) == claimed
+        assert witnesses.below(5, heads) == {1: claimed}
     for incarnation in range(1, 3 * BRANCHES_PER_AUTHOR_MAX):
         witnesses.heard(says(0, 100 + incarnation, Witness(6, incarnation, 1, bytes(32))))
         witnesses.heard(says(0, 200 + incarnation, Witness(1000 + incarnation, 1, 1, bytes(32))))

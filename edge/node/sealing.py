@@ -1,0 +1,181 @@
+"""Checkpoints on the node: a member asks for one when there is something to seal; everyone knows what is sealed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from edge.consensus.agreement import Agreement
+from edge.consensus.checkpoint import CHECKPOINT_KEY, Seal, decode_checkpoint, encode_seal, head_of, heads_of
+from edge.consensus.committee import Seats
+from edge.consensus.witness import Witnesses
+from edge.dag.admission import Admission
+from edge.ids import Instant, Parent, VertexKey
+from edge.limits import RECORD_BYTES_MAX
+from edge.node.ownline import OwnLine
+from edge.wire.items import Proposal, Question
+
+FINALS_MIN = 32
+"""So many registers that changed are sealed at once, before the time is over."""
+SPREAD_MS = 2_000.0
+"""Between the moments at which one member after the other asks: mostly one does."""
+SETTLE_MS = 10_000.0
+"""What is new waits at least so long: others have a word on it as well."""
+AGAIN_MS = 10_000.0
+"""After which a member asks once more, while nobody has asked what it can answer."""
+Needs = dict[int, tuple[Parent, int]]
+
+
+class _Scope:
+    """Where one scope stands."""
+
+    def __init__(self, now_ms: float) -> None:
+        self.version = 0
+        """Of the newest checkpoint that is final."""
+        self.heads: dict[int, VertexKey] = {}
+        """Which it names."""
+        self.since_ms = now_ms
+        """When that became known."""
+        self.news_ms: float | None = None
+        """When something came that is not below it."""
+        self.asked_ms = float("-inf")
+
+    def begin(self, version: int, value: bytes, now_ms: float) -> None:
+        checkpoint = decode_checkpoint(value)
+        self.version, self.since_ms, self.news_ms, self.asked_ms = version, now_ms, None, float("-inf")
+        self.heads = heads_of(checkpoint.heads) if checkpoint is not None else {}
+
+
+class Sealing:
+    """`every_ms`: how long what is new waits to be sealed. `is_lost`: whether we abstain in an epoch of a scope."""
+
+    def __init__(
+        self,
+        index: int,
+        admission: Admission,
+        agreement: Agreement,
+        witnesses: Witnesses,
+        own: OwnLine,
+        every_ms: float,
+        is_lost: Callable[[str, int], bool],
+    ) -> None:
+        self._index = index
+        self._graph = admission.graph
+        self._quarantined = admission.quarantined
+        self._agreement = agreement
+        self._witnesses = witnesses
+        self._own = own
+        self._every_ms = every_ms
+        self._is_lost = is_lost
+        self._scopes: dict[str, _Scope] = {}
+        self._looked = (-1, -1)
+        self._due_ms = float("inf")
+        self.lines: dict[tuple[int, int], int] = {}
+        """By author and incarnation, the seq up to which it is sealed."""
+        self.asked = 0
+
+    # ---- what is sealed
+
+    def sealed(self, scope: str, version: int) -> bytes | None:
+        """A checkpoint is final: what it comes to, for our log; None where we lack what it goes on from."""
+        seal = self._agreement.checkpoints.seals.get(scope)
+        if seal is None or seal.version != version:
+            return None
+        lines = self._below(seal)
+        payload = encode_seal(scope, seal, ((*line, seq) for line, seq in lines.items()))
+        return payload if len(payload) <= RECORD_BYTES_MAX else encode_seal(scope, seal, ())
+
+    def _below(self, seal: Seal) -> dict[tuple[int, int], int]:
+        heads = heads_of(seal.heads)
+        found: dict[tuple[int, int], int] = {}
+        for author in self._graph.authors():
+            for incarnation, seq in self._witnesses.below(author, heads).items():
+                if seq:
+                    found[author, incarnation] = seq
+        return found
+
+    def take(self, lines: dict[tuple[int, int], int]) -> None:
+        """These are sealed, and our log says so."""
+        for line, seq in lines.items():
+            self.lines[line] = max(seq, self.lines.get(line, 0))
+
+    @property
+    def own_seq(self) -> int:
+        """Up to which seq our own line is sealed."""
+        return max((seq for (author, _), seq in self.lines.items() if author == self._index), default=0)
+
+    # ---- what is asked
+
+    def turn(self, epoch: int, now: Instant) -> None:
+        """As a member: ask for a checkpoint where it is due."""
+        looked = (self._agreement.registers.changes, self._witnesses.taken)
+        if (looked == self._looked and now.mono_ms < self._due_ms) or not self._own.has_room:
+            return
+        self._looked = looked
+        self._due_ms = float("inf")
+        for scope in self._agreement.epochs.scopes:
+            seats, question = self._seats(scope), self._agreement.question(scope, CHECKPOINT_KEY)
+            if seats is None or question is None:
+                continue
+            due_ms = self._due(scope, seats, question, now)
+            if due_ms <= now.mono_ms:
+                self._scopes[scope].asked_ms = now.mono_ms
+                due_ms = now.mono_ms + AGAIN_MS
+                self._ask(question, seats, epoch, now)
+            self._due_ms = min(self._due_ms, due_ms)
+
+    def deadline(self) -> float:
+        """When `turn` may have something to ask, monotonic ms."""
+        return self._due_ms if self._own.has_room else float("inf")
+
+    def _seats(self, scope: str) -> Seats | None:
+        """Where we vote, and may."""
+        seats = self._agreement.epochs.current(scope)
+        if seats is None or self._index not in seats.members or self._is_lost(*seats.name):
+            return None
+        return seats
+
+    def _due(self, scope: str, seats: Seats, question: Question, now: Instant) -> float:
+        known = self._scopes.setdefault(scope, _Scope(now.mono_ms))
+        held = self._agreement.registers.get(scope, CHECKPOINT_KEY)
+        if held is not None and held.question.version != known.version:
+            known.begin(held.question.version, held.value, now.mono_ms)
+        unsealed = len(self._agreement.checkpoints.unsealed(scope))
+        if not unsealed and not self._witnesses.are_beyond(known.heads):
+            return float("inf")
+        if known.news_ms is None:
+            known.news_ms = now.mono_ms
+        members = seats.members
+        rank = (members.index(self._index) - question.version) % len(members)
+        wait_ms = 0.0 if unsealed >= FINALS_MIN else self._every_ms
+        due_ms = max(known.since_ms + wait_ms, known.news_ms + min(wait_ms, SETTLE_MS))
+        return max(due_ms + rank * SPREAD_MS, known.asked_ms + AGAIN_MS)
+
+    def _ask(self, question: Question, seats: Seats, epoch: int, now: Instant) -> None:
+        agreement = self._agreement
+        open_ = agreement.sets.of(question)
+        proposed = open_.contest.proposed if open_ is not None else {}
+        if any(agreement.checkpoints.opens_ms(question, one.value) <= now.mono_ms for one in proposed.values()):
+            return  # it is on its way
+        needs = self._heads(seats)
+        heads = [head_of(parent) for parent, _ in needs.values()]
+        if len(heads) < seats.committee.quorum or agreement.has_room(question, self._index):
+            return
+        value = agreement.checkpoints.value(question.scope, heads, epoch, question.version)
+        if value is not None:
+            self.asked += 1
+            needs.pop(self._index, None)
+            self._own.draft(epoch, now, items=(Proposal(question, value),), needs=needs)
+
+    def _heads(self, seats: Seats) -> Needs:
+        """Newest vertices, with their clocks, of the q members who have said most."""
+        named = self._agreement.heads(index for index in seats.members if index not in self._quarantined)
+        newest = self._own.newest
+        if newest is not None:
+            named[self._index] = (newest, 0)
+        reach = {index: self._witnesses.reach(index) for index in named}
+        best = sorted(named, key=lambda index: (-reach[index], index))[: seats.committee.quorum]
+        return {index: named[index] for index in sorted(best)}
+
+    def counts(self) -> dict[str, int]:
+        seals = self._agreement.checkpoints.seals.values()
+        return {"checkpoints_asked": self.asked, "checkpoints": sum(seal.version for seal in seals)}
