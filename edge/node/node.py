@@ -119,7 +119,7 @@ class Node:
         """After recovery: take an incarnation, say so durably, and mend what the last stop left."""
         own = self.recovery.finish(incarnation_floor, self.roster.issued_ms, now)
         self._own.begin(own.head, now)
-        self._rescue.begin(self.recovery.orphans.values())
+        self._rescue.begin(self.recovery.orphans.values(), self.recovery.unsent)
         self.voting.begin(now)
         for header in own.unsigned:
             self._own.sign_again(header)
@@ -318,13 +318,12 @@ class Node:
     def counts(self) -> dict[str, int]:
         """Every counter of every machine, by name."""
         own = (self._own, self._mending, self._rescue, self._trimmer, self.shared, self.voting, self.blobs)
-        machines = (*own, self._pending, self._intake, self._exchange, self.custody)
+        machines = (*own, self._pending, self._intake, self._exchange, self.custody, self.recovery)
         return {
             "vertices": self.graph.vertices,
             "quarantined": len(self._admission.quarantined),
             "open_tickets": self._desk.open_tickets,
             "records_damaged": self._readback.damaged,
-            "own_orphans_beyond": self.recovery.orphans_beyond,
         } | {name: count for machine in machines for name, count in machine.counts().items()}
 
     def status(self, now: Instant) -> dict[str, Any]:
