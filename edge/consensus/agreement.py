@@ -344,10 +344,13 @@ class Agreement:
         """Whether there is anything to say, or to follow."""
         return self._turn.has_open
 
-    def due(self, parents: list[Parent], now_ms: float) -> list[Item]:
-        """What to say now, all in one vertex that names these parents; tell of it by `heard` before asking again."""
+    def release(self, now_ms: float) -> None:
+        """Judge what waited for authors whose fork is proven by now: perhaps nothing is open because all of it did."""
         for one in self._arrivals.released(self._members):
             self._take(one, now_ms)
+
+    def due(self, parents: list[Parent], now_ms: float) -> list[Item]:
+        """What to say now, all in one vertex that names these parents; tell of it by `heard` before asking again."""
         if self.is_silent or self._arrivals.waits(self._index):
             return []  # what we may have said, we do not know
         items = self._turn.due(self.registers, self._head, self._held(parents), now_ms)

@@ -232,6 +232,7 @@ class Voting:
         self._seat()
         agreement = self.agreement
         agreement.leases.turn(now.mono_ms)
+        agreement.release(now.mono_ms)
         self.note.turn(now.mono_ms)
         while (
             agreement.has_open
