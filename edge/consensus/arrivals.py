@@ -63,7 +63,7 @@ class Arrivals:
     def released(self, members: Container[int]) -> Iterator[Heard]:
         """What waited for those whose fork is proven: nothing more comes of them, and it is judged without."""
         for missing in [missing for missing in self._waiting if missing.author in self._quarantined]:
-            for one in self._waiting.pop(missing):
+            for one in self._waiting.pop(missing, ()):  # what was released before it may have brought it
                 yield from self.take(one, members)
 
     def _missing(self, heard: Heard, members: Container[int]) -> Missing | None:

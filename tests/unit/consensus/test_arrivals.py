@@ -55,6 +55,19 @@ def test_nobody_waits_for_a_device_or_for_who_has_forked() -> None:
     assert len(log.arrivals) == 0
 
 
+def test_of_who_has_forked_one_line_may_wait_for_the_other() -> None:
+    """What waits for the line that is held is freed with what waited for the other one."""
+    log, liar, a, b = Log(), Line(2), Line(0), Line(1)
+    other = Line(2).write((), [Parent(5, 1, 1, bytes(32))])
+    first = log.insert(a.write((), [Parent(*other.key, other.id)]))
+    second = log.insert(liar.write((), [Parent(*first.key, first.id)]))
+    third = log.insert(b.write((), [Parent(*second.key, second.id)]))
+    assert [log.tell(one) for one in (first, second, third)] == [[], [], []]
+    log.quarantined[2] = None
+    assert [one.header.key for one in log.arrivals.released(MEMBERS)] == [first.key, second.key, third.key]
+    assert len(log.arrivals) == 0
+
+
 def test_a_signature_that_comes_while_a_vertex_waits_is_kept_for_it() -> None:
     log, a, b = Log(), Line(0), Line(1)
     first = log.insert(a.write((), []))
