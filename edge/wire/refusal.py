@@ -126,6 +126,7 @@ AGREEMENT_REASONS = (
     "proposal-unauthorised",  # by who may not propose for the key
     "proposal-committee",  # of a change to what no roster lists, or by somebody: members ask for it themselves
     "proposals-many",  # of one author in one conflict set
+    "side-room",  # more of one forked member beside the line that is held than is followed
     "sets-many",  # open conflict sets, in all or named first by one author
     "vote-early",  # of an epoch that its author has not entered: its past has not what ends the one before
     "vote-stopped",  # on another question, above its author's precommit for the change of the committee

@@ -304,7 +304,7 @@ def test_a_side_of_which_a_part_waits_here_already_is_a_proof_all_the_same() -> 
 
 
 def test_who_starts_with_a_vote_above_the_other_side_before_the_proof_goes_on_voting() -> None:
-    """The log has the vote first and the proof that nothing more comes of its parent behind it; and no question else."""
+    """The log has the vote first and the proof behind it, and there is no other question."""
     world = World(["a", "b", "thief", "c"], voting=("a", "b", "thief", "c"))
     a, b = world.boot("a"), world.boot("b")
     world.deliver()
@@ -317,10 +317,30 @@ def test_who_starts_with_a_vote_above_the_other_side_before_the_proof_goes_on_vo
     a.is_up = False
     world.ms += 5000
     b = world.boot("b")
-    assert b.node.counts()["agreement_early"] == 0 and b.node.counts()["sets_open"] == 1
+    assert b.node.counts()["agreement_early"] > 0 and b.node.counts()["sets_open"] == 0
     a.is_up = True
     world.boot("c")
     world.run(20)
     for name in ("a", "b", "c"):
         final = world.machines[name].node.voting.agreement.registers.get("site", "model")
         assert final is not None and final.value == b"one", name
+
+
+@pytest.mark.parametrize("length", [4, 200])
+def test_the_other_side_is_asked_for_down_to_where_it_parts(length: int) -> None:
+    """By who follows an agreement, as far up as a member stands on it."""
+    world = World(["a", "b", "thief", "c"], voting=("a", "b", "thief", "c"))
+    a, b = world.boot("a"), world.boot("b")
+    world.deliver()
+    common = branch(world, 3, 0)
+    tell(a, common + branch(world, length, 1, common[-1]))
+    tell(b, common + branch(world, 200, 2, common[-1]))
+    a.do(a.node.propose("site", "model", b"one", world.now)[1])
+    world.run(15)
+    assert quarantined(world) == [[THIEF], [THIEF]]
+    counts = b.node.counts()
+    assert (counts["agreement_beside"], counts["agreement_early"], counts["sets_open"]) == (length, 0, 1)
+    assert b.node.graph.highest_seq(THIEF) == 203, "the line that is held is what it was"
+    before = b.node.counts()["requests_sent"]
+    world.run(10)
+    assert b.node.counts()["requests_sent"] == before, "and nothing more is asked"
