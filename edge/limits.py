@@ -53,6 +53,7 @@ EARLY_FRAMES_MAX = 256  # vertices of an epoch newer than our roster
 EARLY_BYTES_MAX = 1024 * 1024  # the same, as bytes: nobody has checked their signatures
 ARCHIVE_FLIGHT_MAX = 512  # vertices on their way into a gateway's store
 ARCHIVE_QUEUE_BYTES = 16 * 1024 * 1024  # the same vertices, as bytes
+SIDE_VERTICES_MAX = 4_096  # of one forked member, beside the line of it that is held
 EVIDENCE_MAX = 64  # authors of whose forks the proof is kept
 INBOX_FRAMES_MAX = 4096  # vertices in the inbox
 INBOX_BYTES_MAX = 8 * 1024 * 1024

@@ -143,7 +143,7 @@ def _notes(verdict: Verdict, store: StoreVerdict | None, facts: dict[str, object
     if store is not None:
         yield "store", f"{store.vertices} vertices, {store.events} events, {len(store.faults)} bad"
     for count, said in (
-        (verdict.unsigned, "own vertices not signed yet; the agent signs them when it starts"),
+        (verdict.unsigned, "own vertices not signed; a start signs them, or records anew what lacks its past"),
         (verdict.bodies_missing, "vertices of peers without their body"),
         (verdict.parents_missing, "parents that are not in this log"),
         (len(verdict.forks), "authors who signed two vertices under one name, with proof"),

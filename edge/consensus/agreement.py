@@ -6,7 +6,7 @@ what is due, and which parents the vertex must name that carries it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 
 from edge.consensus.arrivals import Arrivals, Heard
@@ -54,6 +54,7 @@ class Agreement:
         self.sets = Sets(site, index, self.epochs, self.proposers.opens_ms, timeout_ms)
         self._turn = Turn(site, index, self.epochs, self.sets, self.proposers.fault)
         self._arrivals = Arrivals(graph, quarantined)
+        self.wanted = self._arrivals.wanted
         self._chains = Chains()
         self._head: VertexKey | None = None
         """Our newest vertex, durable or not."""
@@ -91,7 +92,7 @@ class Agreement:
         """Whether there is more in a vertex than that it came: most are of devices, and say nothing to us."""
         if header.items or header.author in self._members:
             return True
-        self._arrivals.passed(header)
+        self._arrivals.passed(header.key)
         return False
 
     def heard(self, header: Header, prev: VertexKey | None, signature: bytes | None, now_ms: float) -> None:
@@ -103,12 +104,24 @@ class Agreement:
         for one in self._arrivals.take(Heard(header, prev, signature), self._members):
             self._take(one, now_ms)
 
+    def shown(self, headers: Sequence[Header], signature: bytes, now_ms: float) -> tuple[bool, int | None]:
+        """A chain of a forked member, which this signature covers: what lies beside the line that is held is judged if
+        somebody's vertex stands on it. Whether any was new; and of what it hangs above, if we lack that, the seq."""
+        chain, lacking_seq = self._arrivals.beside(headers, signature)
+        for heard in chain:
+            if heard.alias is None:
+                self._refuse("side-room")
+                break
+            for one in self._arrivals.take(heard, self._members):
+                self._take(one, now_ms)
+        return bool(chain), lacking_seq
+
     def _take(self, heard: Heard, now_ms: float) -> None:
-        header, prev, signature = heard
+        header, prev, signature, alias = heard
         parents = self._held(header.parents)
 
         def sees(contest: Contest) -> int:
-            return contest.seen(header.key, prev, parents)
+            return contest.seen(heard.key, prev, parents)
 
         for item in header.items:
             if isinstance(item, Proposal):
@@ -118,7 +131,7 @@ class Agreement:
             return
         if header.author == self._index:
             self._head = header.key
-        else:
+        elif alias is None:
             self._note(header)
         self._votes(heard, parents, sees)
         self._look()
@@ -142,14 +155,15 @@ class Agreement:
             open_ = self.sets.open(question, seats, header.author)
         if open_ is None:
             return self._refuse("sets-many")
-        fault = open_.contest.propose(header.key, proposal.value, header.author, now_ms)
+        fault = open_.contest.propose(heard.key, proposal.value, header.author, now_ms)
         if fault:
             return self._refuse(fault)
-        self._note(header)
+        if heard.alias is None:
+            self._note(header)
         return None
 
     def _votes(self, heard: Heard, parents: list[VertexKey], sees: Sees) -> None:
-        header, prev, signature = heard
+        header, prev, signature, _ = heard
         votes: dict[bytes, list[tuple[int, Vote]]] = {}
         for at, item in enumerate(header.items):
             if isinstance(item, Vote):
@@ -162,7 +176,7 @@ class Agreement:
                 if self._counts(contest, heard, at, cut, sees)
             ]
             handed = self.epochs.handed(contest, sees) if said else ()
-            told = contest.heard(header.key, prev, parents, [vote for _, vote in said], handed)
+            told = contest.heard(heard.key, prev, parents, [vote for _, vote in said], handed)
             self.voted_twice |= contest.twice
             for (at, _), (statement, reason) in zip(said, told, strict=True):
                 if reason:
@@ -171,7 +185,7 @@ class Agreement:
                     self.votes_counted += 1
                 if statement is None or statement.phase != PRECOMMIT or statement.value is None:
                     continue
-                self._chains.said(contest, statement, header, signature)
+                self._chains.said(contest, statement, heard.key, header, signature)
                 if is_change(contest.question):
                     cut.setdefault(contest.seats.name, at)
 
@@ -198,8 +212,9 @@ class Agreement:
         return True
 
     def _held(self, parents: Iterable[Parent]) -> list[VertexKey]:
-        """Of these, what the graph has: of who has forked it has one side, and what the other says is not counted."""
-        return [parent.key for parent in parents if self._graph.holds(parent.key, parent.id)]
+        """Of these, what we have."""
+        names = (self._arrivals.name(parent) for parent in parents)
+        return [name for name in names if name is not None]
 
     def signed(self, id: bytes, signature: bytes) -> None:
         """A vertex that was heard without its signature has it now: ours, once it is durable."""
@@ -339,10 +354,14 @@ class Agreement:
         """Whether there is anything to say, or to follow."""
         return self._turn.has_open
 
+    def release(self, now_ms: float, *, can_ask: bool) -> None:
+        """Judge what has waited in vain for a line of who has forked: perhaps nothing is open because all of it did.
+        `can_ask`: somebody is there."""
+        for one in self._arrivals.released(self._members, now_ms, can_ask=can_ask):
+            self._take(one, now_ms)
+
     def due(self, parents: list[Parent], now_ms: float) -> list[Item]:
         """What to say now, all in one vertex that names these parents; tell of it by `heard` before asking again."""
-        for one in self._arrivals.released(self._members):
-            self._take(one, now_ms)
         if self._must_wait:
             return []
         items = self._turn.due(self.registers, self._head, self._held(parents), now_ms)
@@ -369,6 +388,7 @@ class Agreement:
         counts = {
             **self.sets.counts(),
             "agreement_early": len(self._arrivals),
+            "agreement_beside": len(self._arrivals.sides),
             "registers": len(self.registers),
             "votes_cast": self.votes_cast,
             "votes_counted": self.votes_counted,

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping, Sequence
+from itertools import chain, islice
 from typing import NamedTuple
 
+from edge.consensus.sides import Sides
 from edge.dag.graph import Graph
 from edge.dag.pending import Missing
-from edge.ids import VertexId, VertexKey
+from edge.ids import Parent, VertexId, VertexKey
 from edge.wire.vertex import Header
+
+SIDE_WAIT_MS = 20_000.0
+"""Who stands on another line of a forked member has it, and gives it when asked. While anybody is there, it is waited
+for so long: a liar names what does not exist."""
+LOOK_AHEAD = 1_024
+"""Of what waits, so many are looked through for what they will lack."""
 
 
 class Heard(NamedTuple):
@@ -18,6 +26,19 @@ class Heard(NamedTuple):
     header: Header
     prev: VertexKey | None
     signature: bytes | None
+    alias: VertexKey | None = None
+    """Its name, if it lies on a line beside the one that is held."""
+
+    @property
+    def key(self) -> VertexKey:
+        return self.alias or self.header.key
+
+
+class Wanted(NamedTuple):
+    """A vertex of a forked member that is lacking, under its own name; a vertex of `source` stands on it."""
+
+    key: VertexKey
+    source: int
 
 
 class Arrivals:
@@ -27,7 +48,12 @@ class Arrivals:
     def __init__(self, graph: Graph, quarantined: Mapping[int, None]) -> None:
         self._graph = graph
         self._quarantined = quarantined
+        self.sides = Sides()
         self._waiting: dict[Missing, list[Heard]] = {}
+        self._since: dict[tuple[Missing, int], float] = {}
+        """Since when something is waited for beside the lines that are held, and on whose word, monotonic ms."""
+        self._given_up: dict[tuple[int, int], None] = {}
+        """(forked member, source): what the one names of the other is not waited for."""
         self._told: dict[tuple[int, int], int] = {}
         """By line, the highest seq that was passed on."""
 
@@ -38,9 +64,13 @@ class Arrivals:
         """Whether something of this author does."""
         return any(one.header.author == author for waiting in self._waiting.values() for one in waiting)
 
-    def passed(self, header: Header) -> None:
+    def passed(self, key: VertexKey) -> None:
         """A vertex that nobody has to wait for in any order."""
-        self._told[header.author, header.incarnation] = header.seq
+        self._told[key[:2]] = key.seq
+
+    def name(self, parent: Parent) -> VertexKey | None:
+        """What it is called here; None while we do not have it."""
+        return parent.key if self._graph.holds(parent.key, parent.id) else self.sides.name(parent.id)
 
     def take(self, heard: Heard, members: Container[int]) -> Iterator[Heard]:
         """What is to be judged now: this, if its past was, and what waited for it. Each is judged before the next."""
@@ -51,7 +81,7 @@ class Arrivals:
             if missing is not None:
                 self._waiting.setdefault(missing, []).append(one)
                 continue
-            self.passed(one.header)
+            self.passed(one.key)
             yield one
             arrived.extend(self._waiting.pop(Missing(one.header.author, one.header.seq, one.header.id), ()))
 
@@ -60,10 +90,62 @@ class Arrivals:
         for waiting in self._waiting.values():
             waiting[:] = [one._replace(signature=signature) if one.header.id == id else one for one in waiting]
 
-    def released(self, members: Container[int]) -> Iterator[Heard]:
-        """What waited for those whose fork is proven: nothing more comes of them, and it is judged without."""
-        for missing in [missing for missing in self._waiting if missing.author in self._quarantined]:
-            for one in self._waiting.pop(missing):
+    def wanted(self) -> list[Wanted]:
+        """What is to be asked for of forked members, beside the lines that are held: of each line the highest vertex on
+        which a source stands, since what is below comes along."""
+        if not any(map(self._is_beside, self._waiting)):
+            return []
+        found: dict[tuple[int, int, int], int] = {}
+        for one in islice(chain.from_iterable(self._waiting.values()), LOOK_AHEAD):
+            for parent in one.header.parents:
+                if self._is_beside(Missing(parent.author, parent.seq, parent.id)):
+                    line = (parent.author, parent.incarnation, one.header.author)
+                    found[line] = max(parent.seq, found.get(line, 0))
+        return [Wanted(VertexKey(author, life, seq), source) for (author, life, source), seq in found.items()]
+
+    def beside(self, headers: Sequence[Header], signature: bytes) -> tuple[list[Heard], int | None]:
+        """What is new of a chain of a forked member of whom something is wanted, each with its name here, or without
+        where there is no room; and if we lack what it hangs above, the seq of that."""
+        new: list[Heard] = []
+        through_seq = max((one.key.seq for one in self.wanted() if one.key.author == headers[0].author), default=0)
+        for header in headers if headers[0].seq <= through_seq else ():
+            if self._graph.holds(header.key, header.id) or self.sides.name(header.id):
+                continue
+            prev = None
+            if header.prev is not None:
+                prev = self._graph.find(header.author, header.seq - 1, header.prev) or self.sides.name(header.prev)
+            if prev is None and header.prev is not None and not self._is_trimmed(header):
+                return new, header.seq - 1
+            name = self.sides.take(header, prev)
+            new.append(Heard(header, prev, signature if header is headers[-1] else None, name))
+            if name is None:
+                break
+        return new, None
+
+    def _is_trimmed(self, header: Header) -> bool:
+        """Whether our log has dropped so much of its author: nothing that is open lies there."""
+        return any(branch.floor_seq >= header.seq - 1 for branch in self._graph.branches(header.author))
+
+    def _is_beside(self, missing: Missing) -> bool:
+        """Whether it is by a forked member, and not here, under the name by which it is waited for: what is here waits
+        for its own past."""
+        if missing.author not in self._quarantined:
+            return False
+        name = self.sides.name(missing.id) or self._graph.find(*missing)
+        return name is None or self._was_told(name)
+
+    def released(self, members: Container[int], now_ms: float, *, can_ask: bool) -> Iterator[Heard]:
+        """What has waited long enough for lines of who has forked is judged without. Whoever stands on one and does not
+        give it is not asked for another one of that author."""
+        beside = [missing for missing in self._waiting if self._is_beside(missing)] if self._quarantined else []
+        pairs = [(missing, one.header.author) for missing in beside for one in self._waiting[missing]]
+        self._since = {pair: self._since.get(pair, now_ms) for pair in pairs if can_ask}
+        late = [pair for pair, since in self._since.items() if now_ms - since >= SIDE_WAIT_MS]
+        if not late:
+            return
+        self._given_up |= {(missing.author, source): None for missing, source in late}
+        for missing in beside:
+            for one in self._waiting.pop(missing, ()):  # what was released before it may have brought it
                 yield from self.take(one, members)
 
     def _missing(self, heard: Heard, members: Container[int]) -> Missing | None:
@@ -74,11 +156,13 @@ class Arrivals:
         if heard.prev is not None and header.prev is not None and not self._was_told(heard.prev):
             return Missing(header.author, header.seq - 1, header.prev)
         for parent in header.parents:
-            if parent.author not in members or parent.author in self._quarantined:
+            if parent.author not in members or self._graph.is_below(parent.key):
                 continue
-            is_held = self._graph.holds(parent.key, parent.id) or self._graph.is_below(parent.key)
-            if not is_held or not self._was_told(parent.key):
-                return Missing(parent.author, parent.seq, parent.id)
+            name, missing = self.name(parent), Missing(parent.author, parent.seq, parent.id)
+            if name is not None and self._was_told(name):
+                continue
+            if (parent.author, header.author) not in self._given_up or not self._is_beside(missing):
+                return missing
         return None
 
     def _was_told(self, key: VertexKey) -> bool:

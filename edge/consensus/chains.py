@@ -30,12 +30,14 @@ class Chains:
     def __init__(self) -> None:
         self._chains: list[_Chain] = []
 
-    def said(self, contest: Contest, statement: Statement, header: Header, signature: bytes | None) -> None:
-        """A precommit for a value stands in this vertex."""
+    def said(
+        self, contest: Contest, statement: Statement, key: VertexKey, header: Header, signature: bytes | None
+    ) -> None:
+        """A precommit for a value stands in this vertex; `key` is what it is called here."""
         if signature is not None:
             contest.show(statement, Side((header.raw,), signature))
         else:
-            self._chains.append(_Chain(contest, statement, header.key, (header.raw,), (header.id,)))
+            self._chains.append(_Chain(contest, statement, key, (header.raw,), (header.id,)))
 
     def cover(self, header: Header, signature: bytes | None) -> None:
         """A signature covers all below it on its chain that has none of its own."""

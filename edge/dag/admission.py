@@ -161,11 +161,8 @@ class Admission:
             return Duplicate()
         if held is not None:
             return self._fork(candidate, above or self.pending.above(candidate.header))
-        prev = None
+        prev = self._prev(header)
         if header.prev is not None:
-            prev = self.graph.find(header.author, header.seq - 1, header.prev)
-            if prev is None:  # below a floor ids are forgotten; the author's signature vouches for its own chain
-                prev = self.graph.stem(header.author, header.seq - 1, header.incarnation)
             if prev is None:
                 return self._park(candidate, Missing(header.author, header.seq - 1, header.prev))
             if prev.incarnation > header.incarnation:
@@ -174,15 +171,33 @@ class Admission:
         if refused:
             return refused
         # What lies in our log had its parents when it was let in; damage to a peer's record must not undo that.
-        for parent in () if candidate.place or self.only is not None else header.parents:
+        missing = None if candidate.place else self._lacking(header)
+        if missing is not None:
+            return self._park(candidate, missing)
+        self.graph.insert(key, header.id, prev, candidate.place, candidate.signed)
+        self.entered(header, prev)
+        return Accepted((candidate,))
+
+    def hangs_together(self, header: Header) -> bool:
+        """Whether all that a vertex stands on is here."""
+        return (header.prev is None or self._prev(header) is not None) and self._lacking(header) is None
+
+    def _prev(self, header: Header) -> VertexKey | None:
+        if header.prev is None:
+            return None
+        prev = self.graph.find(header.author, header.seq - 1, header.prev)
+        # Below a floor ids are forgotten; the author's signature vouches for its own chain.
+        return prev or self.graph.stem(header.author, header.seq - 1, header.incarnation)
+
+    def _lacking(self, header: Header) -> Missing | None:
+        """The first parent that is waited for."""
+        for parent in header.parents if self.keeps_all else ():
             if parent.author in self.quarantined or self.graph.is_below(parent.key):
                 continue
             if not self.graph.holds(parent.key, parent.id):
                 # Even where we hold another vertex under that key: fetching this one proves the fork.
-                return self._park(candidate, Missing(parent.author, parent.seq, parent.id))
-        self.graph.insert(key, header.id, prev, candidate.place, candidate.signed)
-        self.entered(header, prev)
-        return Accepted((candidate,))
+                return Missing(parent.author, parent.seq, parent.id)
+        return None
 
     def _check_branch(self, candidate: Candidate, prev: VertexKey | None, above: Sequence[Candidate]) -> Refusal | None:
         header = candidate.header

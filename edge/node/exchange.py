@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Callable
 from functools import partial
 
+from edge.consensus.arrivals import Wanted
 from edge.dag import frontier
 from edge.dag.admission import Admission
 from edge.dag.pending import Missing
@@ -98,6 +99,9 @@ class Exchange:
         self.unsigned: Callable[[], list[VertexKey]] = list
         """Vertices that are held, and needed with a signature nearer above them than the one that came with them."""
         self._unsigned: dict[VertexKey, None] = {}
+        self.beside: Callable[[], list[Wanted]] = list
+        """Vertices of forked members that others stand on, and that lie beside the lines we hold."""
+        self._beside: list[Wanted] = []
         self.handover: Handover
         """Set before anything is said or heard."""
         self._servings: dict[tuple[int, int], Serving] = {}
@@ -152,18 +156,24 @@ class Exchange:
         self.handover.heard(frame, now)
         return frame
 
+    def wants(self, author: int) -> bool:
+        """Whether others stand on what a forked author has said beside the line that we hold."""
+        return any(one.key.author == author for one in self._beside)
+
     def ask(self, roster: Roster, now: Instant) -> None:
         """Send the requests that are due, those for missing parents among them; looked at every ASK_MS at most."""
         self.handover.turn(now)
         if now.mono_ms < self._ask_ms and not self.repair.has_finished:
             return
         self._unsigned = dict.fromkeys(self.unsigned())
-        if self.repair.is_idle and not (len(self._pending) or self._graph.lost or self._unsigned):
+        self._beside = self.beside()
+        is_lacking = len(self._pending) or self._graph.lost or self._unsigned or self._beside
+        if self.repair.is_idle and not is_lacking:
             return
         self._ask_ms = now.mono_ms + ASK_MS
         if self._desk.open_tickets > TICKETS_MAX // 2:
             return  # the disk and the verifier are behind: what came now would be dropped, and asked for again
-        online = self._peers.online(now) if len(self._pending) else []
+        online = self._peers.online(now) if len(self._pending) or self._beside else []
         online = [*online[:2], *[peer for peer in online[2:] if self._is_gateway(peer)][:1]]
         lacking: dict[Line, int] = {}
         for missing in self._pending.missing():
@@ -175,6 +185,10 @@ class Exchange:
             for peer in (line.author, *online):
                 if peer != self._index:
                     self.repair.claims(peer, line, seq, now)
+        for key, source in self._beside:
+            for peer in online if source in self._quarantined else (source,):
+                if peer != self._index:
+                    self.repair.claims(peer, Line(key.author, key.incarnation), key.seq, now)
         if (self._graph.lost or self._unsigned) and now.mono_ms >= self._ask_lost_ms:
             self._claim_lost(now)
         for request in self.repair.requests_due(now):
@@ -207,7 +221,7 @@ class Exchange:
     def deadline(self) -> float:
         due = self.repair.deadline()
         ask = float("inf") if due is None else max(due, self._ask_ms)
-        if len(self._pending) or self._unsigned:
+        if len(self._pending) or self._unsigned or self._beside:
             ask = min(ask, self._ask_ms + ASK_MS)
         return min(self._gossip.frontier_due(), ask, self.handover.deadline())
 
@@ -268,7 +282,9 @@ class Exchange:
         if key in self._unsigned:
             return seq - 1
         if author in self._quarantined:
-            return None
+            # Only what somebody stands on is still taken, and below that it may fork off anywhere.
+            is_wanted = not seq and any(one.key == (author, incarnation, through_seq) for one in self._beside)
+            return min(self._graph.highest_seq(author), through_seq - 1) if is_wanted else None
         if seq:
             held = self._graph.id_at(key)
             return seq - 1 if held is not None and frontier.tag_of(held) != tag else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import pairwise
 from typing import NamedTuple
@@ -88,6 +88,10 @@ class Intake:
         """Of the newest vertex of each gateway that was overheard: what was said before it is of no use any more."""
         self._early: deque[bytes] = deque()
         self._early_bytes = 0
+        self.wants: Callable[[int], bool] = lambda author: False
+        """Whether others stand on what a forked author has said beside the line that we hold."""
+        self.shown: Callable[[Sequence[Header], bytes, Instant], tuple[bool, int | None]]
+        """Told of such a chain, and the signature over it. Set before anything is heard."""
         self.is_full = False
         """Set when the disk or the log has no room for what peers say."""
         self.refused: dict[str, int] = {}
@@ -224,7 +228,9 @@ class Intake:
             if payload is not None:
                 self._keep_early(payload)
             self._refuse(Refusal("ahead-of-roster", str(answer.epoch)))
-        elif isinstance(answer, Refusal):
+        elif isinstance(answer, Refusal) and not (
+            answer.reason == "quarantined" and payload is None and self.wants(header.author)
+        ):
             self._refuse(answer)
         elif self.is_full and not self._admission.is_gateway(header.author):
             self.dropped_full += 1
@@ -267,6 +273,8 @@ class Intake:
             self._refuse(Refusal("signature-bad", str(tuple(header.key))))
             return
         self.signatures_verified += 1
+        if source is not None and self._is_beside(header):
+            return self._lies_beside(candidates, source, now)
         if source is None:
             self._allowance.spend(header.author, now.mono_ms)
         for candidate in candidates:  # whether or not there is a place for it yet
@@ -289,7 +297,22 @@ class Intake:
                 self._began(header, answer.missing)
             if isinstance(answer, Refusal):
                 break
-        self._forks.look(now)
+        if source is not None and self._is_beside(header):
+            self._lies_beside(candidates, source, now)
+        return self._forks.look(now)
+
+    def _is_beside(self, header: Header) -> bool:
+        """Whether nothing more of its author is let in: it is of use only to those who count what others stand on."""
+        return header.author in self._admission.quarantined and header.key not in self._admission.graph.lost
+
+    def _lies_beside(self, candidates: tuple[Candidate, ...], source: int, now: Instant) -> None:
+        last = candidates[-1]
+        assert last.signature is not None, "it was verified"
+        is_new, lacking_seq = self.shown([candidate.header for candidate in candidates], last.signature, now)
+        if is_new:
+            self._repair.brought(source, last.header.author)
+        if lacking_seq is not None:
+            self._repair.unknown_prev(last.header.author, last.header.incarnation, lacking_seq)
 
     def _began(self, header: Header, missing: Missing | None) -> None:
         """An answer to a request begins with a vertex of the line that ends in `header`, which waits for this one."""

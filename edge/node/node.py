@@ -78,14 +78,15 @@ class Node:
         self._exchange = Exchange(
             *mine, self._admission, self._readback, self._forks, self.peers, self._gossip, self.custody.remind
         )
-        agreement = self.voting.agreement
-        self._exchange.unsigned = agreement.unsigned
-        handover = Handover(*mine, self._admission, agreement, self.peers, self._gossip, salts, jitter)
+        agreed, self.voting.can_ask = self.voting.agreement, self.peers.online
+        self._exchange.unsigned, self._exchange.beside = agreed.unsigned, agreed.wanted
+        handover = Handover(*mine, self._admission, agreed, self.peers, self._gossip, salts, jitter)
         self._exchange.handover = handover
         self._mending = Mending(self._desk, self._admission, self._own.persist, options.is_gateway)
-        came = (self._accepted, self._mending.came)
-        told = (self._forks, self.custody, *came, self._own.meets, self._own.keep_signature, self._overheard)
+        came, own = (self._accepted, self._mending.came), (self._own.meets, self._own.keep_signature)
+        told = (self._forks, self.custody, *came, *own, self._overheard)
         self._intake = Intake(self._desk, self._admission, self._exchange.repair, *told)
+        self._intake.wants, self._intake.shown = self._exchange.wants, self.voting.shown
         handover.refuse = self._intake.refuse
         roster_says = (roster_bytes, self._own.keep, 0.0 if options.is_gateway else 0.2 + 0.8 * jitter)
         self.membership = Membership(self._desk, options.authority, self._admission, *roster_says)
@@ -119,7 +120,7 @@ class Node:
         """After recovery: take an incarnation, say so durably, and mend what the last stop left."""
         own = self.recovery.finish(incarnation_floor, self.roster.issued_ms, now)
         self._own.begin(own.head, now)
-        self._rescue.begin(self.recovery.orphans.values())
+        self._rescue.begin(self.recovery.orphans.values(), self.recovery.unsent)
         self.voting.begin(now)
         for header in own.unsigned:
             self._own.sign_again(header)
@@ -318,13 +319,12 @@ class Node:
     def counts(self) -> dict[str, int]:
         """Every counter of every machine, by name."""
         own = (self._own, self._mending, self._rescue, self._trimmer, self.shared, self.voting, self.blobs)
-        machines = (*own, self._pending, self._intake, self._exchange, self.custody)
+        machines = (*own, self._pending, self._intake, self._exchange, self.custody, self.recovery)
         return {
             "vertices": self.graph.vertices,
             "quarantined": len(self._admission.quarantined),
             "open_tickets": self._desk.open_tickets,
             "records_damaged": self._readback.damaged,
-            "own_orphans_beyond": self.recovery.orphans_beyond,
         } | {name: count for machine in machines for name, count in machine.counts().items()}
 
     def status(self, now: Instant) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from edge.dag.admission import Accepted, Admission, Answer, Parked
+from edge.dag.admission import Accepted, Admission, Parked
 from edge.dag.author import Author, next_life
 from edge.dag.floor import Floor
 from edge.dag.graph import ID_BYTES
@@ -63,6 +63,11 @@ class Recovery:
         """Own vertices with events above a hole, by the root of their body, that are not recorded once more yet."""
         self.orphans_beyond = 0
         """Own vertices above a hole that found no room there: their segments stay."""
+        self.unsent: dict[bytes, Candidate] = {}
+        """Own vertices without a signature at or above them, and without all of what they stand on: a power cut took
+        that before the sync which covers both had returned, so they were never sent and are no part of our line."""
+        self._unsent_roots: dict[bytes, bytes] = {}
+        """Of their bodies, those that are not recorded once more yet, and their ids."""
         self.restored: Callable[..., None] = lambda data, *, has_floor: None
         """Told at the floor of what that has of shared state, and whether anything was dropped."""
         self.places: dict[int, int] = {}
@@ -90,6 +95,7 @@ class Recovery:
         if record.type == SIGNATURE:
             header = self._unsigned.pop(record.payload[:ID_BYTES], None)
             if header is not None:
+                self._was_sent(header)
                 self._voting.signed(header.id, record.payload[ID_BYTES:])
             if header is None:
                 self._signatures[record.payload[:ID_BYTES]] = place
@@ -116,6 +122,9 @@ class Recovery:
         """Vertices whose chain has a hole: they wait for what peers will send."""
         return len(self._admission.pending)
 
+    def counts(self) -> dict[str, int]:
+        return {"own_orphans_beyond": self.orphans_beyond, "own_unsent": len(self.unsent)}
+
     @property
     def highest_incarnation(self) -> int:
         """The highest of ours that the log knows."""
@@ -132,7 +141,11 @@ class Recovery:
         own = self._own
         if own is not None:
             self._author.seq, self._author.prev = own.seq, own.id
-        return OwnEnd(own.key if own else None, tuple(self._unsigned.values()))
+        for id in self._unsent_roots.values():
+            if id in self.unsent:
+                self._note_orphan(self.unsent[id].header, self.unsent[id].place)
+        unsigned = (header for id, header in self._unsigned.items() if id not in self.unsent)
+        return OwnEnd(own.key if own else None, tuple(unsigned))
 
     def _vertex(self, place: int, payload: bytes) -> Header | None:
         frame = decode_vertex(payload)
@@ -142,34 +155,68 @@ class Recovery:
             return None
         signed = place if frame.signature is not None else 0
         candidate = Candidate(header, frame.signature, frame.body, place, signed)
-        answer = self._admission.settle(candidate, on_disk=True)
         if header.author != self._index:
+            self._settle(candidate)
             self._custody.heard(header, self._admission.roster)
-        if header.author == self._index:
-            self._author.observe(header.hlc)
-            self._incarnation = max(self._incarnation, header.incarnation)
-            if frame.signature is None and not self._graph.is_dropped(header.key):
-                self._unsigned[header.id] = header
-        if isinstance(answer, Accepted):
-            self.vertices += len(answer.candidates)
-            for accepted in answer.candidates:
-                self._own_end(Parent(*accepted.header.key, accepted.header.id))
-                self._custody.recovered(accepted.header)
-                self._voting.accepted(accepted, 0.0)
-                if accepted.header.author == self._index:
-                    self._hangs_together(accepted.header)
-        is_orphan = self._is_orphan(header, place, answer)
-        is_own = header.author == self._index
-        is_left = isinstance(answer, Refusal) and (answer.reason == "pending-full" or is_own)
-        if is_left and not is_orphan:
-            self.pinned_segment = self.pinned_segment or segment_of(place)
+            return header
+        self._author.observe(header.hlc)
+        self._incarnation = max(self._incarnation, header.incarnation)
+        if frame.signature is None and not self._graph.is_dropped(header.key):
+            self._unsigned[header.id] = header
+        if signed or self._admission.knows(header) or self._admission.hangs_together(header):
+            self._settle(candidate)
+        else:
+            self._lay_aside(candidate)
         return header
 
-    def _is_orphan(self, header: Header, place: int, answer: Answer) -> bool:
-        """Note an own vertex that hangs in the air."""
-        is_loose = isinstance(answer, Parked) or (isinstance(answer, Refusal) and answer.reason == "pending-full")
-        if header.author != self._index or not is_loose:
-            return False
+    def _lay_aside(self, candidate: Candidate) -> None:
+        """An own vertex that was never sent, unless a signature follows in the log."""
+        header = candidate.header
+        self.unsent[header.id] = candidate._replace(body=None)
+        if header.body is not None:
+            self._unsent_roots[header.body.root] = header.id
+
+    def _was_sent(self, header: Header) -> None:
+        """Its signature is in the log. It was written after the sync, and all below it on its chain before: they had
+        their past, and what is lacking of it the log has lost since."""
+        chain: list[Candidate] = []
+        at: bytes | None = header.id
+        while at is not None and at in self.unsent:
+            chain.append(self.unsent.pop(at))
+            at = chain[-1].header.prev
+        for candidate in reversed(chain):
+            self._settle(candidate)
+
+    def _settle(self, candidate: Candidate) -> None:
+        """Into the graph, or the parking lot."""
+        answer = self._admission.settle(candidate, on_disk=True)
+        for accepted in answer.candidates if isinstance(answer, Accepted) else ():
+            self.vertices += 1
+            self._own_end(Parent(*accepted.header.key, accepted.header.id))
+            self._custody.recovered(accepted.header)
+            self._voting.accepted(accepted, 0.0)
+            if accepted.header.author == self._index:
+                self._hangs_together(accepted.header)
+        header, place = candidate.header, candidate.place
+        is_full = isinstance(answer, Refusal) and answer.reason == "pending-full"
+        is_own = header.author == self._index
+        if is_own and isinstance(answer, Parked):
+            self._remember(header, place)  # if there is no room, the parking lot has it
+        elif is_own and is_full:
+            self._note_orphan(header, place)
+        elif is_full or (is_own and isinstance(answer, Refusal)):
+            self._pin(place)
+
+    def _pin(self, place: int) -> None:
+        self.pinned_segment = self.pinned_segment or segment_of(place)
+
+    def _note_orphan(self, header: Header, place: int) -> None:
+        """An own vertex hangs in the air, and nothing but this knows of it."""
+        if not self._remember(header, place):
+            self._pin(place)
+
+    def _remember(self, header: Header, place: int) -> bool:
+        """Among the orphans; False if there is no room for it."""
         if header.body is None:
             return True  # nothing in it that could be lost
         if len(self.orphans) >= ORPHANS_MAX:
@@ -186,6 +233,7 @@ class Recovery:
         """An own vertex is no orphan; and one with the same body was recorded once more, and waits for nothing."""
         self._custody.heard(header, self._admission.roster)
         if header.body is not None:
+            self._unsent_roots.pop(header.body.root, None)
             orphan = self.orphans.pop(header.body.root, None)
             if orphan is not None and orphan.id != header.id:
                 self._admission.pending.drop(orphan.id)

@@ -9,7 +9,7 @@ were (`edge.node.recovery`), and whoever meets both sees by the root that they a
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 from functools import partial
 
 from edge.dag.admission import Admission
@@ -74,9 +74,14 @@ class Rescue:
         """Of ours, that nobody has any more."""
         self.rescued_vertices = 0
 
-    def begin(self, orphans: Iterable[Orphan]) -> None:
-        """After recovery: what the log has of ours above a hole. Peers may have what is missing."""
+    def begin(self, orphans: Iterable[Orphan], unsent: Container[bytes]) -> None:
+        """After recovery: what the log has of ours above a hole. Peers may have what is missing, but not of what was
+        never sent, which need not wait for them."""
         self._orphans.extend(sorted(orphans))
+        if self._orphans and all(orphan.id in unsent for orphan in self._orphans):
+            self._is_ready = True
+            fields = {"vertex": "/".join(map(str, self._orphans[0].key)), "readable": len(self._orphans)}
+            self._desk.report("warning", "own-line-unsent", **fields)
 
     @property
     def pinned_segment(self) -> int:

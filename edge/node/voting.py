@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -61,6 +62,8 @@ class Voting:
         self._records: dict[Register, Record] = {}
         self._places: dict[Register, int] = {}
         """Where the certificate of that value lies in the log; and by (scope, "") the seal of its newest checkpoint."""
+        self.can_ask: Callable[[Instant], Sequence[int]] = lambda now: ()
+        """Who is there and may give what we lack."""
         own.on_draft = self._drafted
         own.on_signed = self.agreement.signed
         own.on_lost = self._lost
@@ -101,6 +104,11 @@ class Voting:
         self.witnessing.heard(header)
         if self.agreement.concerns(header):
             self.agreement.heard(header, self._prev(header), candidate.signature, now_ms)
+
+    def shown(self, headers: Sequence[Header], signature: bytes, now: Instant) -> tuple[bool, int | None]:
+        """See `Agreement.shown`."""
+        self._seat()
+        return self.agreement.shown(headers, signature, now.mono_ms)
 
     def signed(self, id: bytes, signature: bytes) -> None:
         """The signature of a vertex of the log, which lies apart from it."""
@@ -254,6 +262,7 @@ class Voting:
         self._seat()
         agreement = self.agreement
         agreement.leases.turn(now.mono_ms)
+        agreement.release(now.mono_ms, can_ask=bool(self.can_ask(now)))
         self.note.turn(now.mono_ms)
         while (
             agreement.has_open

@@ -233,12 +233,8 @@ class Ledger:
         return ""
 
     def undecided(self) -> str:
-        """Where keepers still wait, although they should not; empty once nothing that an honest member asked is open.
-
-        Not promised yet where a liar has forked under one name: what its other side said is not fetched any more, and
-        perhaps nobody has seen a quorum.
-        """
-        return self.waiting() if self._can_decide and not self._world.liars.have_forked else ""
+        """Where keepers still wait, although they should not; empty if nothing that an honest member asked is open."""
+        return self.waiting() if self._can_decide else ""
 
     def waiting(self) -> str:
         """The same, promised or not."""

@@ -37,9 +37,6 @@ class Line:
 class Liar:
     """Says nothing. Behaviours override what happens when an honest member has spoken, and now and then."""
 
-    forks = False
-    """Two vertices of it have one name."""
-
     def __init__(self, world: Cluster, machine: Machine) -> None:
         self.world = world
         self.machine = machine
@@ -137,8 +134,6 @@ class Liars:
         self.honest: list[Machine] = []
         self.headers: list[Header] = []
         """What honest members have said with votes or proposals, in order."""
-        self.have_forked = False
-        """One of them has two vertices under one name."""
         self.asked: dict[bytes, Question] = {}
         """Questions by conflict set, the newest last."""
 
@@ -149,7 +144,6 @@ class Liars:
         self.honest = [machine for machine in world.machines[: world.committee] if machine.index not in names]
         for liar in liars:
             liar.machine.is_liar = True
-            self.have_forked |= liar.forks
             liar.machine.trust.keeps = liar.machine.trust.never_forks = False
             world.checkers.forked[liar.machine.index] = VertexKey(liar.machine.index, 0, 0)
             self._plan(liar)

@@ -55,8 +55,6 @@ class Echo(Liar):
 class Fork(Echo):
     """The same under one name: each victim's line is of the same incarnation, from the first vertex on."""
 
-    forks = True
-
     def line(self, victim: Machine) -> Line:
         return self.lines.setdefault(victim.index, Line(1))
 

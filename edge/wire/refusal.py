@@ -127,6 +127,7 @@ AGREEMENT_REASONS = (
     "proposal-committee",  # of a change to what no roster lists, or by somebody: members ask for it themselves
     "proposal-checkpoint",  # by somebody: members ask for it; or of heads that its own vertex does not name
     "proposals-many",  # of one author in one conflict set
+    "side-room",  # more of one forked member beside the line that is held than is followed
     "sets-many",  # open conflict sets, in all or named first by one author
     "vote-early",  # of an epoch that its author has not entered: its past has not what ends the one before
     "vote-stopped",  # on another question, above its author's precommit for the change of the committee

@@ -87,7 +87,7 @@ def test_an_own_tail_without_signature_is_a_note(node: Path, world: World, syned
     for command in (["--config", node / "synedge.toml"], ["--data", node]):
         ended = synedge("dag", "verify", *command, "--json")
         assert ended.code == 0 and ended.json["unsigned"] == 1
-    assert "1 own vertices not signed yet" in synedge("dag", "verify", "--data", node).out
+    assert "1 own vertices not signed" in synedge("dag", "verify", "--data", node).out
 
 
 def test_whose_log_it_is_the_key_tells(node: Path, world: World, synedge: Synedge) -> None:

@@ -81,10 +81,10 @@ def test_an_unsigned_vertex_above_a_hole_does_not_stop_the_start() -> None:
     del a.log[own[1]]
     again = world.boot("a")
     again.submit(event(9), urgent=True)
-    assert [key for key, _ in again.recorded] == [(0, again.node.incarnation, 2)]
+    assert [key for key, _ in again.recorded] == [(0, again.node.incarnation, 3)], "above what was recorded once more"
 
 
-def test_an_unsigned_vertex_above_a_hole_is_signed_once_the_hole_is_mended() -> None:
+def test_an_unsigned_vertex_above_a_hole_is_recorded_once_more_and_not_revived_by_who_mends_the_hole() -> None:
     world = World(["a", "b", "c"])
     a, b = world.boot("a"), world.boot("b")
     for number in range(2):
@@ -101,7 +101,9 @@ def test_an_unsigned_vertex_above_a_hole_is_signed_once_the_hole_is_mended() -> 
     again = world.boot("a")
     world.run(20)
     assert again.frontier() == b.frontier()
-    assert b.node.graph.highest_seq(0) == 3, "recorded and signed: peers get it"
+    lines = [(branch.first_seq, branch.head_seq) for branch in b.node.graph.branches(0)]
+    assert lines == [(1, 2), (2, 2)], "recorded and signed: peers get it, below the hole"
+    assert again.node.counts()["own_unsent"] == again.node.counts()["own_rescued"] == 1
 
 
 def test_somebody_elses_clock_is_not_ours_after_a_restart() -> None:

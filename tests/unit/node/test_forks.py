@@ -301,3 +301,46 @@ def test_a_side_of_which_a_part_waits_here_already_is_a_proof_all_the_same() -> 
     a.node._intake._check(a.node._intake._chain(given), given.signature)
     a.do(a.node.tick(world.now))
     assert quarantined(world)[0] == [THIEF] and len(proofs(a)) == 1
+
+
+def test_who_starts_with_a_vote_above_the_other_side_before_the_proof_goes_on_voting() -> None:
+    """The log has the vote first and the proof behind it, and there is no other question."""
+    world = World(["a", "b", "thief", "c"], voting=("a", "b", "thief", "c"))
+    a, b = world.boot("a"), world.boot("b")
+    world.deliver()
+    tell(a, branch(world, 1, 1))
+    tell(b, branch(world, 1, 2))
+    a.do(a.node.propose("site", "model", b"one", world.now)[1])
+    world.run(10)
+    assert quarantined(world) == [[THIEF], [THIEF]] and b.node.counts()["sets_open"] == 1
+    b.kill()
+    a.is_up = False
+    world.ms += 5000
+    b = world.boot("b")
+    assert b.node.counts()["agreement_early"] > 0 and b.node.counts()["sets_open"] == 0
+    a.is_up = True
+    world.boot("c")
+    world.run(20)
+    for name in ("a", "b", "c"):
+        final = world.machines[name].node.voting.agreement.registers.get("site", "model")
+        assert final is not None and final.value == b"one", name
+
+
+@pytest.mark.parametrize("length", [4, 200])
+def test_the_other_side_is_asked_for_down_to_where_it_parts(length: int) -> None:
+    """By who follows an agreement, as far up as a member stands on it."""
+    world = World(["a", "b", "thief", "c"], voting=("a", "b", "thief", "c"))
+    a, b = world.boot("a"), world.boot("b")
+    world.deliver()
+    common = branch(world, 3, 0)
+    tell(a, common + branch(world, length, 1, common[-1]))
+    tell(b, common + branch(world, 200, 2, common[-1]))
+    a.do(a.node.propose("site", "model", b"one", world.now)[1])
+    world.run(15)
+    assert quarantined(world) == [[THIEF], [THIEF]]
+    counts = b.node.counts()
+    assert (counts["agreement_beside"], counts["agreement_early"], counts["sets_open"]) == (length, 0, 1)
+    assert b.node.graph.highest_seq(THIEF) == 203, "the line that is held is what it was"
+    before = b.node.counts()["requests_sent"]
+    world.run(10)
+    assert b.node.counts()["requests_sent"] == before, "and nothing more is asked"
