@@ -37,6 +37,8 @@ def operations(agent: Agent) -> dict[str, Operation]:
         "frontier": lambda asked: named_tips(agent.node.graph),
         "blobs": lambda asked: _blobs(agent),
         "registers": lambda asked: registers.registers(agent),
+        "checkpoints": lambda asked: registers.checkpoints(agent),
+        "levels": lambda asked: registers.levels(agent),
         "certificate": lambda asked: registers.certificate(agent, asked),
         "propose": lambda asked: registers.propose(agent, asked),
         "state": lambda asked: converged.state(agent),

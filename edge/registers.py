@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from edge.consensus.checkpoint import CHECKPOINT_KEY, decode_checkpoint
 from edge.consensus.lease import LEASES, Lease, Term, encode_term
 from edge.consensus.shown import question_row, value_row
 from edge.limits import LEASE_MS_MAX, LEASE_MS_MIN, VALUE_BYTES_MAX
@@ -19,10 +20,60 @@ if TYPE_CHECKING:
 def registers(agent: Agent) -> list[dict[str, Any]]:
     """Every final value whose certificate is in the log of the running agent, by scope and key."""
     finals = sorted(agent.node.voting.finals.values(), key=lambda final: final.question[:3:2])
+    is_sealed = agent.node.voting.agreement.checkpoints.is_sealed
     return [
-        {**question_row(final.question), **value_row(final.value), "ballot": final.ballot, "state": "final"}
+        {
+            **question_row(final.question),
+            **value_row(final.value),
+            "ballot": final.ballot,
+            "state": "sealed" if is_sealed(final.question) else "final",
+        }
         for final in finals
     ]
+
+
+def checkpoints(agent: Agent) -> list[dict[str, Any]]:
+    """The newest final checkpoint of each scope; `known` if the running agent knows all that is sealed with it."""
+    voting, names = agent.node.voting, agent.node.roster.by_index
+    rows = []
+    for (scope, key), final in sorted(voting.finals.items()):
+        checkpoint = decode_checkpoint(final.value) if key == CHECKPOINT_KEY else None
+        if checkpoint is None:
+            continue
+        seal = voting.agreement.checkpoints.seals.get(scope)
+        is_known = seal is not None and seal.version == final.question.version
+        rows.append(
+            {
+                "scope": scope,
+                "version": final.question.version,
+                "epoch": final.question.epoch,
+                "root": checkpoint.root.hex(),
+                "roster_version": checkpoint.roster,
+                "heads": [
+                    {"node": names[head.author].name, "incarnation": head.incarnation, "seq": head.seq}
+                    for head in checkpoint.heads
+                ],
+                "known": is_known,
+                "registers": len(seal.leaves) if seal is not None and is_known else None,
+                "lines": len(voting.sealing.lines),
+            }
+        )
+    return rows
+
+
+def levels(agent: Agent) -> dict[str, list[list[int]]]:
+    """Up to which seq each line is witnessed, and sealed, as [author, incarnation, seq]; without what is neither."""
+    witnesses, graph = agent.node.voting.witnessing.witnesses, agent.node.graph
+    witnessed = (
+        [author, incarnation, seq]
+        for author in graph.authors()
+        for incarnation, seq in witnesses.witnessed(author).items()
+        if seq
+    )
+    return {
+        "witnessed": list(witnessed),
+        "sealed": [[*line, seq] for line, seq in sorted(agent.node.voting.sealing.lines.items())],
+    }
 
 
 def certificate(agent: Agent, asked: Mapping[str, Any]) -> dict[str, str]:

@@ -1,6 +1,7 @@
 """`synedge events`: what stands in the log, read without the agent; from the store on a gateway.
 
-State words: `recorded` is an own event whose fdatasync has returned, `held` one that came from a peer.
+State words: `recorded` is an own event whose fdatasync has returned, `held` one that came from a peer. Where the agent
+runs, it is asked which of them are `witnessed` and which are `sealed` (docs/GLOSSARY.md).
 """
 
 import os
@@ -12,12 +13,13 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from edge.cli.logs import Log, open_log
-from edge.cli.options import add_example, add_json, add_log, at_least
+from edge.cli.options import add_example, add_json, add_log, at_least, load_config
 from edge.cli.output import Output, cell
 from edge.dag.reader import follow
 from edge.dag.records import SIGNATURE, VERTEX, Place, Record, segment_name, segment_of
-from edge.errors import StorageError, UsageError
+from edge.errors import StorageError, SynedgeError, UsageError
 from edge.gateway.store import ROWS_MAX, Cursor, Order
+from edge.shell.control import ask
 from edge.shell.disk import DirectoryDisk
 from edge.shell.telemetry import iso_time
 from edge.wire.event import Event, event_json
@@ -39,6 +41,10 @@ class Row(NamedTuple):
     event_index: int
     state: str
     event: Event
+
+
+Levels = dict[tuple[int, int], dict[str, int]]
+"""By author and incarnation, for each level the seq up to which it is reached, the highest level last."""
 
 
 class Wanted(NamedTuple):
@@ -77,11 +83,27 @@ def run(args: Namespace, out: Output) -> int:
     since_ms = since(args.since, time.time_ns() // 1_000_000) if args.since else None
     log = open_log(args)
     wanted = Wanted(log.author(args.node) if args.node else None, args.agent, args.kind, since_ms)
-    source = _Store(log, wanted) if log.store and not args.log else _LogReader(log, wanted)
+    reader = _Store if log.store and not args.log else _LogReader
+    source = reader(log, wanted, _levels(args))
     try:
         return _follow(log, source, args, out) if args.follow else _show(log, source, args, out)
     finally:
         source.close()
+
+
+def _levels(args: Namespace) -> Levels:
+    """How far each line has come, by the running agent; empty without one, and for a log taken elsewhere."""
+    if args.data:
+        return {}
+    try:
+        answer = ask(load_config(args).node.control_socket, "levels")
+    except SynedgeError:
+        return {}
+    found: Levels = {}
+    for word in ("witnessed", "sealed"):  # the higher level last
+        for author, incarnation, seq in answer[word]:
+            found.setdefault((author, incarnation), {})[word] = seq
+    return found
 
 
 def since(text: str, now_ms: int) -> int:
@@ -157,6 +179,17 @@ def _cells(log: Log, row: Row) -> tuple[object, ...]:
 class _Reader:
     """Where events come from."""
 
+    def __init__(self, log: Log, wanted: Wanted, levels: Levels) -> None:
+        self._log = log
+        self._wanted = wanted
+        self._levels = levels
+
+    def state(self, author: int, incarnation: int, seq: int, *, is_own: bool) -> str:
+        """The highest level that is known of a vertex."""
+        levels = self._levels.get((author, incarnation), {})
+        reached = [word for word, through in levels.items() if through >= seq]
+        return reached[-1] if reached else "recorded" if is_own else "held"
+
     def newest(self, limit: int, *, more_will_follow: bool) -> list[Row]:
         """The newest events that are wanted, oldest first; 0 for all."""
         raise NotImplementedError
@@ -173,9 +206,8 @@ class _LogReader(_Reader):
     """Events of a log. An own vertex counts as recorded when its signature stands behind it, for that is written only
     after the fdatasync of the vertex returned; those at the very end are synced here before they are called so."""
 
-    def __init__(self, log: Log, wanted: Wanted) -> None:
-        self._log = log
-        self._wanted = wanted
+    def __init__(self, log: Log, wanted: Wanted, levels: Levels) -> None:
+        super().__init__(log, wanted, levels)
         self._disk: DirectoryDisk = log.disk()
         self._place: Place = 0
         self._unsigned: dict[bytes, list[Row]] = {}
@@ -209,8 +241,9 @@ class _LogReader(_Reader):
         if header.body is None or frame.body is None or check_body(header.body, frame.body) is not None:
             return
         is_own = header.author == self._log.own
+        state = self.state(*header.key, is_own=is_own)
         rows = [
-            Row(*header.key, index, "recorded" if is_own else "held", event)
+            Row(*header.key, index, state, event)
             for index, event in enumerate(body_events(frame.body))
             if self._wanted.takes(header.author, event)
         ]
@@ -239,12 +272,11 @@ class _LogReader(_Reader):
 class _Store(_Reader):
     """Events of a gateway's store; what it holds is durable."""
 
-    def __init__(self, log: Log, wanted: Wanted) -> None:
+    def __init__(self, log: Log, wanted: Wanted, levels: Levels) -> None:
         from edge.gateway.store.sqlite import SqliteStore
 
+        super().__init__(log, wanted, levels)
         assert log.store is not None
-        self._own = log.own
-        self._wanted = wanted
         self._store = SqliteStore(log.store, read_only=True)
         self._cursor: Cursor | None = None
 
@@ -278,7 +310,7 @@ class _Store(_Reader):
                 item.incarnation,
                 item.seq,
                 item.index,
-                "recorded" if item.author == self._own else "held",
+                self.state(item.author, item.incarnation, item.seq, is_own=item.author == self._log.own),
                 item.event,
             )
             for item in found

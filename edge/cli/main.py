@@ -28,6 +28,7 @@ COMMANDS = {
     "committee": "who votes here; how many should, and what that is worth",
     "propose": "ask the committee to make a value final",
     "registers": "what is final",
+    "checkpoint": "up to where a committee has sealed what the site holds",
     "lease": "be the only one for a while, as long as you go on asking",
     "certificate": "the proof that a value is final: show or verify it",
     "state": "what all devices share without a vote",

@@ -35,6 +35,6 @@ def run(args: Namespace, out: Output) -> int:
                 )
                 for row in rows
             ],
-            colours={"final": "green"},
+            colours={"final": "green", "sealed": "green"},
         )
     return 0

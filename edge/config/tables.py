@@ -43,6 +43,8 @@ class NodeConfig:
     blobs_max_mb: int = setting(integer(64, 1024 * 1024), limits.BLOBS_BYTES_MAX // (1024 * 1024))
     """For models and other large files; what was fetched makes room, oldest first."""
     keep: str = setting(choice("auto", "all", "own"), "auto")
+    checkpoint_s: int = setting(integer(5, 86_400), 600)
+    """As a member of a committee: how long what is new waits to be sealed."""
 
     @property
     def key_file(self) -> Path:

@@ -196,3 +196,28 @@ def test_a_member_whose_log_is_gone_and_whose_key_is_not_abstains_and_says_so(tm
     finally:
         if device.is_running:
             device.kill()
+
+
+def test_what_is_recorded_and_final_is_witnessed_and_sealed(council: Council) -> None:
+    for seat in council.seats.values():
+        seat.config.write_text(seat.config.read_text().replace("[node]\n", "[node]\ncheckpoint_s = 5\n"))
+    council.start(*council.devices)
+    council.run("one", "propose", "model/bearing", "3c0f", "--wait", "60")
+    council.run("other", "state", "set", "mode", "night")
+
+    def are_sealed() -> bool:
+        states = [council.run(name, "registers", "model/bearing")["registers"][0]["state"] for name in council.devices]
+        return states == ["sealed"] * len(states)
+
+    assert wait_until(are_sealed, DECIDE_S_MAX)
+
+    def is_sealed() -> bool:
+        status = council.run("other", "status")
+        return bool(status["seq"] and status["seq"] == status["witnessed_seq"] == status["sealed_seq"])
+
+    assert wait_until(is_sealed, DECIDE_S_MAX)
+    council.devices["other"].kill()
+    council.start("other")
+    rows = [council.run(name, "checkpoint")["checkpoints"][0] for name in council.devices]
+    assert all(row["known"] and row["registers"] == 1 and len(row["heads"]) == 3 for row in rows)
+    assert len({(row["version"], row["root"]) for row in rows}) == 1

@@ -16,7 +16,7 @@ STATUS = {
     "node": "pump", "label": "Pumpe 7", "role": "device", "version": "0.1.0", "pid": 42, "node_id": "ab" * 32,
     "site": "0123456789abcdef", "ready_ms": 120.5, "rss_mb": 31.2, "rss_mb_max": 33.0, "uptime_s": 93784.0,
     "engines": ["tflite_c"], "log": {"size_bytes": 1_500_000, "max_bytes": 536_870_912}, "index": 1, "incarnation": 2,
-    "seq": 77, "acked_seq": 70, "recorded_events": 1234, "shed_events": 5, "peers_online": 3, "vertices": 400,
+    "seq": 77, "witnessed_seq": 75, "sealed_seq": 72, "acked_seq": 70, "recorded_events": 1234, "shed_events": 5, "peers_online": 3, "vertices": 400,
     "log_share": 0.0028, "disk_full": True, "time_unsure": True,
     "refused": {"site-other": 3, "signature-bad": 12}, "dropped": {"inbox_dropped_frames": 7},
     "quarantined": [4], "gaps": 2, "pending": 1, "records_lacking": 3, "own_lost": 2,
@@ -32,7 +32,13 @@ PEERS = [
     {"index": 3, "name": "gate", "roles": ["gateway"], "online": False},
     {"index": 4, "name": "pump", "roles": ["device"], "online": None},
 ]
+CHECKPOINT = {
+    "scope": "site", "version": 4, "epoch": 2, "root": "ab" * 32, "roster_version": 9,
+    "known": True, "registers": 12, "lines": 5,
+    "heads": [{"node": "gate", "incarnation": 7, "seq": 40}, {"node": "pump", "incarnation": 8, "seq": 41}],
+}  # fmt: skip
 ANSWERS: dict[str, Any] = {
+    "checkpoints": [CHECKPOINT],
     "status": STATUS,
     "peers": PEERS,
     "counts": {"recorded_events": 4, "accepted": 2},
@@ -106,7 +112,7 @@ def test_status_is_what_the_agent_says(config: Path, synedge: Synedge) -> None:
         "pump (Pumpe 7), device, member 1 of site 0123456789abcdef",
         "up 1d 2h",
         "127.0.0.1:40001, mdns; 127.0.0.1:40002, broker, votes connected",
-        "incarnation 2, seq 77, acknowledged 70",
+        "incarnation 2, seq 77, witnessed 75, sealed 72, acknowledged 70",
         "9 = 4 recorded + 3 quiet + 1 shed + 1 open",
         "0.3% of 536.9 MB",
         "7 names, root 0011223344556677…",
@@ -162,3 +168,11 @@ def test_who_votes_is_told_by_the_running_agent(agent: None, config: Path, syned
     assert "roster version 9, by the running agent" in shown.out
     told = synedge("committee", "show", "-c", config, "--json").json
     assert told["roster_version"] == 9 and told["committees"][0]["quorum"] == 2
+
+
+@pytest.mark.usefixtures("agent")
+def test_a_checkpoint_shows_its_heads_and_what_it_seals(config: Path, synedge: Synedge) -> None:
+    assert synedge("checkpoint", "-c", config, "--json").json == {"checkpoints": [CHECKPOINT]}
+    out = synedge("checkpoint", "-c", config).out
+    for said in ("site/4, epoch 2: 12 registers, 5 lines", "ab" * 32, "gate 7/40, pump 8/41"):
+        assert said in out

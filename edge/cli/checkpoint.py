@@ -1,0 +1,34 @@
+"""`synedge checkpoint`: up to where a committee has sealed what the site holds and what is final."""
+
+from argparse import ArgumentParser, Namespace
+
+from edge.cli.options import add_config, add_example, add_json, load_config
+from edge.cli.output import Output
+from edge.shell.control import ask
+
+
+def arguments(parser: ArgumentParser) -> None:
+    add_config(parser)
+    add_json(parser)
+    add_example(parser, "checkpoint --config pump-7/synedge.toml", "checkpoint --json")
+
+
+def run(args: Namespace, out: Output) -> int:
+    rows = ask(load_config(args).node.control_socket, "checkpoints")
+    if out.as_json:
+        out.document({"checkpoints": rows})
+        return 0
+    if not rows:
+        out.line("no checkpoint is final here yet; members ask for one by themselves when something is new")
+    for row in rows:
+        known = (
+            f"{row['registers']} registers, {row['lines']} lines" if row["known"] else "what it comes to is not known"
+        )
+        out.pairs(
+            [
+                ("checkpoint", f"{row['scope']}/{row['version']}, epoch {row['epoch']}: {known}"),
+                ("root of registers", row["root"]),
+                ("heads", ", ".join(f"{head['node']} {head['incarnation']}/{head['seq']}" for head in row["heads"])),
+            ]
+        )
+    return 0
