@@ -3,9 +3,10 @@
 BIN := .venv/bin
 DEMO ?= --nodes 8 --seconds 20 --chaos
 BENCH ?= mesh
-TESTS ?=
 FUZZ ?= 1000000
 BOARDS ?= arm64 armhf
+# Real processes that keep time want the machine for themselves; the other tests share its cores.
+ALONE := tests/integration tests/system tests/unit/shell
 SEED ?= 1
 SCRIPTS := .ci/run $(wildcard deploy/*.sh)
 UNIT := systemd/synedge.service
@@ -25,7 +26,12 @@ demo: ## eight devices and a gateway on this machine, on real recordings (DEMO="
 test: ## all checks and tests (TESTS="tests/unit -k name" for some); SYNEDGE_SLOW=1 adds the slow ones
 	@deploy/bootstrap.sh --test
 	@$(MAKE) --no-print-directory lint
+ifdef TESTS
 	@$(BIN)/python -m pytest $(TESTS)
+else
+	@$(BIN)/python -m pytest -n auto --dist worksteal $(ALONE:%=--ignore=%)
+	@$(BIN)/python -m pytest $(ALONE)
+endif
 
 fuzz: ## spoilt input for every decoder and reader of files, under sanitizers (hours; FUZZ=1000000 cases each kind, SEED=1)
 	@deploy/bootstrap.sh --test
