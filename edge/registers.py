@@ -25,7 +25,7 @@ def registers(agent: Agent) -> list[dict[str, Any]]:
         {
             **question_row(final.question),
             **value_row(final.value),
-            "ballot": final.ballot,
+            "ballot": final.ballot if final.certificate else None,
             "state": "sealed" if is_sealed(final.question) else "final",
         }
         for final in finals
@@ -82,6 +82,10 @@ def certificate(agent: Agent, asked: Mapping[str, Any]) -> dict[str, str]:
     final = agent.node.voting.finals.get((scope, key))
     if final is None:
         raise ValueError(f"nothing is final for {key!r} in scope {scope!r}")
+    if not final.certificate:
+        raise ValueError(
+            f"{key!r} in scope {scope!r} has no certificate of its own here: that of 'checkpoint' vouches for it"
+        )
     return {"certificate": final.certificate.hex()}
 
 

@@ -249,14 +249,14 @@ class Agreement:
             if certificate is not None and contest.decided is not None:
                 ballot, digest = contest.decided
                 self.ballots_lost += ballot
-                self._decide(Final(contest.question, contest.proposed[digest].value, ballot, certificate))
+                self.learn(Final(contest.question, contest.proposed[digest].value, ballot, certificate))
 
     def decide(self, final: Final) -> bool:
         """A certificate that was judged says so. False if it is not new, or cannot be: see `_is_forged`."""
         if self._is_forged(final):
             self._refuse("certificate-late")
             return False
-        return self._decide(final)
+        return self.learn(final)
 
     def _is_forged(self, final: Final) -> bool:
         """Whether a certificate is made with the keys of a committee that has handed over: all that an ended epoch can
@@ -270,7 +270,8 @@ class Agreement:
         ballots = contest.ballots
         return has_ended and ballots.count(-1, final.ballot, PREVOTE, digest) < ballots.quorum
 
-    def _decide(self, final: Final) -> bool:
+    def learn(self, final: Final) -> bool:
+        """A value that is certified, or vouched for by what is. False if it is not new."""
         if not self.recall(final):
             return False
         self.decided += 1

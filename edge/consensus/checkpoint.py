@@ -17,8 +17,8 @@ from edge.consensus.registers import Final, Registers
 from edge.ids import Parent, VertexKey
 from edge.limits import CHECKPOINT_IDS_MAX, COMMITTEE_MAX, REGISTERS_MAX, VALUE_BYTES_MAX
 from edge.wire.cbor import Malformed, decode, encode
-from edge.wire.finals import TAG_BYTES, tag_of
-from edge.wire.items import Question, is_index, is_number
+from edge.wire.finals import TAG_BYTES, Unsealed, tag_of
+from edge.wire.items import Question, is_index, is_number, is_question
 from edge.wire.merkle import Digest, leaf_hash, root_of
 from edge.wire.vertex import Header
 
@@ -191,6 +191,32 @@ class Checkpoints:
         leaf = seal.leaves.get(tag_of(question.scope, question.key)) if seal is not None else None
         return leaf is not None and leaf.version >= question.version
 
+    def is_leaf(self, question: Question) -> bool:
+        """Whether just this version of a key is what the newest checkpoint names."""
+        seal = self.seals.get(question.scope)
+        leaf = seal.leaves.get(tag_of(question.scope, question.key)) if seal is not None else None
+        return leaf is not None and leaf.version == question.version
+
+    def unseal(self, unsealed: Unsealed) -> list[Final] | None:
+        """What somebody says that the newest checkpoint seals: the values, if its root is over just this, and that is
+        gone by from now on; else None. No certificate of its own says what ballot decided one."""
+        scope = unsealed.scope
+        held = self._registers.get(scope, CHECKPOINT_KEY)
+        checkpoint = decode_checkpoint(held.value) if held is not None else None
+        if held is None or checkpoint is None:
+            return None
+        leaves = {leaf.tag: Leaf(leaf.version, leaf.final) for leaf in unsealed.leaves}
+        finals = []
+        for row in unsealed.rows:
+            question = Question(scope, held.question.epoch, *row[:3])
+            id = final_id(self._site, question, value_digest(row.value))
+            leaves[tag_of(scope, row.key)] = Leaf(row.version, id)
+            finals.append(Final(question, row.value, 0, b""))
+        if root_of_leaves(self._site, scope, leaves) != checkpoint.root:
+            return None
+        self.adopt(scope, Seal(held.question.version, checkpoint.heads, leaves))
+        return finals
+
     # ---- what is proposed
 
     def unsealed(self, scope: str) -> list[Final]:
@@ -274,6 +300,21 @@ class Checkpoints:
 
 def _pairs(finals: Iterable[Final]) -> tuple[Sealed, ...]:
     return tuple(sorted((tag_of(one.question.scope, one.question.key), one.question.version) for one in finals))
+
+
+def encode_final(final: Final) -> bytes:
+    """A value that a checkpoint alone vouches for, for our own log."""
+    return encode([FORMAT, *final.question, final.value])
+
+
+def decode_final(payload: bytes) -> Final | None:
+    """None for what `encode_final` has not written."""
+    try:
+        form, *asked, value = decode(payload, depth_max=1)
+        question = Question(*asked)
+    except (Malformed, TypeError, ValueError):
+        return None
+    return Final(question, value, 0, b"") if form == FORMAT and is_question(question) and type(value) is bytes else None
 
 
 def encode_seal(scope: str, seal: Seal, lines: Iterable[tuple[int, int, int]]) -> bytes:

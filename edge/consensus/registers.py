@@ -12,7 +12,8 @@ from edge.wire.refusal import Refusal
 
 
 class Final(NamedTuple):
-    """A decided question, the value, the ballot that decided, and the certificate."""
+    """A decided question, the value, the ballot that decided, and the certificate; both empty where a checkpoint alone
+    vouches for it."""
 
     question: Question
     value: bytes

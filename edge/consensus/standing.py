@@ -4,18 +4,39 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from edge.consensus.checkpoint import CHECKPOINT_KEY, Checkpoints
 from edge.consensus.registers import Final, Registers
-from edge.limits import CERTIFICATE_BYTES_MAX, REGISTERS_MAX
-from edge.wire.finals import MARK_BYTES, FinalsRequest, Held, mark_of, part_of, parts_for, tag_of
+from edge.limits import CERTIFICATE_BYTES_MAX, REGISTER_KEY_BYTES_MAX, REGISTERS_MAX
+from edge.wire.finals import (
+    MARK_BYTES,
+    FinalsRequest,
+    Held,
+    SealedLeaf,
+    SealedRow,
+    Unsealed,
+    mark_of,
+    part_of,
+    parts_for,
+    tag_of,
+)
 
 Marks = list[bytes]
+ROW_BYTES = REGISTER_KEY_BYTES_MAX + 60
+"""Of a row beside its value, at most."""
+LEAF_BYTES = 56
+
+
+def unsealed_bytes(unsealed: Unsealed) -> int:
+    """How long it is in an answer, at most."""
+    return sum(len(row.value) + ROW_BYTES for row in unsealed.rows) + LEAF_BYTES * len(unsealed.leaves)
 
 
 class Standing:
     """Of one node's registers. Versions only rise, so a greater sum in a part has something that is new to others."""
 
-    def __init__(self, registers: Registers) -> None:
+    def __init__(self, registers: Registers, checkpoints: Checkpoints) -> None:
         self._registers = registers
+        self._checkpoints = checkpoints
         self._changes = -1
         self._held: list[Held] = []
         self._marks: dict[int, Marks] = {}
@@ -45,26 +66,59 @@ class Standing:
         wanted = set(asked)
         return tuple(pair for pair in self._held if part_of(pair[0], parts) in wanted)[:REGISTERS_MAX]
 
-    def newer(self, request: FinalsRequest) -> list[Final]:
-        """What an answer brings: certificates that are newer than what the asker holds, as many as fit.
+    def answer(self, request: FinalsRequest) -> tuple[list[Final], Unsealed | None]:
+        """What an answer brings of what is newer than what the asker holds: certificates, as many as fit, and what our
+        newest checkpoint vouches for.
 
-        They begin anywhere, as the request's number says: one that the asker cannot use keeps nothing else back.
+        Certificates begin anywhere, as the request's number says: one that the asker cannot use keeps no other back.
         """
-        theirs = dict(request.held)
-        asked = set(request.asked)
-        found = list[Final]()
-        for final in self._registers:
-            tag = tag_of(final.question.scope, final.question.key)
-            if part_of(tag, request.parts) in asked and final.question.version > theirs.get(tag, 0):
-                found.append(final)
+        found = self._newer(request)
+        sealed = self._sealed(found)
+        unsealed = self._unseal(sealed) if sealed else None
+        room = CERTIFICATE_BYTES_MAX - (unsealed_bytes(unsealed) if unsealed is not None else 0)
+        found = [final for final in found if final.certificate and (unsealed is None or final not in sealed)]
         start = request.correlation % max(1, len(found))
-        room, chosen = CERTIFICATE_BYTES_MAX, list[Final]()
+        chosen = list[Final]()
         for final in (*found[start:], *found[:start]):
             room -= len(final.certificate) + 5
             if room < 0 and chosen:
                 break
             chosen.append(final)
-        return chosen
+        return chosen, unsealed
+
+    def _newer(self, request: FinalsRequest) -> list[Final]:
+        theirs, asked = dict(request.held), set(request.asked)
+        found = list[Final]()
+        for final in self._registers:
+            tag = tag_of(final.question.scope, final.question.key)
+            if part_of(tag, request.parts) in asked and final.question.version > theirs.get(tag, 0):
+                found.append(final)
+        return found
+
+    def _sealed(self, finals: list[Final]) -> list[Final]:
+        """Of these what one checkpoint vouches for, where that spares more than one certificate or takes the place of
+        one that we do not have."""
+        for scope, seal in self._checkpoints.seals.items():
+            held = self._registers.get(scope, CHECKPOINT_KEY)
+            if held is None or held.question.version != seal.version:
+                continue
+            sealed = [one for one in finals if one.question.scope == scope and self._checkpoints.is_leaf(one.question)]
+            if len(sealed) > 1 or not all(one.certificate for one in sealed):
+                return sealed
+        return []
+
+    def _unseal(self, finals: list[Final]) -> Unsealed:
+        """The rows of these as far as there is room, and the leaves of all the others."""
+        scope = finals[0].question.scope
+        leaves, room, rows = dict(self._checkpoints.seals[scope].leaves), CERTIFICATE_BYTES_MAX // 2, list[SealedRow]()
+        for final in finals:
+            question = final.question
+            room -= len(final.value) + ROW_BYTES
+            if room >= 0:
+                rows.append(SealedRow(question.key, question.version, question.predecessor, final.value))
+                del leaves[tag_of(scope, question.key)]
+        others = tuple(SealedLeaf(tag, *leaf) for tag, leaf in sorted(leaves.items()))
+        return Unsealed(scope, tuple(sorted(rows)), others)
 
     def lacking(self, request: FinalsRequest) -> tuple[int, ...]:
         """The parts in which the asker holds something newer than we, by its own word."""

@@ -33,6 +33,8 @@ CERTIFICATE = 8
 """The certificate of a register's newest value (edge/consensus/certificate.py)."""
 SEAL = 9
 """What the newest checkpoint of a scope comes to (edge/consensus/checkpoint.py)."""
+FINAL = 10
+"""A register's newest value, where a checkpoint vouches for it and no certificate of its own is here."""
 
 TYPE_MAX = 31
 """Room for later types: an older agent carries their records along instead of calling them damage."""

@@ -34,6 +34,7 @@ from edge.wire.finals import (
     MARK_BYTES,
     FinalsReply,
     FinalsRequest,
+    Unsealed,
     decode_finals_reply,
     decode_finals_request,
     encode_finals_reply,
@@ -57,7 +58,7 @@ BUSY_MS = 50.0
 EARLY_MS = 8_000.0
 """Until anybody is asked again, where an answer came under a roster that is not here yet."""
 EARLY = ("epoch-unknown", "scope-unknown")
-COUNTED = ("asked", "answered", "taken", "wrong", "timeouts", "dropped", "bytes")
+COUNTED = ("asked", "answered", "taken", "unsealed", "wrong", "timeouts", "dropped", "bytes")
 """The bytes are of what we asked and got."""
 
 
@@ -100,7 +101,7 @@ class Handover:
         self._jitter = jitter
         self.refuse: Callable[[Refusal], None] = lambda refusal: None
         """Counts what is not let in."""
-        self._standing = Standing(agreement.registers)
+        self._standing = Standing(agreement.registers, agreement.checkpoints)
         self._changes = 0
         self._roster: Roster | None = None
         self._ahead: dict[int, _Peer] = {}
@@ -108,6 +109,8 @@ class Handover:
         """Whom we have asked, under which number, and until when its answer is waited for."""
         self._source: int | None = None
         """Whose certificates are being judged."""
+        self._unsealed: Unsealed | None = None
+        """What comes after them in the same answer."""
         self._queue: deque[bytes] = deque()
         self._left = 0
         """Signatures of the present one that are being verified."""
@@ -224,6 +227,7 @@ class Handover:
         self._open, self._source, self._brought = None, frame.sender, 0
         self._counts["bytes"] += len(payload)
         self._queue.extend(frame.certificates)
+        self._unsealed = frame.unsealed
         self._next(now)
         return None
 
@@ -232,6 +236,8 @@ class Handover:
         while self._queue:
             if self._check(self._queue.popleft(), now):
                 return
+        if self._unsealed is not None:
+            self._unseal(self._unsealed, now)
         source, self._source = self._source, None
         assert source is not None
         peer = self._ahead.get(source)
@@ -239,6 +245,17 @@ class Handover:
             peer.failures, peer.due_ms = 0, now.mono_ms
         else:
             self._ended(source, EMPTY_MAX, now)
+
+    def _unseal(self, unsealed: Unsealed, now: Instant) -> None:
+        """Once the checkpoint is certified that it may be about."""
+        self._unsealed = None
+        finals = self._agreement.checkpoints.unseal(unsealed)
+        if finals is None:
+            return self._wrong(Refusal("sealed-other", unsealed.scope), now)
+        taken = sum(map(self._agreement.learn, finals))
+        self._brought += taken
+        self._counts["unsealed"] += taken
+        return None
 
     def _check(self, raw: bytes, now: Instant) -> bool:
         """Whether it is right but for its signatures, which are on their way to be verified."""
@@ -304,9 +321,10 @@ class Handover:
             return Refusal("author-unknown", str(frame.sender))
         self._allowance.spend(frame.sender, now.mono_ms)
         self._allowance_of_all.spend(None, now.mono_ms)
-        certificates = tuple(final.certificate for final in self._standing.newer(frame))
-        self._counts["answered"] += len(certificates)
-        reply = FinalsReply(roster.site, self._index, frame.correlation, certificates)
+        finals, unsealed = self._standing.answer(frame)
+        self._counts["answered"] += len(finals) + (len(unsealed.rows) if unsealed is not None else 0)
+        certificates = tuple(final.certificate for final in finals)
+        reply = FinalsReply(roster.site, self._index, frame.correlation, certificates, unsealed)
         self._desk.do(Send(frame.sender, Channel.REPLY, encode_finals_reply(reply)))
         lacking = self._standing.lacking(frame)
         if lacking:  # it asked us first, having less in all

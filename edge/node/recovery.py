@@ -10,7 +10,7 @@ from edge.dag.author import Author, next_life
 from edge.dag.floor import Floor
 from edge.dag.graph import ID_BYTES
 from edge.dag.pending import Candidate
-from edge.dag.records import BOOT, CERTIFICATE, EVIDENCE, ROSTER, SEAL, SIGNATURE, VERTEX, Record, segment_of
+from edge.dag.records import BOOT, CERTIFICATE, EVIDENCE, FINAL, ROSTER, SEAL, SIGNATURE, VERTEX, Record, segment_of
 from edge.ids import Instant, Parent, VertexId, VertexKey
 from edge.limits import ORPHANS_MAX
 from edge.node.custody import Custody
@@ -105,6 +105,8 @@ class Recovery:
             self._forks.recovered(place, record)
         elif record.type == CERTIFICATE:
             self._voting.recovered(place, record)
+        elif record.type == FINAL:
+            self._voting.recovered_final(place, record)
         elif record.type == SEAL:
             self._voting.recovered_seal(place, record)
         elif record.type == BOOT:

@@ -9,6 +9,7 @@ from edge.consensus.checkpoint import CHECKPOINT_KEY, Seal, decode_checkpoint, e
 from edge.consensus.committee import Seats
 from edge.consensus.witness import Witnesses
 from edge.dag.admission import Admission
+from edge.dag.records import SEAL, Record
 from edge.ids import Instant, Parent, VertexKey
 from edge.limits import RECORD_BYTES_MAX
 from edge.node.ownline import OwnLine
@@ -69,20 +70,25 @@ class Sealing:
         self._scopes: dict[str, _Scope] = {}
         self._looked = (-1, -1)
         self._due_ms = float("inf")
+        self._written: dict[str, int] = {}
+        """By scope, the version of the newest checkpoint that our log has, or is about to."""
         self.lines: dict[tuple[int, int], int] = {}
         """By author and incarnation, the seq up to which it is sealed."""
         self.asked = 0
 
     # ---- what is sealed
 
-    def sealed(self, scope: str, version: int) -> bytes | None:
-        """A checkpoint is final: what it comes to, for our log; None where we lack what it goes on from."""
-        seal = self._agreement.checkpoints.seals.get(scope)
-        if seal is None or seal.version != version:
-            return None
-        lines = self._below(seal)
-        payload = encode_seal(scope, seal, ((*line, seq) for line, seq in lines.items()))
-        return payload if len(payload) <= RECORD_BYTES_MAX else encode_seal(scope, seal, ())
+    def records(self) -> list[Record]:
+        """What newer checkpoints come to, for our log; each once."""
+        found = []
+        for scope, seal in self._agreement.checkpoints.seals.items():
+            if seal.version > self._written.get(scope, 0):
+                self._written[scope] = seal.version
+                lines = self._below(seal)
+                payload = encode_seal(scope, seal, ((*line, seq) for line, seq in lines.items()))
+                is_short = len(payload) <= RECORD_BYTES_MAX
+                found.append(Record(SEAL, payload if is_short else encode_seal(scope, seal, ())))
+        return found
 
     def _below(self, seal: Seal) -> dict[tuple[int, int], int]:
         heads = heads_of(seal.heads)
@@ -93,8 +99,9 @@ class Sealing:
                     found[author, incarnation] = seq
         return found
 
-    def take(self, lines: dict[tuple[int, int], int]) -> None:
-        """These are sealed, and our log says so."""
+    def take(self, scope: str, version: int, lines: dict[tuple[int, int], int]) -> None:
+        """These are sealed by a checkpoint, and our log says so."""
+        self._written[scope] = max(version, self._written.get(scope, 0))
         for line, seq in lines.items():
             self.lines[line] = max(seq, self.lines.get(line, 0))
 

@@ -9,13 +9,13 @@ from typing import Any
 
 from edge.consensus.agreement import Agreement
 from edge.consensus.certificate import Certificate, decode_certificate, look
-from edge.consensus.checkpoint import decode_seal, is_checkpoint
+from edge.consensus.checkpoint import decode_final, decode_seal, encode_final
 from edge.consensus.committee import Committees, by_epoch, seats_of
 from edge.consensus.registers import Final
 from edge.dag.admission import Admission
 from edge.dag.author import Author
 from edge.dag.pending import Candidate
-from edge.dag.records import CERTIFICATE, SEAL, Record, segment_of
+from edge.dag.records import CERTIFICATE, FINAL, Record, segment_of
 from edge.effects import Decided
 from edge.ids import Instant, Parent, VertexKey
 from edge.limits import PARENTS_DEVICE_MAX, PARENTS_MAX
@@ -164,6 +164,14 @@ class Voting:
         self.agreement.recall(final)
         return self._keep(final, record, place)
 
+    def recovered_final(self, place: int, record: Record) -> None:
+        """What a checkpoint vouched for, as our log says."""
+        final = decode_final(record.payload)
+        if final is None:
+            return self._disbelieve(place, Refusal("certificate-shape", "final"))
+        self.agreement.recall(final)
+        return self._keep(final, record, place)
+
     def recovered_seal(self, place: int, record: Record) -> None:
         """What our log says that a checkpoint came to."""
         decoded = decode_seal(record.payload)
@@ -171,11 +179,11 @@ class Voting:
             return self._disbelieve(place, Refusal("certificate-shape", "seal"))
         scope, seal, lines = decoded
         self.agreement.checkpoints.adopt(scope, seal)
-        return self._keep_seal(scope, lines, record, place)
-
-    def _keep_seal(self, scope: str, lines: dict[tuple[int, int], int], record: Record, place: int) -> None:
         self._records[scope, ""], self._places[scope, ""] = record, place
-        self.sealing.take(lines)
+        return self.sealing.take(scope, seal.version, lines)
+
+    def _sealed(self, record: Record, places: tuple[int, ...], now: Instant) -> None:
+        self.recovered_seal(places[0], record)
 
     def _disbelieve(self, place: int, fault: Refusal) -> None:
         self._desk.report("error", "certificate-refused", segment=segment_of(place), reason=str(fault))
@@ -226,15 +234,11 @@ class Voting:
         return min((segment_of(place) for key in keys if (place := self._graph.place(key)[0])), default=0)
 
     def _persist(self, final: Final) -> None:
-        question = final.question
-        seal = self.sealing.sealed(question.scope, question.version) if is_checkpoint(question) else None
-        records = (Record(CERTIFICATE, final.certificate), *([Record(SEAL, seal)] if seal is not None else []))
-        self._own.persist(records, partial(self._kept, final, records), sync=True)
+        record = Record(CERTIFICATE, final.certificate) if final.certificate else Record(FINAL, encode_final(final))
+        self._own.persist((record,), partial(self._kept, final, record), sync=True)
 
-    def _kept(self, final: Final, records: tuple[Record, ...], places: tuple[int, ...], now: Instant) -> None:
-        self._keep(final, records[0], places[0])
-        for record, place in zip(records[1:], places[1:], strict=True):
-            self.recovered_seal(place, record)
+    def _kept(self, final: Final, record: Record, places: tuple[int, ...], now: Instant) -> None:
+        self._keep(final, record, places[0])
         self._desk.do(Decided(final.question, final.value, final.ballot))
 
     # ---- what we say
@@ -273,6 +277,8 @@ class Voting:
             self._own.draft(epoch, now, items=tuple(votes))
         for final in agreement.take_finals():
             self._persist(final)
+        for record in self.sealing.records():
+            self._own.persist((record,), partial(self._sealed, record), sync=True)
         for author in list(agreement.voted_twice)[self._told_twice :]:
             self._told_twice += 1
             self._desk.report("error", "voted-twice", author=author)

@@ -17,17 +17,18 @@ from edge.limits import (
     FINALS_PARTS_MAX,
     FRAME_BYTES_MAX,
     REGISTERS_MAX,
+    VALUE_BYTES_MAX,
 )
 from edge.wire.cbor import Malformed, decode, encode
-from edge.wire.items import is_index, is_number
+from edge.wire.items import Question, is_index, is_number, is_question, is_scope
 from edge.wire.refusal import Refusal
 
 TAG_BYTES = 8
 MARK_BYTES = 16
 PARTS = tuple(1 << at for at in range(FINALS_PARTS_MAX.bit_length()))
 """Into how many the keys may be parted."""
-_HEADS = (b"\x86", b"\x84")
-"""A request of six fields, an answer of four: no other frame on their channels begins so."""
+_HEADS = (b"\x86", b"\x84", b"\x87")
+"""A request of six fields, an answer of four or seven: no other frame on their channels begins so."""
 
 Held = tuple[bytes, int]
 """The tag of a key and the version of its newest final value."""
@@ -44,13 +45,41 @@ class FinalsRequest(NamedTuple):
     held: tuple[Held, ...]
 
 
+class SealedRow(NamedTuple):
+    """A value below a checkpoint: what `final` of its leaf is made of."""
+
+    key: str
+    version: int
+    predecessor: bytes | None
+    value: bytes
+
+
+class SealedLeaf(NamedTuple):
+    """Another register below it."""
+
+    tag: bytes
+    version: int
+    final: bytes
+
+
+class Unsealed(NamedTuple):
+    """Everything that the newest checkpoint of a scope seals: the rows of what is asked for, the leaves of the rest."""
+
+    scope: str
+    rows: tuple[SealedRow, ...]
+    """By key ascending."""
+    leaves: tuple[SealedLeaf, ...]
+    """By tag ascending."""
+
+
 class FinalsReply(NamedTuple):
-    """`rs/`: certificates, as they are kept; none if nothing is newer."""
+    """`rs/`: certificates, as they are kept, and what a checkpoint vouches for; neither if nothing is newer."""
 
     site: bytes
     sender: int
     correlation: int
     certificates: tuple[bytes, ...]
+    unsealed: Unsealed | None = None
 
 
 @lru_cache(maxsize=2 * REGISTERS_MAX)
@@ -117,20 +146,24 @@ def decode_finals_request(raw: bytes) -> FinalsRequest | Refusal:
 
 def encode_finals_reply(frame: FinalsReply) -> bytes:
     """The caller has kept it within FINALS_FRAME_BYTES_MAX."""
-    raw = encode(frame)
+    given = frame.unsealed
+    more = [given.scope, [list(row) for row in given.rows], [f for leaf in given.leaves for f in leaf]] if given else []
+    raw = encode([*frame[:4], *more])
     assert len(raw) <= FINALS_FRAME_BYTES_MAX
     return raw
 
 
 def decode_finals_reply(raw: bytes) -> FinalsReply | Refusal:
-    fields = _decode(raw, FINALS_FRAME_BYTES_MAX)
+    fields = _decode(raw, FINALS_FRAME_BYTES_MAX, depth_max=3)
     match fields:
         case Refusal():
             return fields
-        case [site, sender, correlation, list() as certificates] if _is_head(site, sender, correlation):
-            pass
+        case [site, sender, correlation, list() as certificates, *more] if _is_head(site, sender, correlation):
+            unsealed = _unsealed(more) if more else None
         case _:
             return Refusal("finals-shape", "reply")
+    if isinstance(unsealed, Refusal):
+        return unsealed
     if len(certificates) > REGISTERS_MAX:
         return Refusal("finals-many", str(len(certificates)))
     for certificate in certificates:
@@ -138,7 +171,34 @@ def decode_finals_reply(raw: bytes) -> FinalsReply | Refusal:
             return Refusal("finals-shape", "certificate")
         if len(certificate) > CERTIFICATE_BYTES_MAX:
             return Refusal("certificate-too-large", str(len(certificate)))
-    return FinalsReply(site, sender, correlation, tuple(certificates))
+    return FinalsReply(site, sender, correlation, tuple(certificates), unsealed)
+
+
+def _unsealed(fields: list[Any]) -> Unsealed | Refusal:
+    match fields:
+        case [str() as scope, list() as values, list() as flat] if is_scope(scope) and len(flat) % 3 == 0:
+            leaves = tuple(SealedLeaf(*flat[at : at + 3]) for at in range(0, len(flat), 3))
+        case _:
+            return Refusal("finals-shape", "unsealed")
+    if len(values) + len(leaves) > REGISTERS_MAX:
+        return Refusal("finals-many", str(len(values) + len(leaves)))
+    rows = [SealedRow(*value) for value in values if type(value) is list and len(value) == len(SealedRow._fields)]
+    are_rows = len(rows) == len(values) and all(_is_row(scope, row) for row in rows)
+    if not are_rows or not _ascends([row.key for row in rows]):
+        return Refusal("finals-shape", "row")
+    if not all(_is_leaf(leaf) for leaf in leaves) or not _ascends([leaf.tag for leaf in leaves]):
+        return Refusal("finals-shape", "leaf")
+    return Unsealed(scope, tuple(rows), leaves)
+
+
+def _is_row(scope: str, row: SealedRow) -> bool:
+    is_asked = is_question(Question(scope, 1, row.key, row.version, row.predecessor))
+    return is_asked and type(row.value) is bytes and len(row.value) <= VALUE_BYTES_MAX
+
+
+def _is_leaf(leaf: SealedLeaf) -> bool:
+    is_named = type(leaf.tag) is bytes and len(leaf.tag) == TAG_BYTES and is_number(leaf.version) and bool(leaf.version)
+    return is_named and type(leaf.final) is bytes and len(leaf.final) == 32
 
 
 def _is_head(site: object, sender: object, correlation: object) -> bool:
@@ -157,11 +217,11 @@ def _hash(domain: bytes, value: list[Any]) -> bytes:
     return sha256(domain + b"\x00" + encode(value)).digest()
 
 
-def _decode(raw: bytes, bytes_max: int) -> Any:
+def _decode(raw: bytes, bytes_max: int, depth_max: int = 2) -> Any:
     """The decoded frame or a Refusal."""
     if len(raw) > bytes_max:
         return Refusal("frame-too-large", str(len(raw)))
     try:
-        return decode(raw, depth_max=2)
+        return decode(raw, depth_max=depth_max)
     except Malformed as fault:
         return Refusal(fault.reason, "finals")

@@ -143,6 +143,7 @@ AGREEMENT_REASONS = (
     "certificate-late",  # of an ended epoch, with no such quorum of prevotes below what ended it
     "certificate-short",  # fewer votes than the quorum
     "certificate-stale",  # of a version that is not newer than the one held
+    "sealed-other",  # what is said to be below a checkpoint is not what its root is over
     "scope-unknown",  # nobody decides in it
     "own-line-full",  # too much of ours is on its way to the disk already
 )

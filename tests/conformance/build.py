@@ -13,6 +13,9 @@ from edge.wire.event import encode_event
 from edge.wire.finals import (
     FinalsReply,
     FinalsRequest,
+    SealedLeaf,
+    SealedRow,
+    Unsealed,
     encode_finals_reply,
     encode_finals_request,
     mark_of,
@@ -171,6 +174,10 @@ def finals_files() -> dict[str, Vectors]:
     request = encode_finals_request(FinalsRequest(SITE, 3, 77, 2, (0, 1), held))
     reply = encode_finals_reply(FinalsReply(SITE, 0, 77, (b"one certificate", b"another")))
     flat = [field for pair in held for field in pair]
+    rows = (SealedRow("config/night", 1, None, b"on"), SealedRow("model", 3, seed("before"), b"3c0f"))
+    leaf = SealedLeaf(tag_of("site", "lease/door"), 12, seed("door"))
+    unsealed = encode_finals_reply(FinalsReply(SITE, 0, 77, (b"of the checkpoint",), Unsealed("site", rows, (leaf,))))
+    row = list(rows[0])
     return {
         "frames-finals-request": file(
             "finals-request",
@@ -196,10 +203,16 @@ def finals_files() -> dict[str, Vectors]:
             {
                 "two certificates": {"bytes": reply.hex()},
                 "nothing is newer": {"bytes": edited(reply, 3, []).hex()},
+                "what a checkpoint vouches for": {"bytes": unsealed.hex()},
             },
             {
                 "a certificate that is no bytes": (edited(reply, 3, ["one"]), "finals-shape"),
                 "1,025 certificates": (edited(reply, 3, [b""] * 1025), "finals-many"),
+                "a key twice": (edited(unsealed, 5, [row, row]), "finals-shape"),
+                "a first version with a predecessor": (edited(unsealed, 5, [["k", 1, seed("k"), b""]]), "finals-shape"),
+                "a leaf without its final": (edited(unsealed, 6, [flat[0], 3]), "finals-shape"),
+                "a leaf of version 0": (edited(unsealed, 6, [flat[0], 0, seed("k")]), "finals-shape"),
+                "a scope with a slash": (edited(unsealed, 4, "a/b"), "finals-shape"),
             },
         ),
     }

@@ -170,7 +170,17 @@ def finals_request(rng: Random) -> Tree:
 
 
 def finals_reply(rng: Random) -> Tree:
-    return [rng.randbytes(8), index(rng), number(rng), [part(rng, 9999) for _ in range(rng.choice((0, 1, 3)))]]
+    reply = [rng.randbytes(8), index(rng), number(rng), [part(rng, 9999) for _ in range(rng.choice((0, 1, 3)))]]
+    if rng.random() < 0.5:
+        return reply
+    keys, tags = ({name(rng) for _ in range(rng.choice((0, 1, 5)))} for _ in range(2))
+    versions = {key: number(rng, 1) for key in keys}
+    rows = [
+        [key, version, None if version == 1 else rng.randbytes(32), part(rng, 1024)]
+        for key, version in sorted(versions.items())
+    ]
+    leaves = [[tag, number(rng, 1), rng.randbytes(32)] for tag in sorted(rng.randbytes(8) for _ in tags)]
+    return [*reply, name(rng), rows, [field for leaf in leaves for field in leaf]]
 
 
 def checkpoint(rng: Random) -> Tree:

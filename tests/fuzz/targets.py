@@ -110,7 +110,11 @@ def finals_reply(raw: bytes) -> Accepted | Refusal:
     got = finals.decode_finals_reply(raw)
     if isinstance(got, Refusal):
         return got
-    return Accepted(got._asdict() | {"certificates": list(got.certificates)}, finals.encode_finals_reply(got))
+    given = got.unsealed
+    plain = [list(map(tuple, part)) for part in ((given.rows, given.leaves) if given is not None else ())]
+    unsealed = {"scope": given.scope, "rows": plain[0], "leaves": plain[1]} if given is not None else None
+    values = got._asdict() | {"certificates": list(got.certificates), "unsealed": unsealed}
+    return Accepted(values, finals.encode_finals_reply(got))
 
 
 def fork(raw: bytes) -> Accepted | Refusal:

@@ -7,6 +7,7 @@ from tests.reference.vertex import (
     INDEX_MAX,
     NUMBER_MAX,
     decode_header,
+    decode_item,
     is_array,
     is_bytes,
     is_clean,
@@ -122,14 +123,31 @@ def decode_finals_request(raw: bytes) -> dict[str, Any]:
 
 def decode_finals_reply(raw: bytes) -> dict[str, Any]:
     require(len(raw) <= 257 * 1024, "frame too large")
-    fields = decode(raw, 2)
-    require(is_array(fields, 4, 4), "four fields")
-    site, sender, correlation, certificates = fields
+    fields = decode(raw, 3)
+    require(is_array(fields, 4, 4) or is_array(fields, 7, 7), "four fields or seven")
+    site, sender, correlation, certificates, *more = fields
     require(is_bytes(site, 8) and is_int(sender, 0, INDEX_MAX) and is_int(correlation, 0, NUMBER_MAX), "reply")
     require(is_array(certificates, 0, 1024), "certificates")
     for certificate in certificates:
         check_part(certificate, 0, 256 * 1024, "certificate")
-    return {"site": site, "sender": sender, "correlation": correlation, "certificates": certificates}
+    head = {"site": site, "sender": sender, "correlation": correlation, "certificates": certificates}
+    return head | {"unsealed": decode_unsealed(*more) if more else None}
+
+
+def decode_unsealed(scope: Any, values: Any, flat: Any) -> dict[str, Any]:
+    require(is_name(scope) and type(values) is list and type(flat) is list and len(flat) % 3 == 0, "unsealed")
+    leaves = [tuple(flat[at : at + 3]) for at in range(0, len(flat), 3)]
+    require(len(values) + len(leaves) <= 1024, "how many")
+    for row in values:
+        require(is_array(row, 4, 4), "row")
+        decode_item([7, scope, 1, *row])
+    keys = [row[0] for row in values]
+    require(keys == sorted(set(keys)), "order of keys")
+    for tag, version, final in leaves:
+        require(is_bytes(tag, 8) and is_int(version, 1, NUMBER_MAX) and is_bytes(final, 32), "leaf")
+    tags = [leaf[0] for leaf in leaves]
+    require(tags == sorted(set(tags)), "order of tags")
+    return {"scope": scope, "rows": [tuple(row) for row in values], "leaves": leaves}
 
 
 def decode_evidence(raw: bytes) -> dict[str, Any]:
