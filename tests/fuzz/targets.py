@@ -9,6 +9,7 @@ from edge.dag import evidence
 from edge.wire import blob, event, finals, frame, roster, vertex
 from edge.wire.cbor import decode
 from edge.wire.refusal import Refusal
+from edge.wire.voters import Voters
 from tests import reference
 from tests.reference import blobs, cbor, frames
 from tests.reference import checkpoint as slow_checkpoint
@@ -144,10 +145,21 @@ def one_roster(raw: bytes) -> Accepted | Refusal:
         "issued_ms": got.issued_ms,
         "suites": list(got.suites_allowed),
         "members": members,
-        "committees": [voters._asdict() | {"indices": list(voters.indices)} for voters in got.committees],
-        "ended": [voters._asdict() | {"indices": list(voters.indices)} for voters in got.ended],
+        "committees": [_committee(voters) for voters in got.committees],
+        "ended": [_committee(voters) for voters in got.ended],
+        "recovery": [
+            keys._asdict() | {"digests": list(keys.digests), "proof": list(keys.proof)} for keys in got.recovery
+        ],
     }
     return Accepted(values, roster.encode_roster(got))
+
+
+def _committee(voters: Voters) -> dict[str, Any]:
+    cut = voters.cut
+    said = None
+    if cut is not None:
+        said = cut._asdict() | {"heads": [tuple(head) for head in cut.heads], "proof": list(cut.proof)}
+    return voters._asdict() | {"indices": list(voters.indices), "cut": said}
 
 
 def manifest(raw: bytes) -> Accepted | Refusal:
