@@ -15,6 +15,7 @@ from edge.consensus.chains import Chains
 from edge.consensus.checkpoint import Checkpoints
 from edge.consensus.committee import Seats
 from edge.consensus.contest import Contest
+from edge.consensus.cuts import Followed
 from edge.consensus.epochs import Epochs, Sees, is_change
 from edge.consensus.lease import Leases
 from edge.consensus.proposers import Proposers
@@ -48,7 +49,8 @@ class Agreement:
         self.registers = Registers(site)
         self.leases = Leases(index, self.registers)
         self.checkpoints = Checkpoints(site, self.registers)
-        self.epochs = Epochs(site, lambda: self.registers)
+        self.epochs = Epochs(site, lambda: self.registers, graph)
+        self.registers.generation = self.epochs.cuts.generation
         self.proposers = Proposers(self.epochs, self.leases, self.checkpoints)
         self._members: frozenset[int] = frozenset()
         self.sets = Sets(site, index, self.epochs, self.proposers.opens_ms, timeout_ms)
@@ -58,8 +60,10 @@ class Agreement:
         self._chains = Chains()
         self._head: VertexKey | None = None
         """Our newest vertex, durable or not."""
-        self._fresh: dict[tuple[int, int], tuple[Parent, int]] = {}
-        """By line, the newest vertex of a member or with a proposal that ours has not named yet, and its clock."""
+        self._fresh: dict[tuple[int, int], Parent] = {}
+        """By line, the newest vertex of a member or with a proposal that ours has not named yet."""
+        self._clocks: dict[int, int] = {}
+        """Of the authors of these, at least that of any vertex which we may name."""
         self._finals: list[Final] = []
         self.is_silent = False
         """We say nothing of ourselves, in no epoch."""
@@ -120,8 +124,10 @@ class Agreement:
         header, prev, signature, alias = heard
         parents = self._held(header.parents)
 
-        def sees(contest: Contest) -> int:
-            return contest.seen(heard.key, prev, parents)
+        def sees(one: Followed) -> int:
+            return one.seen(heard.key, prev, parents)
+
+        self.epochs.cuts.heard(heard.key, header, prev, parents, self.epochs.follows)
 
         for item in header.items:
             if isinstance(item, Proposal):
@@ -139,7 +145,8 @@ class Agreement:
     def _note(self, header: Header) -> None:
         """A vertex of ours that votes soon names this one, or a later one of its line."""
         if header.author != self._index:
-            self._fresh[header.key[:2]] = (Parent(*header.key, header.id), header.hlc)
+            self._fresh[header.key[:2]] = Parent(*header.key, header.id)
+            self._clocks[header.author] = max(header.hlc, self._clocks.get(header.author, 0))
 
     def _proposed(self, proposal: Proposal, heard: Heard, sees: Sees, now_ms: float) -> None:
         question, header = proposal.question, heard.header
@@ -239,7 +246,7 @@ class Agreement:
     # ---- what is decided
 
     def _is_uncertified(self, contest: Contest) -> bool:
-        return contest.decided is not None and not self.registers.is_past(contest.question)
+        return self.epochs.is_certified(contest) and not self.registers.is_past(contest.question)
 
     def _look(self) -> None:
         """Take what is decided and certified by now."""
@@ -259,16 +266,21 @@ class Agreement:
         return self._decide(final)
 
     def _is_forged(self, final: Final) -> bool:
-        """Whether a certificate is made with the keys of a committee that has handed over: all that an ended epoch can
-        have certified has its quorum of prevotes below the q precommits that ended it, and we hold these."""
+        """Whether a certificate is made with the keys of a committee that has handed over, or was lost: all that an
+        ended epoch can have certified has its quorum of prevotes below the q precommits, or the cut, that ended it, and
+        we hold these."""
         open_ = self.sets.of(final.question)
         if open_ is None or is_change(final.question):
-            return False
+            return self.registers.contradicts(final)
         contest = open_.contest
-        change, digest = self.epochs.change_of(contest.seats), value_digest(final.value)
-        has_ended = change is not None and change.decided is not None
+        change, digest, counted = (
+            self.epochs.change_of(contest.seats),
+            value_digest(final.value),
+            self.epochs.counted(contest),
+        )
+        has_ended = counted != -1 or (change is not None and change.decided is not None)
         ballots = contest.ballots
-        return has_ended and ballots.count(-1, final.ballot, PREVOTE, digest) < ballots.quorum
+        return has_ended and ballots.count(counted, final.ballot, PREVOTE, digest) < ballots.quorum
 
     def _decide(self, final: Final) -> bool:
         if not self.recall(final):
@@ -319,9 +331,11 @@ class Agreement:
         """The newest vertices of members and proposers that our line has not named, one line an author: first those by
         which we enter an epoch, then members by rank, then the others."""
         ranks = self.epochs.ranks()
-        fresh = sorted(parent for parent, _ in self._fresh.values())
+        fresh = sorted(self._fresh.values())
         entries = {parent.author: parent for parent in fresh if self.epochs.lets_in(parent.key, self._head)}
         newest = {parent.author: parent for parent in fresh} | entries
+        for head in self.epochs.crossing(self._head, self._index, newest):
+            entries[head.author] = newest[head.author] = head
 
         def rank(parent: Parent) -> tuple[bool, int, int]:
             return parent.author not in entries, ranks.get(parent.author, len(ranks)), parent.author
@@ -329,12 +343,12 @@ class Agreement:
         return sorted(sorted(newest.values(), key=rank)[:most])
 
     def clocks(self, parents: Iterable[Parent]) -> tuple[int, ...]:
-        return tuple(self._fresh[parent.key[:2]][1] for parent in parents)
+        return tuple(self._clocks.get(parent.author, 0) for parent in parents)
 
     def named(self, parents: Iterable[Parent]) -> None:
         """A vertex of ours names these."""
         for parent in parents:
-            if self._fresh.get(parent.key[:2], (None,))[0] == parent:
+            if self._fresh.get(parent.key[:2]) == parent:
                 del self._fresh[parent.key[:2]]
 
     def heads(self, members: Iterable[int]) -> dict[int, tuple[Parent, int]]:
@@ -370,7 +384,7 @@ class Agreement:
 
     def needed(self) -> list[VertexKey]:
         """The vertices with the proposals of open sets: what lies above them in the log is told again at a start."""
-        return self.sets.needed()
+        return self.sets.needed() + self.epochs.cuts.needed()
 
     def deadline(self) -> float:
         """When `due` is worth asking although nothing came, monotonic ms."""

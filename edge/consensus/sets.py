@@ -47,7 +47,7 @@ class Sets:
     def counts(self) -> dict[str, int]:
         """Those that can be decided, changes included, and those that only bind later epochs."""
         ended = sum(self._epochs.has_ended(one.contest) for one in self._open.values())
-        changes = sum(change.decided is not None for change in self._epochs.changes.values())
+        changes = sum(map(self._epochs.has_ended, self._epochs.changes.values()))
         return {"sets_open": len(self._open) - ended, "sets_left": ended - changes}
 
     def get(self, conflict: bytes) -> OpenSet | None:

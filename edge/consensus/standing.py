@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from edge.consensus.registers import Final, Registers
 from edge.limits import CERTIFICATE_BYTES_MAX, REGISTERS_MAX
 from edge.wire.finals import MARK_BYTES, FinalsRequest, Held, mark_of, part_of, parts_for, tag_of
+from edge.wire.items import Question
 
 Marks = list[bytes]
 
@@ -54,7 +55,7 @@ class Standing:
         asked = set(request.asked)
         found = list[Final]()
         for final in self._registers:
-            tag = tag_of(final.question.scope, final.question.key)
+            tag = self._tag(final.question)
             if part_of(tag, request.parts) in asked and final.question.version > theirs.get(tag, 0):
                 found.append(final)
         start = request.correlation % max(1, len(found))
@@ -73,11 +74,15 @@ class Standing:
         newer = {part_of(tag, request.parts) for tag, version in request.held if version > ours.get(tag, 0)}
         return tuple(sorted(newer.intersection(request.asked)))
 
+    def _tag(self, question: Question) -> bytes:
+        """Of a value decided since a recovery another one: it is news for who holds the same version of before."""
+        return tag_of(question.scope, question.key, self._registers.generation(question.scope, question.epoch))
+
     def _refresh(self) -> None:
         if self._changes != self._registers.changes:
             self._changes = self._registers.changes
             questions = [final.question for final in self._registers]
-            self._held = sorted((tag_of(one.scope, one.key), one.version) for one in questions)
+            self._held = sorted((self._tag(one), one.version) for one in questions)
             self._marks = {}
 
     def _marks_of(self, parts: int) -> Marks:

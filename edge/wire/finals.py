@@ -54,9 +54,9 @@ class FinalsReply(NamedTuple):
 
 
 @lru_cache(maxsize=2 * REGISTERS_MAX)
-def tag_of(scope: str, key: str) -> bytes:
-    """What stands for a register in requests."""
-    return _hash(b"synedge/1/register", [scope, key])[:TAG_BYTES]
+def tag_of(scope: str, key: str, generation: int = 0) -> bytes:
+    """What stands for a register in requests: another name since each time that a lost committee was replaced."""
+    return _hash(b"synedge/1/register", [scope, key, *([generation] if generation else [])])[:TAG_BYTES]
 
 
 def part_of(tag: bytes, parts: int) -> int:
