@@ -28,6 +28,7 @@ COMMITTEE_MAX = 31  # members who vote; a header has room for so many parents
 COMMITTEES_MAX = 16  # of one roster, each for another scope
 COMMITTEES_ENDED_MAX = 256  # of one roster, those of before, in all scopes: their certificates can still be judged
 RECOVERY_KEYS_MAX = 16  # that may recover a lost committee together, k of them
+RECOVERY_FILE_BYTES_MAX = 16 * 1024  # what such keys sign, and one signature
 RECOVERY_LISTS_MAX = 8  # of such keys, one after the other, each signed by the one before
 BRANCHES_PER_AUTHOR_MAX = 4  # lines of one author that a frontier says, the newest
 LINES_PER_AUTHOR_MAX = 64  # lines of one author that a node holds: each log that it lost has begun one

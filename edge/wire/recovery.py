@@ -8,15 +8,15 @@ from itertools import pairwise
 from typing import Any, NamedTuple
 
 from edge.ids import Parent
-from edge.limits import COMMITTEE_MAX, RECOVERY_KEYS_MAX, RECOVERY_LISTS_MAX
-from edge.wire.cbor import encode
-from edge.wire.items import is_index, is_number
+from edge.limits import COMMITTEE_MAX, RECOVERY_FILE_BYTES_MAX, RECOVERY_KEYS_MAX, RECOVERY_LISTS_MAX
+from edge.wire.cbor import Malformed, decode, encode
+from edge.wire.items import is_index, is_number, is_scope
 from edge.wire.refusal import Refusal
 from edge.wire.suite import AUTHORITY_SUITE, SUITES, Signer, sig_structure, verify
 
 PURPOSE_RECOVERY = b"synedge/1/recovery"
-RECOVERS, LISTS = 1, 2
-"""What a statement is about: a committee in the place of another, or a list of keys in the place of another."""
+REPLACES, ENTRUSTS, FORMAT = 1, 2, 1
+"""What a statement is about: a committee in the place of a lost one, or a list of keys after another; a signature's."""
 
 Proof = tuple[tuple[bytes, bytes], ...]
 """(public key, signature) of each who signed, ascending by the key's SHA-256."""
@@ -49,14 +49,88 @@ def digest_of(public_key: bytes) -> bytes:
     return sha256(public_key).digest()
 
 
-def recovery_statement(site: bytes, scope: str, liars: int, since: int, indices: Sequence[int], cut: Cut) -> bytes:
-    """What the keys sign for a committee with a cut: the file that holders are given."""
-    return encode([RECOVERS, site, scope, liars, since, indices, cut.ends, cut.heads])
+class Replacement(NamedTuple):
+    """What the keys sign for a committee with a cut."""
+
+    site: bytes
+    scope: str
+    liars: int
+    since: int
+    indices: tuple[int, ...]
+    ends: int
+    heads: tuple[Parent, ...]
+
+
+class Entrusting(NamedTuple):
+    """What the keys of one list sign for the next."""
+
+    site: bytes
+    since: int
+    needed: int
+    digests: tuple[bytes, ...]
+
+
+Statement = Replacement | Entrusting
+"""What holders are given, as a file, and sign."""
+
+
+class Endorsement(NamedTuple):
+    """What a holder gives back."""
+
+    statement: bytes
+    """SHA-256 of the file that was signed."""
+    public_key: bytes
+    signature: bytes
+
+
+def encode_statement(statement: Statement) -> bytes:
+    return encode([REPLACES if isinstance(statement, Replacement) else ENTRUSTS, *statement])
 
 
 def keys_statement(site: bytes, keys: Keys) -> bytes:
-    """What the keys of one list sign for the next."""
-    return encode([LISTS, site, keys.since, keys.needed, keys.digests])
+    return encode_statement(Entrusting(site, *keys[:3]))
+
+
+def decode_statement(raw: bytes) -> Statement | Refusal:
+    """Whether it may stand in a roster is another question."""
+    match _file(raw):
+        case [kind, bytes() as site, str() as scope, liars, since, list() as indices, ends, list() as heads] if (
+            kind == REPLACES and len(site) == 8 and all(map(is_index, (kind, liars, since, ends, *indices)))
+        ):
+            known = [found for head in heads if (found := _head(head)) is not None]
+            authors = [head.author for head in known]
+            is_whole = len(known) == len(heads) <= COMMITTEE_MAX and is_scope(scope) and since and ends
+            if is_whole and _ascend(authors) and _ascend(indices) and 1 <= len(indices) <= COMMITTEE_MAX:
+                return Replacement(site, scope, liars, since, tuple(indices), ends, tuple(known))
+        case [kind, bytes() as site, since, needed, list() as digests] if kind == ENTRUSTS and len(site) == 8:
+            keys = _keys([since, needed, digests, []])
+            if keys is not None and type(kind) is int and _ascend(keys.digests) and needed <= len(digests):
+                return Entrusting(site, *keys[:3])
+    return Refusal("recovery-shape", "statement")
+
+
+def encode_endorsement(endorsement: Endorsement) -> bytes:
+    return encode([FORMAT, *endorsement])
+
+
+def decode_endorsement(raw: bytes) -> Endorsement | Refusal:
+    match _file(raw):
+        case [form, bytes() as statement, public_key, signature] if type(form) is int and form == FORMAT:
+            pairs = _proof([[public_key, signature]])
+            if pairs is not None and len(statement) == 32:
+                return Endorsement(statement, *pairs[0])
+    return Refusal("recovery-shape", "signature")
+
+
+def _ascend(values: Sequence[Any]) -> bool:
+    return all(low < high for low, high in pairwise(values))
+
+
+def _file(raw: bytes) -> Any:
+    try:
+        return decode(raw, depth_max=3) if len(raw) <= RECOVERY_FILE_BYTES_MAX else None
+    except Malformed:
+        return None
 
 
 def endorse(signer: Signer, statement: bytes) -> tuple[bytes, bytes]:
@@ -83,7 +157,7 @@ def unfit(proof: Proof, keys: Keys | None) -> str:
     signers = [digest_of(public_key) for public_key, _ in proof]
     if len(signers) != keys.needed:
         return f"{len(signers)} signers of {keys.needed}"
-    if any(low >= high for low, high in pairwise(signers)):
+    if not _ascend(signers):
         return "signers out of order"
     return "" if set(signers) <= set(keys.digests) else "a signer who is not listed"
 
@@ -98,7 +172,7 @@ def decode_cut(value: Any) -> Cut | Refusal:
     known = tuple(head for head in found if head is not None)
     if len(known) < len(found) or pairs is None:
         return Refusal("roster-shape", "cut")
-    if any(low.author >= high.author for low, high in pairwise(known)):
+    if not _ascend([head.author for head in known]):
         return Refusal("roster-order", "heads of a cut")
     return Cut(ends, known, pairs)
 
@@ -137,7 +211,7 @@ def decode_lists(values: Any, version: int) -> tuple[Keys, ...] | Refusal:
             return Refusal("roster-shape", "recovery")
         if not keys.since <= version or (lists and keys.since <= lists[-1].since):
             return Refusal("roster-order", "recovery")
-        if any(low >= high for low, high in pairwise(keys.digests)):
+        if not _ascend(keys.digests):
             return Refusal("roster-order", "recovery keys")
         if keys.needed > len(keys.digests):
             return Refusal("roster-recovery", f"{keys.needed} of {len(keys.digests)} keys")

@@ -85,6 +85,7 @@ ROSTER_REASONS = (
     "roster-format",  # of an older synedge
     "roster-order",  # members, suites or committees not strictly ascending
     "roster-committee",  # numbers that cannot agree, or who is no validator votes
+    "recovery-shape",  # no statement for recovery keys, or no signature of one
     "roster-recovery",  # not signed by k of the m keys that the list of before has; or keys that cannot be so many
     "roster-duplicate",  # one name or key for two members
     "roster-name",

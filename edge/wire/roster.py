@@ -14,12 +14,13 @@ from edge.wire.items import is_index, is_number
 from edge.wire.recovery import (
     Cut,
     Keys,
+    Replacement,
     decode_cut,
     decode_lists,
+    encode_statement,
     in_force,
     is_endorsed,
     keys_statement,
-    recovery_statement,
     unfit,
 )
 from edge.wire.refusal import Refusal
@@ -295,7 +296,7 @@ def _unsigned(roster: Roster) -> Refusal | None:
 
 def statement_of(site: bytes, voters: Voters, cut: Cut) -> bytes:
     """What recovery keys sign of a committee."""
-    return recovery_statement(site, voters.scope, voters.liars, voters.since, voters.indices, cut)
+    return encode_statement(Replacement(site, *voters[:4], cut.ends, cut.heads))
 
 
 def sign_roster(roster: Roster, authority: Signer) -> bytes:

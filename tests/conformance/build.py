@@ -54,7 +54,7 @@ from tests.conformance.headers import (
     hexed,
     seed,
 )
-from tests.conformance.rosters import roster_file
+from tests.conformance.rosters import recovery_files, roster_file
 from tests.reference import cbor as slow
 from tests.reference import checkpoint as slow_checkpoint
 from tests.reference import state as slow_state
@@ -388,7 +388,7 @@ def build() -> dict[str, str]:
     files = {"headers": header_file(), "events": event_file(), "bodies": body_file(), "roster": roster_file()}
     files["evidence"] = evidence_file()
     files["checkpoints"] = checkpoint_file()
-    files |= blob_files() | finals_files()
+    files |= blob_files() | finals_files() | recovery_files()
     files |= {f"frames-{name}": vectors for name, vectors in frame_files().items()}
     for vectors in files.values():
         for vector in vectors["accepted"]:

@@ -3,7 +3,15 @@
 from dataclasses import replace
 
 from edge.ids import Parent
-from edge.wire.recovery import PURPOSE_RECOVERY, Cut, Keys, digest_of, keys_statement
+from edge.wire.recovery import (
+    PURPOSE_RECOVERY,
+    Cut,
+    Endorsement,
+    Keys,
+    digest_of,
+    encode_endorsement,
+    keys_statement,
+)
 from edge.wire.roster import Member, Roster, encode_roster, node_id, statement_of
 from edge.wire.suite import PURPOSE_ROSTER, Signer, public_from_seed, sig_structure, sign1
 from edge.wire.voters import Voters
@@ -63,6 +71,39 @@ def recovered_roster() -> Roster:
     cut = cut._replace(proof=prove(statement_of(SITE, voters, cut), 0, 2))
     standing = (before.committees[0], voters._replace(cut=cut))
     return replace(before, version=8, committees=standing, ended=before.committees[1:], recovery=(keys(),))
+
+
+def recovery_files() -> dict[str, Vectors]:
+    """What holders are given, and what they give back."""
+    cut = recovered_roster().committees[1].cut
+    assert cut is not None
+    said = statement_of(SITE, recovered_roster().committees[1], cut)
+    listed = keys_statement(SITE, listing_roster().recovery[1])
+    signed = encode_endorsement(Endorsement(digest_of(said), *cut.proof[0]))
+    heads = slow.decode(said, 8)[7]
+    statements = file(
+        "recovery-statement",
+        {"a committee": {"bytes": said.hex()}, "a list of keys": {"bytes": listed.hex()}},
+        {
+            "neither": (edited(said, 0, 3), "recovery-shape"),
+            "heads out of order": (edited(said, 7, heads[::-1]), "recovery-shape"),
+            "nobody votes": (edited(said, 5, []), "recovery-shape"),
+            "ends nothing": (edited(said, 6, 0), "recovery-shape"),
+            "a scope that is no name": (edited(said, 2, "Site"), "recovery-shape"),
+            "more than all keys": (edited(listed, 3, 3), "recovery-shape"),
+            "keys out of order": (edited(listed, 4, slow.decode(listed, 8)[4][::-1]), "recovery-shape"),
+        },
+    )
+    signatures = file(
+        "recovery-signature",
+        {"of the first holder": {"bytes": signed.hex()}},
+        {
+            "another format": (edited(signed, 0, 2), "recovery-shape"),
+            "of half a statement": (edited(signed, 1, bytes(16)), "recovery-shape"),
+            "a short signature": (edited(signed, 3, bytes(4626)), "recovery-shape"),
+        },
+    )
+    return {"recovery-statements": statements, "recovery-signatures": signatures}
 
 
 def refused_recoveries() -> dict[str, tuple[bytes, str]]:

@@ -267,6 +267,19 @@ def replaced(rng: Random, committee: list[Tree], ended: list[list[Tree]], signer
     return [*committee, [lost[0][2], heads, proofs[-1]]]
 
 
+def statement(rng: Random) -> Tree:
+    if rng.random() < 0.4:
+        digests = sorted(rng.randbytes(32) for _ in range(rng.choice((1, 3, 16))))
+        return [2, rng.randbytes(8), index(rng, 1), rng.randint(1, len(digests)), digests]
+    indices, authors = (sorted(rng.sample(range(300), rng.choice((1, 4, 31)))) for _ in range(2))
+    heads = [[author, index(rng, 1), number(rng, 1), rng.randbytes(32)] for author in authors if rng.random() < 0.8]
+    return [1, rng.randbytes(8), name(rng), index(rng), index(rng, 1), indices, index(rng, 1), heads]
+
+
+def recovery_signature(rng: Random) -> Tree:
+    return [1, rng.randbytes(32), rng.randbytes(2592), rng.randbytes(4627)]
+
+
 def manifest(rng: Random) -> Tree:
     length = rng.choice((1, 61439, 61440, 61441, rng.randint(1, 300_000), rng.randint(1, 67_108_864)))
     return [1, rng.randbytes(8), rng.randbytes(32), length, index(rng), rng.randbytes(32 * -(-length // 61440))]
@@ -294,5 +307,7 @@ TREES: dict[str, Callable[[Random], Tree]] = {
     "evidence": evidence,
     "manifest": manifest,
     "blob-frame": blob_frame,
+    "recovery-statement": statement,
+    "recovery-signature": recovery_signature,
     "roster": roster,
 }

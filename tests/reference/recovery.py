@@ -3,9 +3,9 @@
 import hashlib
 from typing import Any
 
-from tests.reference.cbor import encode, require
+from tests.reference.cbor import decode, encode, require
 from tests.reference.signatures import sig_structure, verify
-from tests.reference.vertex import INDEX_MAX, NUMBER_MAX, is_array, is_bytes, is_int
+from tests.reference.vertex import INDEX_MAX, NUMBER_MAX, is_array, is_bytes, is_int, is_name
 
 
 def check_word(committee: dict[str, Any], before: list[dict[str, Any]], lists: list[dict[str, Any]]) -> None:
@@ -50,13 +50,46 @@ def decode_lists(value: Any, version: int) -> list[dict[str, Any]]:
 def decode_cut(value: Any) -> dict[str, Any]:
     require(is_array(value, 3, 3), "cut")
     ends, heads, proof = value
-    require(is_int(ends, 1, INDEX_MAX) and is_array(heads, 0, 31), "cut")
-    for head in heads:
+    require(is_int(ends, 1, INDEX_MAX), "cut")
+    return {"ends": ends, "heads": decode_heads(heads), "proof": decode_proof(proof)}
+
+
+def decode_heads(value: Any) -> list[Any]:
+    require(is_array(value, 0, 31), "heads")
+    for head in value:
         require(is_array(head, 4, 4) and is_int(head[0], 0, INDEX_MAX) and is_int(head[1], 1, INDEX_MAX), "head")
         require(is_int(head[2], 1, NUMBER_MAX) and is_bytes(head[3], 32), "head")
-    authors = [head[0] for head in heads]
+    authors = [head[0] for head in value]
     require(authors == sorted(set(authors)), "order of heads")
-    return {"ends": ends, "heads": [tuple(head) for head in heads], "proof": decode_proof(proof)}
+    return [tuple(head) for head in value]
+
+
+def decode_statement(raw: bytes) -> dict[str, Any]:
+    require(len(raw) <= 16384, "size")
+    fields = decode(raw, 3)
+    require(type(fields) is list and len(fields) in (5, 8), "statement")
+    kind, site = fields[:2]
+    require(is_int(kind, 1, 2) and is_bytes(site, 8), "statement")
+    if len(fields) == 5:
+        since, needed, digests = fields[2:]
+        require(kind == 2 and is_int(since, 1, INDEX_MAX), "statement of keys")
+        (keys,) = decode_lists([[since, needed, digests, []]], INDEX_MAX)
+        return {"site": site, "since": since, "needed": needed, "digests": keys["digests"]}
+    scope, liars, since, indices, ends, heads = fields[2:]
+    require(kind == 1 and is_name(scope) and is_int(liars, 0, INDEX_MAX) and is_int(since, 1, INDEX_MAX), "statement")
+    require(is_array(indices, 1, 31) and all(is_int(index, 0, INDEX_MAX) for index in indices), "indices")
+    require(indices == sorted(set(indices)) and is_int(ends, 1, INDEX_MAX), "indices")
+    found = decode_heads(heads)
+    said = {"site": site, "scope": scope, "liars": liars, "since": since}
+    return {**said, "indices": indices, "ends": ends, "heads": found}
+
+
+def decode_signature(raw: bytes) -> dict[str, Any]:
+    require(len(raw) <= 16384, "size")
+    fields = decode(raw, 3)
+    require(is_array(fields, 4, 4) and is_int(fields[0], 1, 1) and is_bytes(fields[1], 32), "signature")
+    ((public_key, signature),) = decode_proof([fields[2:]])
+    return {"statement": fields[1], "public_key": public_key, "signature": signature}
 
 
 def check_signatures(roster: dict[str, Any]) -> None:
