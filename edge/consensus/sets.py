@@ -92,4 +92,9 @@ class Sets:
 
     def deadline(self) -> float:
         """When something may be due although nothing came, monotonic ms."""
-        return min((one.course.due_ms for one in self._open.values() if one.course is not None), default=float("inf"))
+        waiting = (
+            one.course.due_ms
+            for one in self._open.values()
+            if one.course is not None and not (is_change(one.contest.question) and self._epochs.has_ended(one.contest))
+        )
+        return min(waiting, default=float("inf"))
