@@ -273,11 +273,8 @@ class Agreement:
         if open_ is None or is_change(final.question):
             return self.registers.contradicts(final)
         contest = open_.contest
-        change, digest, counted = (
-            self.epochs.change_of(contest.seats),
-            value_digest(final.value),
-            self.epochs.counted(contest),
-        )
+        change, digest = self.epochs.change_of(contest.seats), value_digest(final.value)
+        counted = self.epochs.counted(contest)
         has_ended = counted != -1 or (change is not None and change.decided is not None)
         ballots = contest.ballots
         return has_ended and ballots.count(counted, final.ballot, PREVOTE, digest) < ballots.quorum

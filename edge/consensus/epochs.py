@@ -294,15 +294,13 @@ class Epochs:
 
     def handed(self, contest: Contest, sees: Sees) -> tuple[Lock, ...]:
         """Quorums of prevotes that earlier epochs have left for the question, in this past."""
-        return tuple(
-            sorted(lock for older in self.before(contest.question) for lock in self.locks(older, contest, sees))
-        )
+        epoch = contest.question.epoch
+        return tuple(sorted(lock for older in self.before(contest.question) for lock in self.locks(older, epoch, sees)))
 
-    def locks(self, older: Contest, contest: Contest | Question, sees: Sees) -> list[Lock]:
-        """Quorums of prevotes that an earlier set leaves for a later one, in this past: of what is not below a cut
+    def locks(self, older: Contest, epoch: int, sees: Sees) -> list[Lock]:
+        """Quorums of prevotes that an earlier set leaves for a later epoch, in this past: of what is not below a cut
         between them, none."""
-        question = contest.question if isinstance(contest, Contest) else contest
-        return older.locks(sees(older) & self._below(older, question.epoch))
+        return older.locks(sees(older) & self._below(older, epoch))
 
     def _below(self, older: Contest, epoch: int) -> int:
         return self.cuts.below(older.seats.scope, older.seats.epoch, epoch, older.view)
@@ -328,8 +326,8 @@ class Epochs:
     def is_handed(self, proposal: Proposal, sees: Sees) -> bool:
         """Whether an earlier epoch has a quorum of prevotes for this value, in this past (rule 7)."""
         digest = value_digest(proposal.value)
-        question = proposal.question
-        return any(lock.value == digest for one in self.before(question) for lock in self.locks(one, question, sees))
+        before, epoch = self.before(proposal.question), proposal.question.epoch
+        return any(lock.value == digest for one in before for lock in self.locks(one, epoch, sees))
 
     def left(self, scope: str, epoch: int) -> list[Contest]:
         """Sets that the newest epoch before this one left open, one for each question that is asked."""

@@ -127,7 +127,7 @@ class Turn:
             open_ = self._sets.of(question)
             known = open_.contest.proposed if open_ is not None else {}
             before = self._epochs.before(question)
-            locks = [(lock, one) for one in before for lock in self._epochs.locks(one, question, sees)]
+            locks = [(lock, one) for one in before for lock in self._epochs.locks(one, seats.epoch, sees)]
             if locks:
                 (*_, digest), source = max(locks, key=lambda found: found[0])
                 if digest not in known and not self._sets.fault(question, self._index):

@@ -84,6 +84,7 @@ class Machine:
         """It wakes up in 1970, until `set_clock`."""
         self.is_liar = False
         """Its node listens and is never heard: others speak for it (`edge.sim.liars`)."""
+        self.is_gone = False  # for good, with its disk
         self.submitted = 0
         self.is_ready = False
         """Its incarnation is durable: sources run, and it looks for the site."""
@@ -121,7 +122,7 @@ class Machine:
     def boot(self) -> None:
         """Power comes, or the service manager starts the process; on a disk that fails, again a little later."""
         self.wants_up = True
-        if self.is_on:
+        if self.is_on or self.is_gone:
             return
         self.life += 1
         self.is_on, self.is_asleep, self.is_stopping = True, False, False

@@ -1,4 +1,4 @@
-"""Real processes: half of a committee is gone for ever, two of three holders replace it, and what is decided says so."""
+"""Real processes: half of a committee is gone for ever, two of three holders replace it; what is decided says so."""
 
 import json
 import subprocess
