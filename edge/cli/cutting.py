@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from edge.cli.heads import Find, Left, find
 from edge.cli.site import Site
 from edge.consensus.committee import Committee
-from edge.errors import ConfigError, UsageError
+from edge.errors import ConfigError, DataError, UsageError
 from edge.wire.recovery import Replacement, in_force
 from edge.wire.voters import Voters, impossible
 
@@ -35,6 +35,9 @@ def draft(site: Site, scope: str, names: Sequence[str], liars: int | None, logs:
         raise UsageError(f"{scope}: {why}")
     everyone = {index for voters in listed for index in voters.indices}
     found = find(logs, everyone)
+    for path, other in zip(logs, found.rosters, strict=True):
+        if other.site != site.id:
+            raise DataError(f"{path}: a log of site {other.site.hex()}, and this is {site.id.hex()}")
     newest = max((other.version for other in found.rosters), default=0)
     if newest > roster.version:
         raise ConfigError(

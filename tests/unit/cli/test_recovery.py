@@ -183,6 +183,16 @@ def test_a_draft_that_nobody_could_sign_is_not_made(site: Path, synedge: Synedge
             "recovery", "draft", words[0], "--members", words[1], "--data", "cards/c", "--out", "x", "--json"
         )
         assert ended.code == code and why in ended.error["message"]
+    assert synedge("init", "elsewhere", "--name", "c", "--new-site").code == 0
+    (Path("elsewhere") / "data/log").mkdir(parents=True, exist_ok=True)
+    ended = draft(synedge, "cards/c", "elsewhere")
+    assert ended.code == 65 and "a log of site" in ended.error["message"]
+    late = Path("fleet/roster.cose").read_bytes()
+    synedge("fleet", "committee", "cell-a", "--members", "e")
+    synedge("fleet", "refresh", "cards/d")
+    (site / "roster.cose").write_bytes(late)
+    ended = draft(synedge, "cards/d")
+    assert ended.code == 78 and "it is an old copy" in ended.error["message"]
     ended = synedge("recovery", "draft", "site", "--members", "c", "--liars", "1", "--data", "cards/c", "--out", "x")
     assert ended.code == 64 and "who lie" in ended.err
 
