@@ -296,8 +296,8 @@ class Cluster:
 
     def change_committee(self, machine: Machine, rng: Random) -> None:
         """A newer roster with other members on the committee, brought to one machine."""
-        devices = len(self.machines) - self.profile.gateways
-        self.committees[len(self.rosters) + 1] = tuple(sorted(rng.sample(range(devices), self.committee)))
+        devices = [machine.index for machine in self.machines if not (machine.is_gateway or machine.is_gone)]
+        self.committees[len(self.rosters) + 1] = tuple(sorted(rng.sample(devices, self.committee)))
         self.issue_roster(machine)
 
     def power_gone(self, machine: Machine) -> None:

@@ -62,14 +62,16 @@ class Recoveries:
     def strike(self, rng: Random, until_ms: float) -> None:
         """Of whoever decides one too many are gone, with their disks; a while later the operator has seen it. Once."""
         world = self._world
-        if self.is_under_way or self.cuts or not world.committee:
+        members = [world.machines[index] for index in world.committees[self._present()]] if world.committee else []
+        absent, others = world.committee - world.checkers.ledger.quorum, len(world.machines) - world.profile.gateways
+        if self.is_under_way or self.cuts or not (members and all(machine.life for machine in members)):
+            return
+        if others - (absent + 1) < world.committee:  # a world that was made smaller
             return
         self.is_under_way = True
-        members = world.committees[self._present()]
-        absent = world.committee - world.checkers.ledger.quorum
-        for index in rng.sample(members, absent + 1):
-            world.machines[index].is_gone = True
-            world.machines[index].cut_power(rng.choice(list(Tail)), None)
+        for machine in rng.sample(members, absent + 1):
+            machine.is_gone = True
+            machine.cut_power(rng.choice(list(Tail)), None)
         world.time.after(until_ms, self._recover, rng)
 
     def _present(self) -> int:
