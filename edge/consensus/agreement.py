@@ -25,7 +25,7 @@ from edge.consensus.sets import Sets
 from edge.consensus.turn import IsLost, Turn
 from edge.dag.graph import Graph
 from edge.ids import Parent, VertexKey
-from edge.wire.items import PRECOMMIT, PREVOTE, Item, Proposal, Question, Vote
+from edge.wire.items import PRECOMMIT, Item, Proposal, Question, Vote
 from edge.wire.vertex import Header
 
 TIMEOUT_MS = 400.0
@@ -62,8 +62,7 @@ class Agreement:
         """Our newest vertex, durable or not."""
         self._fresh: dict[tuple[int, int], Parent] = {}
         """By line, the newest vertex of a member or with a proposal that ours has not named yet."""
-        self._clocks: dict[int, int] = {}
-        """Of the authors of these, at least that of any vertex which we may name."""
+        self._clocks: dict[int, int] = {}  # of the authors of these, at least that of any vertex which we may name
         self._finals: list[Final] = []
         self.is_silent = False
         """We say nothing of ourselves, in no epoch."""
@@ -128,7 +127,6 @@ class Agreement:
             return one.seen(heard.key, prev, parents)
 
         self.epochs.cuts.heard(heard.key, header, prev, parents, self.epochs.follows)
-
         for item in header.items:
             if isinstance(item, Proposal):
                 self._proposed(item, heard, sees, now_ms)
@@ -266,18 +264,11 @@ class Agreement:
         return self._decide(final)
 
     def _is_forged(self, final: Final) -> bool:
-        """Whether a certificate is made with the keys of a committee that has handed over, or was lost: all that an
-        ended epoch can have certified has its quorum of prevotes below the q precommits, or the cut, that ended it, and
-        we hold these."""
+        """Whether it is of a committee that handed over, or was lost, and cannot have certified it by then."""
         open_ = self.sets.of(final.question)
         if open_ is None or is_change(final.question):
             return self.registers.contradicts(final)
-        contest = open_.contest
-        change, digest = self.epochs.change_of(contest.seats), value_digest(final.value)
-        counted = self.epochs.counted(contest)
-        has_ended = counted != -1 or (change is not None and change.decided is not None)
-        ballots = contest.ballots
-        return has_ended and ballots.count(counted, final.ballot, PREVOTE, digest) < ballots.quorum
+        return self.epochs.disowns(open_.contest, final.ballot, value_digest(final.value))
 
     def _decide(self, final: Final) -> bool:
         if not self.recall(final):
@@ -356,8 +347,7 @@ class Agreement:
             if branches and index != self._index:
                 head = branches[-1].head
                 parent = Parent(*head, self._graph.id_at(head) or b"")
-                fresh = self._fresh.get(head[:2])
-                found[index] = (parent, fresh[1] if fresh is not None else 0)
+                found[index] = (parent, self._clocks[index] if head[:2] in self._fresh else 0)
         return found
 
     @property

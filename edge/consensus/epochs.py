@@ -21,7 +21,7 @@ from edge.dag.graph import Graph
 from edge.ids import Parent, VertexKey
 from edge.limits import COMMITTEES_ENDED_MAX
 from edge.wire.cbor import Malformed, decode, encode
-from edge.wire.items import Proposal, Question
+from edge.wire.items import PREVOTE, Proposal, Question
 from edge.wire.vertex import Header
 
 CHANGE_KEY = "committee"
@@ -315,6 +315,13 @@ class Epochs:
             return False
         counted = self.counted(contest)
         return counted == -1 or contest.certifies(counted, contest.decided[1])
+
+    def disowns(self, contest: Contest, ballot: int, value: bytes) -> bool:
+        """Whether a certificate is made with the keys of a committee whose epoch has ended: all that it can have
+        certified has its quorum of prevotes below the q precommits, or the cut, that ended it, and we hold these."""
+        change, counted = self.change_of(contest.seats), self.counted(contest)
+        has_ended = counted != -1 or (change is not None and change.decided is not None)
+        return has_ended and contest.ballots.count(counted, ballot, PREVOTE, value) < contest.ballots.quorum
 
     def crossing(self, head: VertexKey | None, index: int, newest: Mapping[int, Parent]) -> list[Parent]:
         """What a line of ours has to name to begin above the cuts of present epochs: of each other author with a head

@@ -73,9 +73,7 @@ class Machine:
         self.node: Node = None  # type: ignore[assignment]
         self.journal: Journal = None  # type: ignore[assignment]
         self.life = 0
-        self.is_on = False
-        self.is_asleep = False
-        self.is_stopping = False
+        self.is_on = self.is_asleep = self.is_stopping = False
         self.wants_up = False
         """Whether somebody means it to run, so that a process that ended by itself is started again."""
         self.crash_in: int | None = None

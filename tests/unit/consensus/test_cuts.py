@@ -87,7 +87,7 @@ def test_the_other_side_of_a_fork_is_no_head() -> None:
     assert crossing.view(held.key) == 0 and not crossing.is_whole(1), "also if others say that they have it"
     assert crossing.unnamed(None) == []
     named = Line(4).write((), [parent(other)])
-    crossing.heard(named, None)
+    crossing.heard(named.key, named, None, [])
     assert crossing.view(named.key) == 1
 
 
