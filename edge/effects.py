@@ -189,6 +189,8 @@ class Decided(NamedTuple):
     question: Question
     value: bytes
     ballot: int
+    recovered: bool = False
+    """Since a lost committee was replaced: what that one had certified may have been otherwise."""
 
 
 class Hush(NamedTuple):

@@ -15,21 +15,15 @@ from edge.wire.refusal import Refusal
 
 if TYPE_CHECKING:
     from edge.agent import Agent
+    from edge.consensus.registers import Final
+    from edge.node.voting import Voting
 
 
 def registers(agent: Agent) -> list[dict[str, Any]]:
     """Every final value whose certificate is in the log of the running agent, by scope and key."""
-    finals = sorted(agent.node.voting.finals.values(), key=lambda final: final.question[:3:2])
-    is_sealed = agent.node.voting.agreement.checkpoints.is_sealed
-    return [
-        {
-            **question_row(final.question),
-            **value_row(final.value),
-            "ballot": final.ballot if final.certificate else None,
-            "state": "sealed" if is_sealed(final.question) else "final",
-        }
-        for final in finals
-    ]
+    voting = agent.node.voting
+    finals = sorted(voting.finals.values(), key=lambda final: final.question[:3:2])
+    return [_final_row(final, voting) for final in finals]
 
 
 def checkpoints(agent: Agent) -> list[dict[str, Any]]:
@@ -76,17 +70,36 @@ def levels(agent: Agent) -> dict[str, list[list[int]]]:
     }
 
 
-def certificate(agent: Agent, asked: Mapping[str, Any]) -> dict[str, str]:
-    """The certificate of a register's newest value, as bytes in hex; ValueError where nothing is final."""
+def _final_row(final: Final, voting: Voting) -> dict[str, Any]:
+    """With what a lost committee had certified in its place, where that is known."""
+    overruled = voting.overruled.get((final.question.scope, final.question.key))
+    return {
+        **question_row(final.question),
+        **value_row(final.value),
+        "ballot": final.ballot if final.certificate else None,
+        "state": "sealed" if voting.agreement.checkpoints.is_sealed(final.question) else "final",
+        "recovered": voting.agreement.registers.is_recovered(final.question),
+        "overruled": {**question_row(overruled.question), **value_row(overruled.value)} if overruled else None,
+    }
+
+
+def certificate(agent: Agent, asked: Mapping[str, Any]) -> dict[str, Any]:
+    """The certificate of a register's newest value, as bytes in hex, or of what that overruled; ValueError where there
+    is none."""
     scope, key = _register(asked)
-    final = agent.node.voting.finals.get((scope, key))
+    voting = agent.node.voting
+    what, held = ("overruled", voting.overruled) if asked.get("overruled") else ("final", voting.finals)
+    final = held.get((scope, key))
     if final is None:
-        raise ValueError(f"nothing is final for {key!r} in scope {scope!r}")
+        raise ValueError(f"nothing is {what} for {key!r} in scope {scope!r}")
     if not final.certificate:
         raise ValueError(
             f"{key!r} in scope {scope!r} has no certificate of its own here: that of 'checkpoint' vouches for it"
         )
-    return {"certificate": final.certificate.hex()}
+    return {
+        "certificate": final.certificate.hex(),
+        "recovered": voting.agreement.registers.is_recovered(final.question),
+    }
 
 
 def propose(agent: Agent, asked: Mapping[str, Any]) -> dict[str, Any]:

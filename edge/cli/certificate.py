@@ -27,9 +27,13 @@ def arguments(parser: ArgumentParser) -> None:
         "what the certificate of a register's value says; or take it along in a file",
         "certificate show model/bearing --config pump-7/synedge.toml",
         "certificate show model/bearing --out bearing.cert",
+        "certificate show model/bearing --overruled --out before.cert",
     )
     show.add_argument("key", metavar="KEY", help="of the register")
     show.add_argument("--scope", default=SITE_SCOPE, help=f"of the register ({SITE_SCOPE})")
+    show.add_argument(
+        "--overruled", action="store_true", help="of what the lost committee had certified, where `registers` says so"
+    )
     show.add_argument("--out", type=Path, metavar="FILE", help="write it there")
     add_config(show)
     verify = add_command(
@@ -53,7 +57,8 @@ def run(args: Namespace, out: Output) -> int:
 
 
 def _show(args: Namespace, out: Output) -> int:
-    answer = ask(load_config(args).node.control_socket, "certificate", scope=args.scope, key=args.key)
+    asked = {"scope": args.scope, "key": args.key, "overruled": args.overruled}
+    answer = ask(load_config(args).node.control_socket, "certificate", **asked)
     raw = bytes.fromhex(answer["certificate"])
     certificate = decode_certificate(raw)
     assert isinstance(certificate, Certificate)
@@ -62,7 +67,7 @@ def _show(args: Namespace, out: Output) -> int:
             write_atomically(args.out, raw)
         except OSError as error:
             raise UsageError(f"{args.out}: {error.strerror}") from None
-    _say(certificate_row(certificate, None), out)
+    _say({**certificate_row(certificate, None), "recovered": answer["recovered"]}, out)
     return 0
 
 
@@ -89,5 +94,7 @@ def _say(row: dict[str, Any], out: Output) -> None:
         return
     out.line(f"{row['scope']}/{row['key']} version {row['version']}: {row['value'] or row['value_hex']}")
     out.line(f"signed by {', '.join(row['voters'])} in ballot {row['ballot']}; {bytes_text(row['bytes'])}")
+    if row["recovered"]:
+        out.line("recovered: decided since a lost committee was replaced, which may have certified another value")
     if row.get("is_true"):
         out.line(f"true: a quorum of the committee since roster version {row['epoch']}, site {row['site']}")

@@ -25,6 +25,7 @@ COMMANDS = {
     "dag": "heads of the log; verify it; export it for other tools",
     "blobs": "models and other large files: add here, get on another device",
     "fleet": "make a site and its members; offline",
+    "recovery": "replace a lost committee, by k of m keys; offline",
     "committee": "who votes here; how many should, and what that is worth",
     "propose": "ask the committee to make a value final",
     "registers": "what is final",

@@ -1,6 +1,7 @@
 """`synedge registers`: what is final, as the running agent knows it."""
 
 from argparse import ArgumentParser, Namespace
+from typing import Any
 
 from edge.cli.options import add_config, add_example, add_json, load_config
 from edge.cli.output import Output
@@ -23,7 +24,7 @@ def run(args: Namespace, out: Output) -> int:
         out.line("nothing is final here yet" if args.key is None else f"nothing is final for {args.key} yet")
     else:
         out.table(
-            ("scope", "key", "version", "value", "state", "ballot"),
+            ("scope", "key", "version", "value", "state", "ballot", ""),
             [
                 (
                     row["scope"],
@@ -32,9 +33,18 @@ def run(args: Namespace, out: Output) -> int:
                     row["value"] or row["value_hex"][:64],
                     row["state"],
                     row["ballot"],
+                    _said(row),
                 )
                 for row in rows
             ],
             colours={"final": "green", "sealed": "green"},
         )
     return 0
+
+
+def _said(row: dict[str, Any]) -> str:
+    """That a lost committee was replaced before this was decided, and what that one had certified instead."""
+    if not row["recovered"]:
+        return ""
+    overruled = row["overruled"]
+    return f"recovered, overrules {overruled['value'] or overruled['value_hex'][:64]}" if overruled else "recovered"

@@ -18,9 +18,17 @@ from dataclasses import replace
 from pathlib import Path
 
 from edge.errors import ConfigError, DataError, TryLaterError, UsageError
-from edge.limits import COMMITTEES_ENDED_MAX, COMMITTEES_MAX, MEMBERS_MAX, ROSTER_BYTES_MAX, TEXT_BYTES_MAX
+from edge.limits import (
+    COMMITTEES_ENDED_MAX,
+    COMMITTEES_MAX,
+    MEMBERS_MAX,
+    RECOVERY_LISTS_MAX,
+    ROSTER_BYTES_MAX,
+    TEXT_BYTES_MAX,
+)
 from edge.shell.files import read_bounded, write_atomically
 from edge.shell.keys import create_seed, load_seed
+from edge.wire.recovery import Keys
 from edge.wire.refusal import Refusal
 from edge.wire.roster import ROLES, Member, Roster, is_node_name, open_roster, sign_roster, site_id
 from edge.wire.suite import AUTHORITY_SUITE, SUITES, Signer
@@ -109,11 +117,16 @@ class Site:
         """
         if not is_node_name(scope):
             raise UsageError(f"scope {scope!r}; allowed: {NAMES_ALLOWED}")
-        indices = tuple(sorted(self._validator(name).index for name in names))
+        indices = tuple(sorted(self.validator(name).index for name in names))
         if len(set(indices)) < len(indices):
             raise UsageError(f"{scope}: a member has one vote; --members names one twice")
         if names and (why := impossible(len(indices), liars)):
             raise UsageError(f"{scope}: {why}")
+        if anew and self.roster.recovery:
+            raise ConfigError(
+                f"{scope}: this site has recovery keys, so nobody begins anew by the authority's word alone;"
+                " `synedge recovery draft` makes what they sign"
+            )
         before = self.roster.committee(scope)
         if (before and (before.liars, before.indices)) == ((liars, indices) if names else None):
             return before, False
@@ -126,6 +139,25 @@ class Site:
         self._publish(now_ms, committees=tuple(sorted([*others, voters] if voters else others)), ended=ended)
         return voters, True
 
+    def recover(self, voters: Voters, *, now_ms: int) -> bool:
+        """Let these, as recovery keys have signed, take the place of their scope's committee; whether that is new."""
+        if voters in self.roster.listed:
+            return False
+        before = self.roster.committee(voters.scope)
+        others = [one for one in self.roster.committees if one is not before]
+        ended = self._ended(before, voters.scope, anew=False)
+        self._publish(now_ms, committees=tuple(sorted([*others, voters], key=lambda one: one.scope)), ended=ended)
+        return True
+
+    def entrust(self, keys: Keys, *, now_ms: int) -> bool:
+        """Let these keys recover from now on; whether that is new."""
+        if self.roster.recovery and self.roster.recovery[-1][1:3] == keys[1:3]:
+            return False
+        if len(self.roster.recovery) >= RECOVERY_LISTS_MAX:
+            raise ConfigError(f"the roster is full; allowed: at most {RECOVERY_LISTS_MAX} lists of recovery keys")
+        self._publish(now_ms, recovery=(*self.roster.recovery, keys))
+        return True
+
     def _ended(self, before: Voters | None, scope: str, *, anew: bool) -> tuple[Voters, ...]:
         """Those of earlier versions, once this one ends as well."""
         ended = (*self.roster.ended, before) if before else self.roster.ended
@@ -135,7 +167,8 @@ class Site:
             raise ConfigError(f"the roster is full; allowed: at most {COMMITTEES_ENDED_MAX} committees of before")
         return tuple(sorted(ended, key=lambda voters: (voters.scope, voters.since)))
 
-    def _validator(self, name: str) -> Member:
+    def validator(self, name: str) -> Member:
+        """A member who may have a vote; ConfigError says why another may not."""
         member = self.roster.by_name.get(name)
         if member is None:
             raise ConfigError(f"{name}: is no member of this site; `synedge fleet add` takes it in")
@@ -155,8 +188,9 @@ class Site:
         members: tuple[Member, ...] | None = None,
         committees: tuple[Voters, ...] | None = None,
         ended: tuple[Voters, ...] | None = None,
+        recovery: tuple[Keys, ...] | None = None,
     ) -> None:
-        """Sign and write the next version, with other members or committees."""
+        """Sign and write the next version, with other members, committees or recovery keys."""
         roster = replace(
             self.roster,
             version=self.roster.version + 1,
@@ -164,6 +198,7 @@ class Site:
             members=self.roster.members if members is None else members,
             committees=self.roster.committees if committees is None else committees,
             ended=self.roster.ended if ended is None else ended,
+            recovery=self.roster.recovery if recovery is None else recovery,
         )
         try:
             data = sign_roster(roster, self.authority)

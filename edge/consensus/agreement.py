@@ -15,8 +15,10 @@ from edge.consensus.chains import Chains
 from edge.consensus.checkpoint import Checkpoints
 from edge.consensus.committee import Seats
 from edge.consensus.contest import Contest
+from edge.consensus.cuts import Followed
 from edge.consensus.epochs import Epochs, Sees, is_change
 from edge.consensus.lease import Leases
+from edge.consensus.naming import Naming
 from edge.consensus.proposers import Proposers
 from edge.consensus.question import final_id, value_digest
 from edge.consensus.registers import Final, Registers
@@ -24,7 +26,7 @@ from edge.consensus.sets import Sets
 from edge.consensus.turn import IsLost, Turn
 from edge.dag.graph import Graph
 from edge.ids import Parent, VertexKey
-from edge.wire.items import PRECOMMIT, PREVOTE, Item, Proposal, Question, Vote
+from edge.wire.items import PRECOMMIT, Item, Proposal, Question, Vote
 from edge.wire.vertex import Header
 
 TIMEOUT_MS = 400.0
@@ -48,7 +50,8 @@ class Agreement:
         self.registers = Registers(site)
         self.leases = Leases(index, self.registers)
         self.checkpoints = Checkpoints(site, self.registers)
-        self.epochs = Epochs(site, lambda: self.registers)
+        self.epochs = Epochs(site, lambda: self.registers, graph)
+        self.registers.generation = self.epochs.cuts.generation
         self.proposers = Proposers(self.epochs, self.leases, self.checkpoints)
         self._members: frozenset[int] = frozenset()
         self.sets = Sets(site, index, self.epochs, self.proposers.opens_ms, timeout_ms)
@@ -56,10 +59,7 @@ class Agreement:
         self._arrivals = Arrivals(graph, quarantined)
         self.wanted = self._arrivals.wanted
         self._chains = Chains()
-        self._head: VertexKey | None = None
-        """Our newest vertex, durable or not."""
-        self._fresh: dict[tuple[int, int], tuple[Parent, int]] = {}
-        """By line, the newest vertex of a member or with a proposal that ours has not named yet, and its clock."""
+        self.naming = Naming(index, graph, self.epochs)
         self._finals: list[Final] = []
         self.is_silent = False
         """We say nothing of ourselves, in no epoch."""
@@ -120,9 +120,10 @@ class Agreement:
         header, prev, signature, alias = heard
         parents = self._held(header.parents)
 
-        def sees(contest: Contest) -> int:
-            return contest.seen(heard.key, prev, parents)
+        def sees(one: Followed) -> int:
+            return one.seen(heard.key, prev, parents)
 
+        self.epochs.cuts.heard(heard.key, header, prev, parents, self.epochs.follows)
         for item in header.items:
             if isinstance(item, Proposal):
                 self._proposed(item, heard, sees, now_ms)
@@ -130,16 +131,11 @@ class Agreement:
         if header.author not in self._members:
             return
         if header.author == self._index:
-            self._head = header.key
+            self.naming.head = header.key
         elif alias is None:
-            self._note(header)
+            self.naming.note(header)
         self._votes(heard, parents, sees)
         self._look()
-
-    def _note(self, header: Header) -> None:
-        """A vertex of ours that votes soon names this one, or a later one of its line."""
-        if header.author != self._index:
-            self._fresh[header.key[:2]] = (Parent(*header.key, header.id), header.hlc)
 
     def _proposed(self, proposal: Proposal, heard: Heard, sees: Sees, now_ms: float) -> None:
         question, header = proposal.question, heard.header
@@ -159,7 +155,7 @@ class Agreement:
         if fault:
             return self._refuse(fault)
         if heard.alias is None:
-            self._note(header)
+            self.naming.note(header)
         return None
 
     def _votes(self, heard: Heard, parents: list[VertexKey], sees: Sees) -> None:
@@ -239,7 +235,7 @@ class Agreement:
     # ---- what is decided
 
     def _is_uncertified(self, contest: Contest) -> bool:
-        return contest.decided is not None and not self.registers.is_past(contest.question)
+        return self.epochs.is_certified(contest) and not self.registers.is_past(contest.question)
 
     def _look(self) -> None:
         """Take what is decided and certified by now."""
@@ -259,16 +255,11 @@ class Agreement:
         return self.learn(final)
 
     def _is_forged(self, final: Final) -> bool:
-        """Whether a certificate is made with the keys of a committee that has handed over: all that an ended epoch can
-        have certified has its quorum of prevotes below the q precommits that ended it, and we hold these."""
+        """Whether it is of a committee that handed over, or was lost, and cannot have certified it by then."""
         open_ = self.sets.of(final.question)
         if open_ is None or is_change(final.question):
-            return False
-        contest = open_.contest
-        change, digest = self.epochs.change_of(contest.seats), value_digest(final.value)
-        has_ended = change is not None and change.decided is not None
-        ballots = contest.ballots
-        return has_ended and ballots.count(-1, final.ballot, PREVOTE, digest) < ballots.quorum
+            return self.registers.contradicts(final)
+        return self.epochs.disowns(open_.contest, final.ballot, value_digest(final.value))
 
     def learn(self, final: Final) -> bool:
         """A value that is certified, or vouched for by what is. False if it is not new."""
@@ -316,40 +307,6 @@ class Agreement:
         """Why a proposal by this member would find no room; empty if it does."""
         return self.sets.fault(question, author)
 
-    def parents(self, most: int) -> list[Parent]:
-        """The newest vertices of members and proposers that our line has not named, one line an author: first those by
-        which we enter an epoch, then members by rank, then the others."""
-        ranks = self.epochs.ranks()
-        fresh = sorted(parent for parent, _ in self._fresh.values())
-        entries = {parent.author: parent for parent in fresh if self.epochs.lets_in(parent.key, self._head)}
-        newest = {parent.author: parent for parent in fresh} | entries
-
-        def rank(parent: Parent) -> tuple[bool, int, int]:
-            return parent.author not in entries, ranks.get(parent.author, len(ranks)), parent.author
-
-        return sorted(sorted(newest.values(), key=rank)[:most])
-
-    def clocks(self, parents: Iterable[Parent]) -> tuple[int, ...]:
-        return tuple(self._fresh[parent.key[:2]][1] for parent in parents)
-
-    def named(self, parents: Iterable[Parent]) -> None:
-        """A vertex of ours names these."""
-        for parent in parents:
-            if self._fresh.get(parent.key[:2], (None,))[0] == parent:
-                del self._fresh[parent.key[:2]]
-
-    def heads(self, members: Iterable[int]) -> dict[int, tuple[Parent, int]]:
-        """The newest vertex of each other member that we hold, and its clock; 0 for one that our line has named."""
-        found: dict[int, tuple[Parent, int]] = {}
-        for index in members:
-            branches = self._graph.branches(index)
-            if branches and index != self._index:
-                head = branches[-1].head
-                parent = Parent(*head, self._graph.id_at(head) or b"")
-                fresh = self._fresh.get(head[:2])
-                found[index] = (parent, fresh[1] if fresh is not None else 0)
-        return found
-
     @property
     def has_open(self) -> bool:
         """Whether there is anything to say, or to follow."""
@@ -365,13 +322,13 @@ class Agreement:
         """What to say now, all in one vertex that names these parents; tell of it by `heard` before asking again."""
         if self._must_wait:
             return []
-        items = self._turn.due(self.registers, self._head, self._held(parents), now_ms)
+        items = self._turn.due(self.registers, self.naming.head, self._held(parents), now_ms)
         self.votes_cast += sum(isinstance(item, Vote) for item in items)
         return items
 
     def needed(self) -> list[VertexKey]:
         """The vertices with the proposals of open sets: what lies above them in the log is told again at a start."""
-        return self.sets.needed()
+        return self.sets.needed() + self.epochs.cuts.needed()
 
     def deadline(self) -> float:
         """When `due` is worth asking although nothing came, monotonic ms."""

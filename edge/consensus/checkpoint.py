@@ -191,11 +191,11 @@ class Checkpoints:
         leaf = seal.leaves.get(tag_of(question.scope, question.key)) if seal is not None else None
         return leaf is not None and leaf.version >= question.version
 
-    def is_leaf(self, question: Question) -> bool:
-        """Whether just this version of a key is what the newest checkpoint names."""
-        seal = self.seals.get(question.scope)
+    def is_leaf(self, final: Final) -> bool:
+        """Whether the newest checkpoint names just this."""
+        question, seal = final.question, self.seals.get(final.question.scope)
         leaf = seal.leaves.get(tag_of(question.scope, question.key)) if seal is not None else None
-        return leaf is not None and leaf.version == question.version
+        return leaf == Leaf(question.version, final_id(self._site, question, value_digest(final.value)))
 
     def unseal(self, unsealed: Unsealed) -> list[Final] | None:
         """What somebody says that the newest checkpoint seals: the values, if its root is over just this, and that is
@@ -208,7 +208,9 @@ class Checkpoints:
         leaves = {leaf.tag: Leaf(leaf.version, leaf.final) for leaf in unsealed.leaves}
         finals = []
         for row in unsealed.rows:
-            question = Question(scope, held.question.epoch, *row[:3])
+            question = Question(scope, *row[:4])
+            if question.epoch > held.question.epoch:
+                return None
             id = final_id(self._site, question, value_digest(row.value))
             leaves[tag_of(scope, row.key)] = Leaf(row.version, id)
             finals.append(Final(question, row.value, 0, b""))

@@ -11,6 +11,7 @@ from itertools import groupby
 from math import comb
 from typing import NamedTuple
 
+from edge.wire.recovery import Cut
 from edge.wire.roster import Roster
 from edge.wire.voters import impossible
 
@@ -80,6 +81,8 @@ class Seats(NamedTuple):
     """The roster wants it to decide now; else it is one of before."""
     anew: bool = False
     """It begins by the authority's word alone, after others."""
+    cut: Cut | None = None
+    """It takes the place of a lost one, by the word of k of m keys, and goes on from here."""
 
     @property
     def name(self) -> tuple[str, int]:
@@ -97,7 +100,7 @@ def seats_of(roster: Roster) -> tuple[Seats, ...]:
         for at, voters in enumerate(listed):
             rule = Committee(len(voters.indices), voters.liars)
             begins, stands, anew = at == 0 or bool(voters.anew), voters in roster.committees, bool(voters.anew)
-            seats.append(Seats(voters.scope, voters.since, voters.indices, rule, begins, stands, anew))
+            seats.append(Seats(voters.scope, voters.since, voters.indices, rule, begins, stands, anew, voters.cut))
     return tuple(seats)
 
 

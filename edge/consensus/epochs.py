@@ -6,20 +6,22 @@ precommitted the change to it. What is asked here of the past of a vertex depend
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import lru_cache
 from hashlib import sha256
 from typing import NamedTuple
 
 from edge.consensus.committee import Committees, Seats, by_epoch
 from edge.consensus.contest import Contest
+from edge.consensus.cuts import Cuts, Followed
 from edge.consensus.past import CAST, Lock, Statement
 from edge.consensus.question import final_id, value_digest
 from edge.consensus.registers import Registers
-from edge.ids import VertexKey
+from edge.dag.graph import Graph
+from edge.ids import Parent, VertexKey
 from edge.limits import COMMITTEES_ENDED_MAX
 from edge.wire.cbor import Malformed, decode, encode
-from edge.wire.items import Proposal, Question
+from edge.wire.items import PREVOTE, Proposal, Question
 from edge.wire.vertex import Header
 
 CHANGE_KEY = "committee"
@@ -27,8 +29,8 @@ CHANGE_KEY = "committee"
 COMMITTEE_DOMAIN = b"synedge/1/committee\x00"
 CHANGE_BYTES_MAX = 64
 
-Sees = Callable[[Contest], int]
-"""The votes of a set that are below a vertex."""
+Sees = Callable[[Followed], int]
+"""The votes of a set, or the heads of a cut, that are below a vertex."""
 
 
 @lru_cache(maxsize=2 * COMMITTEES_ENDED_MAX)
@@ -56,8 +58,9 @@ class Handover(NamedTuple):
 class Epochs:
     """The committees of all times, and the changes from one to another that were proposed."""
 
-    def __init__(self, site: bytes, registers: Callable[[], Registers]) -> None:
+    def __init__(self, site: bytes, registers: Callable[[], Registers], graph: Graph) -> None:
         self._site = site
+        self.cuts = Cuts(graph)
         self._registers = registers
         self._seats: Committees = {}
         self._scopes: dict[str, tuple[Seats, ...]] = {}
@@ -72,6 +75,7 @@ class Epochs:
         self._scopes = {}
         for seats in self._seats.values():
             self._scopes[seats.scope] = (*self._scopes.get(seats.scope, ()), seats)
+        self.cuts.seat(self._seats.values())
 
     # ---- committees
 
@@ -97,12 +101,17 @@ class Epochs:
 
     def is_over(self, seats: Seats) -> bool:
         """Whether the authority has had its scope begin anew since: nothing of before binds."""
-        return seats.name not in self._seats or self._begin(seats.scope) > seats.epoch
+        begins = (s.epoch for s in self._scopes.get(seats.scope, ()) if s.begins)
+        return seats.name not in self._seats or max(begins, default=0) > seats.epoch
+
+    def is_overruled(self, seats: Seats) -> bool:
+        """Whether a roster has ended the epoch, without those who voted there."""
+        return self._begin(seats.scope) > seats.epoch
 
     def _begin(self, scope: str, until: int | None = None) -> int:
-        """The newest epoch, up to one, that takes over from nobody; 0 if there is none."""
-        begins = (s.epoch for s in self._scopes.get(scope, ()) if s.begins and (until is None or s.epoch <= until))
-        return max(begins, default=0)
+        """The newest epoch, up to one, that nobody hands over to: it begins by the roster; 0 if there is none."""
+        listed = (s for s in self._scopes.get(scope, ()) if until is None or s.epoch <= until)
+        return max((s.epoch for s in listed if s.begins or s.cut is not None), default=0)
 
     def follows(self, scope: str, header: Header) -> bool:
         """Whether the past of votes in a scope goes through this vertex: its author has a seat in this or an earlier
@@ -153,12 +162,16 @@ class Epochs:
 
     def is_entered(self, seats: Seats, sees: Sees) -> bool:
         """Whether a vote of the epoch counts with this past (rule 4)."""
+        if seats.cut is not None:
+            return self.cuts.is_crossed(seats.name, sees)
         return seats.begins or self.entered_by(seats, sees) is not None
 
     def change_question(self, seats: Seats, sees: Sees) -> Question | None:
         """E of an epoch, for somebody with this past; None if that has not entered."""
-        if seats.begins:
-            is_first = self._scopes[seats.scope][0].name == seats.name and not seats.anew
+        if seats.cut is not None and not self.is_entered(seats, sees):
+            return None
+        if seats.begins or seats.cut is not None:
+            is_first = self._scopes[seats.scope][0].name == seats.name and not seats.anew and seats.cut is None
             version, before = (1, None) if is_first else (seats.epoch, value_digest(change_value(self._site, seats)))
             return Question(seats.scope, seats.epoch, CHANGE_KEY, version, before)
         entered = self.entered_by(seats, sees)
@@ -213,7 +226,7 @@ class Epochs:
     def has_ended(self, contest: Contest) -> bool:
         """Whether a set is open only for what it binds others to."""
         if is_change(contest.question):
-            return contest.decided is not None
+            return contest.decided is not None or self.is_overruled(contest.seats)
         current = self.current(contest.seats.scope)
         return current is not None and contest.seats.epoch < current.epoch
 
@@ -256,7 +269,10 @@ class Epochs:
         wanted, change = self.wanted(scope), self.change_of(seats)
         cast = [one.member for one in change.ballots.statements if one.phase == CAST] if change is not None else []
         stopped = {seats.members[place] for place in cast}
-        entered = set(seats.members) if seats.begins else set[int]()
+        is_open = seats.begins or (seats.cut is not None and not seats.cut.heads)
+        entered = set(seats.members) if is_open else set[int]()
+        if seats.cut is not None and seats.cut.heads:
+            entered = self.cuts.entered(seats.name)
         digest = value_digest(change_value(self._site, seats))
         for before in () if seats.begins else self.changes.values():
             if before.question.scope == scope and before.seats.epoch < seats.epoch:
@@ -278,12 +294,47 @@ class Epochs:
 
     def handed(self, contest: Contest, sees: Sees) -> tuple[Lock, ...]:
         """Quorums of prevotes that earlier epochs have left for the question, in this past."""
-        return tuple(sorted(lock for older in self.before(contest.question) for lock in older.locks(sees(older))))
+        epoch = contest.question.epoch
+        return tuple(sorted(lock for older in self.before(contest.question) for lock in self.locks(older, epoch, sees)))
+
+    def locks(self, older: Contest, epoch: int, sees: Sees) -> list[Lock]:
+        """Quorums of prevotes that an earlier set leaves for a later epoch, in this past: of what is not below a cut
+        between them, none."""
+        return older.locks(sees(older) & self._below(older, epoch))
+
+    def _below(self, older: Contest, epoch: int) -> int:
+        return self.cuts.below(older.seats.scope, older.seats.epoch, epoch, older.view)
+
+    def counted(self, contest: Contest) -> int:
+        """The votes of a set that count, whatever was heard: below each cut that was made since."""
+        return self._below(contest, self.newest(contest.seats.scope))
+
+    def is_certified(self, contest: Contest) -> bool:
+        """Whether what the votes have decided stands, and is not of a committee that was lost."""
+        if contest.decided is None:
+            return False
+        counted = self.counted(contest)
+        return counted == -1 or contest.certifies(counted, contest.decided[1])
+
+    def disowns(self, contest: Contest, ballot: int, value: bytes) -> bool:
+        """Whether a certificate is made with the keys of a committee whose epoch has ended: all that it can have
+        certified has its quorum of prevotes below the q precommits, or the cut, that ended it, and we hold these."""
+        change, counted = self.change_of(contest.seats), self.counted(contest)
+        has_ended = counted != -1 or (change is not None and change.decided is not None)
+        return has_ended and contest.ballots.count(counted, ballot, PREVOTE, value) < contest.ballots.quorum
+
+    def crossing(self, head: VertexKey | None, index: int, newest: Mapping[int, Parent]) -> list[Parent]:
+        """What a line of ours has to name to begin above the cuts of present epochs: of each other author with a head
+        that our line lacks the newest vertex, if that is above it."""
+        current = (self.current(scope) for scope in self.scopes)
+        lacking = [one for seats in current if seats is not None for one in self.cuts.unnamed(*seats.name, head)]
+        return [self.cuts.above(one, newest.get(one.author)) for one in lacking if one.author != index]
 
     def is_handed(self, proposal: Proposal, sees: Sees) -> bool:
         """Whether an earlier epoch has a quorum of prevotes for this value, in this past (rule 7)."""
         digest = value_digest(proposal.value)
-        return any(lock.value == digest for one in self.before(proposal.question) for lock in one.locks(sees(one)))
+        before, epoch = self.before(proposal.question), proposal.question.epoch
+        return any(lock.value == digest for one in before for lock in self.locks(one, epoch, sees))
 
     def left(self, scope: str, epoch: int) -> list[Contest]:
         """Sets that the newest epoch before this one left open, one for each question that is asked."""

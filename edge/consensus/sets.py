@@ -47,7 +47,7 @@ class Sets:
     def counts(self) -> dict[str, int]:
         """Those that can be decided, changes included, and those that only bind later epochs."""
         ended = sum(self._epochs.has_ended(one.contest) for one in self._open.values())
-        changes = sum(change.decided is not None for change in self._epochs.changes.values())
+        changes = sum(map(self._epochs.has_ended, self._epochs.changes.values()))
         return {"sets_open": len(self._open) - ended, "sets_left": ended - changes}
 
     def get(self, conflict: bytes) -> OpenSet | None:
@@ -92,4 +92,9 @@ class Sets:
 
     def deadline(self) -> float:
         """When something may be due although nothing came, monotonic ms."""
-        return min((one.course.due_ms for one in self._open.values() if one.course is not None), default=float("inf"))
+        waiting = (
+            one.course.due_ms
+            for one in self._open.values()
+            if one.course is not None and not (is_change(one.contest.question) and self._epochs.has_ended(one.contest))
+        )
+        return min(waiting, default=float("inf"))

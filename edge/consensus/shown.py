@@ -41,7 +41,14 @@ def certificate_row(certificate: Certificate, roster: Roster | None) -> dict[str
         "ballot": certificate.ballot,
         "voters": [names.get(index, str(index)) for index in voters(certificate.votes)],
         "bytes": len(certificate.raw),
+        **({"recovered": is_recovered(certificate.question, roster)} if roster is not None else {}),
     }
+
+
+def is_recovered(question: Question, roster: Roster) -> bool:
+    """Whether it is asked since a lost committee was replaced."""
+    listed = (voters for voters in roster.listed if voters.scope == question.scope)
+    return any(voters.cut is not None and voters.since <= question.epoch for voters in listed)
 
 
 def handover_row(handover: Handover | None, roster: Roster) -> dict[str, Any]:

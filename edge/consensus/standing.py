@@ -19,6 +19,7 @@ from edge.wire.finals import (
     parts_for,
     tag_of,
 )
+from edge.wire.items import Question
 
 Marks = list[bytes]
 ROW_BYTES = REGISTER_KEY_BYTES_MAX + 60
@@ -90,7 +91,7 @@ class Standing:
         theirs, asked = dict(request.held), set(request.asked)
         found = list[Final]()
         for final in self._registers:
-            tag = tag_of(final.question.scope, final.question.key)
+            tag = self._tag(final.question)
             if part_of(tag, request.parts) in asked and final.question.version > theirs.get(tag, 0):
                 found.append(final)
         return found
@@ -102,7 +103,7 @@ class Standing:
             held = self._registers.get(scope, CHECKPOINT_KEY)
             if held is None or held.question.version != seal.version:
                 continue
-            sealed = [one for one in finals if one.question.scope == scope and self._checkpoints.is_leaf(one.question)]
+            sealed = [one for one in finals if one.question.scope == scope and self._checkpoints.is_leaf(one)]
             if len(sealed) > 1 or not all(one.certificate for one in sealed):
                 return sealed
         return []
@@ -115,10 +116,10 @@ class Standing:
             question = final.question
             room -= len(final.value) + ROW_BYTES
             if room >= 0:
-                rows.append(SealedRow(question.key, question.version, question.predecessor, final.value))
+                rows.append(SealedRow(*question[1:], final.value))
                 del leaves[tag_of(scope, question.key)]
         others = tuple(SealedLeaf(tag, *leaf) for tag, leaf in sorted(leaves.items()))
-        return Unsealed(scope, tuple(sorted(rows)), others)
+        return Unsealed(scope, tuple(sorted(rows, key=lambda row: row.key)), others)
 
     def lacking(self, request: FinalsRequest) -> tuple[int, ...]:
         """The parts in which the asker holds something newer than we, by its own word."""
@@ -127,11 +128,15 @@ class Standing:
         newer = {part_of(tag, request.parts) for tag, version in request.held if version > ours.get(tag, 0)}
         return tuple(sorted(newer.intersection(request.asked)))
 
+    def _tag(self, question: Question) -> bytes:
+        """Of a value decided since a recovery another one: it is news for who holds the same version of before."""
+        return tag_of(question.scope, question.key, self._registers.generation(question.scope, question.epoch))
+
     def _refresh(self) -> None:
         if self._changes != self._registers.changes:
             self._changes = self._registers.changes
             questions = [final.question for final in self._registers]
-            self._held = sorted((tag_of(one.scope, one.key), one.version) for one in questions)
+            self._held = sorted((self._tag(one), one.version) for one in questions)
             self._marks = {}
 
     def _marks_of(self, parts: int) -> Marks:

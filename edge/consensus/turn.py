@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 
 from edge.consensus.committee import Seats
 from edge.consensus.contest import Contest
+from edge.consensus.cuts import Followed
 from edge.consensus.epochs import Epochs, Sees, change_value, is_change
 from edge.consensus.past import NOTHING
 from edge.consensus.registers import Registers
@@ -33,7 +34,8 @@ class Turn:
 
     @property
     def has_open(self) -> bool:
-        is_open = any(not (is_change(one.contest.question) and one.contest.decided) for one in self._sets)
+        ended = self._epochs.has_ended
+        is_open = any(not (is_change(one.contest.question) and ended(one.contest)) for one in self._sets)
         return is_open or any(self._epochs.wanted(scope) is not None for scope in self._epochs.scopes)
 
     def due(
@@ -42,10 +44,10 @@ class Turn:
         """What a vertex after `head` that names these has to say: one proposal, or votes."""
         named = [*names, *([head] if head is not None else [])]
 
-        def sees(contest: Contest) -> int:
+        def sees(one: Followed) -> int:
             votes = 0
             for name in named:
-                votes |= contest.view(name)
+                votes |= one.view(name)
             return votes
 
         proposal = self._proposal(registers, sees)
@@ -78,7 +80,7 @@ class Turn:
 
     def _may_vote(self, contest: Contest, registers: Registers, head: VertexKey | None, sees: Sees) -> bool:
         seats, question = contest.seats, contest.question
-        if self.is_lost(*seats.name) or not self._epochs.is_entered(seats, sees):
+        if self.is_lost(*seats.name) or self._epochs.is_overruled(seats) or not self._epochs.is_entered(seats, sees):
             return False
         change = self._epochs.change_of(seats)
         if is_change(question):
@@ -119,12 +121,13 @@ class Turn:
         """The highest quorum that an earlier epoch has left for a question (rule 7); without one, what was proposed, if
         that may be proposed now."""
         for older in self._epochs.left(seats.scope, seats.epoch):
-            if not registers.is_next(older.question):
-                continue
             question = older.question._replace(epoch=seats.epoch)
+            if not registers.is_next(question):
+                continue
             open_ = self._sets.of(question)
             known = open_.contest.proposed if open_ is not None else {}
-            locks = [(lock, one) for one in self._epochs.before(question) for lock in one.locks(sees(one))]
+            before = self._epochs.before(question)
+            locks = [(lock, one) for one in before for lock in self._epochs.locks(one, seats.epoch, sees)]
             if locks:
                 (*_, digest), source = max(locks, key=lambda found: found[0])
                 if digest not in known and not self._sets.fault(question, self._index):

@@ -13,7 +13,7 @@ from array import array
 from collections.abc import Iterable, Iterator, Mapping
 
 from edge.dag.floor import FloorLine
-from edge.ids import VertexId, VertexKey
+from edge.ids import Parent, VertexId, VertexKey
 from edge.limits import LOST_MAX
 
 Place = int
@@ -128,6 +128,18 @@ class Graph:
         """Whether the vertex was here once and is no longer in our log."""
         branch = self.branch(key.author, key.incarnation)
         return branch is not None and branch.first_seq <= key.seq <= branch.floor_seq
+
+    def knows(self, vertex: Parent) -> bool:
+        """Whether this vertex, and no other of its name, is held, or was dropped and its id with it."""
+        return self.holds(vertex.key, vertex.id) or self.is_below(vertex.key)
+
+    def is_on_line(self, below: Parent, key: VertexKey) -> bool:
+        """Whether a vertex lies at or above another one on its author's chain."""
+        at: VertexKey | None = key
+        while at is not None and at.author == below.author and at.incarnation > below.incarnation:
+            branch = self.branch(at.author, at.incarnation)
+            at = branch.base if branch is not None else None
+        return at is not None and at[:2] == below[:2] and at.seq >= below.seq and self.knows(below)
 
     def stem(self, author: int, seq: int, below_incarnation: int) -> VertexKey | None:
         """The dropped vertex that a branch which begins at seq + 1 most likely continues, its id being forgotten."""

@@ -273,8 +273,9 @@ class Handover:
 
     def _signatures(self, certificate: Certificate) -> list[Signed] | Refusal:
         """Those that make it true; why it is of no use if it is none, or none now."""
-        stale = self._agreement.registers.stale(certificate.question)
-        if stale is not None:
+        registers = self._agreement.registers
+        stale = registers.stale(certificate.question)
+        if stale is not None and not registers.overrules(certificate.question, certificate.value):
             return stale
         roster = self._admission.roster
         return signatures(certificate, roster, by_epoch(seats_of(roster)))

@@ -10,6 +10,7 @@ from edge.effects import Announce
 from edge.ids import Instant
 from edge.node.desk import Desk
 from edge.wire.frame import Channel
+from edge.wire.recovery import unsaid_keys
 from edge.wire.refusal import Refusal
 from edge.wire.roster import Roster, open_roster
 from edge.wire.voters import unsaid_change
@@ -72,6 +73,8 @@ class Membership:
                 return Refusal("roster-shrinks", member.name)
         if scope := unsaid_change(self.roster.listed, roster.listed, self.roster.version):
             return Refusal("committee-unsaid", scope)
+        if unsaid_keys(self.roster.recovery, roster.recovery, self.roster.version):
+            return Refusal("recovery-unsaid")
         self.deadline, self._said_ms = float("inf"), now.mono_ms
         self.adopt(roster, data)
         self._persist(Record(ROSTER, data))

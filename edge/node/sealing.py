@@ -175,7 +175,7 @@ class Sealing:
 
     def _heads(self, seats: Seats) -> Needs:
         """Newest vertices, with their clocks, of the q members who have said most."""
-        named = self._agreement.heads(index for index in seats.members if index not in self._quarantined)
+        named = self._agreement.naming.heads(index for index in seats.members if index not in self._quarantined)
         newest = self._own.newest
         if newest is not None:
             named[self._index] = (newest, 0)

@@ -32,6 +32,8 @@ from edge.wire.vertex import Header
 
 Register = tuple[str, str]
 """Scope and key."""
+OVERRULED = " overruled"
+"""Behind a key, which has no spaces: where the certificate of its other value is."""
 
 
 class Voting:
@@ -64,6 +66,8 @@ class Voting:
         """Where the certificate of that value lies in the log; and by (scope, "") the seal of its newest checkpoint."""
         self.can_ask: Callable[[Instant], Sequence[int]] = lambda now: ()
         """Who is there and may give what we lack."""
+        self.overruled: dict[Register, Final] = {}
+        """What a lost committee had certified where the one in its place decided otherwise: kept, and told."""
         own.on_draft = self._drafted
         own.on_signed = self.agreement.signed
         own.on_lost = self._lost
@@ -195,10 +199,23 @@ class Voting:
 
     def _keep(self, final: Final, record: Record, place: int) -> None:
         register = (final.question.scope, final.question.key)
-        held = self.finals.get(register)
-        if held is None or held.question.version <= final.question.version:
-            self.finals[register] = final
-            self._records[register], self._places[register] = record, place
+        held, rank = self.finals.get(register), self.agreement.registers.rank
+        if held is not None and rank(held.question) > rank(final.question):
+            return self._overrule(held, final, record, place)
+        before = (self._records.get(register), self._places.get(register, 0))
+        self.finals[register] = final
+        self._records[register], self._places[register] = record, place
+        if held is not None and before[0] is not None:
+            self._overrule(final, held, before[0], before[1])
+        return None
+
+    def _overrule(self, final: Final, other: Final, record: Record, place: int) -> None:
+        """Keep the certificate of another value of the same version, by a committee that was lost."""
+        if final.question.version == other.question.version and final.value != other.value:
+            scope, key = final.question.scope, final.question.key
+            self.overruled[scope, key] = other
+            self._records[scope, key + OVERRULED], self._places[scope, key + OVERRULED] = record, place
+            self._desk.report("error", "final-overruled", scope=scope, key=key, version=final.question.version)
 
     def begin(self, now: Instant) -> None:
         """After recovery: write down what the log's votes say beyond its certificates."""
@@ -214,7 +231,8 @@ class Voting:
         self._unjudged.clear()
         for final in self.agreement.take_finals():
             held = self.finals.get((final.question.scope, final.question.key))
-            if held is None or held.question.version < final.question.version:
+            rank = self.agreement.registers.rank
+            if held is None or rank(held.question) < rank(final.question):
                 self._persist(final)
 
     def outliving(self, last: int) -> dict[Register, Record]:
@@ -239,7 +257,11 @@ class Voting:
 
     def _kept(self, final: Final, record: Record, places: tuple[int, ...], now: Instant) -> None:
         self._keep(final, record, places[0])
-        self._desk.do(Decided(final.question, final.value, final.ballot))
+        is_recovered = self.agreement.registers.is_recovered(final.question)
+        self._desk.do(Decided(final.question, final.value, final.ballot, is_recovered))
+
+    def _late(self, final: Final, record: Record, places: tuple[int, ...], now: Instant) -> None:
+        self._keep(final, record, places[0])
 
     # ---- what we say
 
@@ -272,13 +294,17 @@ class Voting:
             agreement.has_open
             and self._own.has_room
             and self._is_noted()
-            and (votes := agreement.due(agreement.parents(PARENTS_MAX), now.mono_ms))
+            and (votes := agreement.due(agreement.naming.parents(PARENTS_MAX), now.mono_ms))
         ):
             self._own.draft(epoch, now, items=tuple(votes))
         for final in agreement.take_finals():
             self._persist(final)
         for record in self.sealing.records():
             self._own.persist((record,), partial(self._sealed, record), sync=True)
+        for final in agreement.registers.take_overruled():
+            if self.overruled.get((final.question.scope, final.question.key)) != final:
+                record = Record(CERTIFICATE, final.certificate)
+                self._own.persist((record,), partial(self._late, final, record), sync=True)
         for author in list(agreement.voted_twice)[self._told_twice :]:
             self._told_twice += 1
             self._desk.report("error", "voted-twice", author=author)
@@ -309,7 +335,7 @@ class Voting:
         agreement = self.agreement
         if not (has_votes or agreement.is_member):
             return self._gossiped(False)
-        parents = agreement.parents(PARENTS_MAX if has_votes else PARENTS_DEVICE_MAX)
-        clocks = agreement.clocks(parents)
-        agreement.named(parents)
+        parents = agreement.naming.parents(PARENTS_MAX if has_votes else PARENTS_DEVICE_MAX)
+        clocks = agreement.naming.clocks(parents)
+        agreement.naming.named(parents)
         return tuple(parents), clocks

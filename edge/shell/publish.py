@@ -131,9 +131,8 @@ class People:
     def decided(self, final: Decided) -> None:
         """A value is final; said to whoever is there, and kept by the broker."""
         question = final.question
-        text = json.dumps(
-            {**question_row(question), **value_row(final.value), "ballot": final.ballot, "state": "final"}
-        )
+        row = {**question_row(question), **value_row(final.value), "ballot": final.ballot, "state": "final"}
+        text = json.dumps({**row, "recovered": final.recovered})
         topic = f"final/{question.scope}/{question.key}"
         self._finals[topic] = text
         self._say(topic, text)

@@ -117,6 +117,8 @@ class Ledger:
         if begun_ms is not None:
             self.finality_ms.append(self._world.now - begun_ms)
         self._told[machine.index, version[0]] = version[1]
+        if final.recovered:
+            self._world.checkers.note("decided since a recovery")
         self._agree(machine, version, final.value)
         if is_lease(version[0]) and self.is_bearable:
             self._alone(machine, version[0])

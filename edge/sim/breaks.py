@@ -176,7 +176,7 @@ def _once(machine: Machine) -> None:
 def _votes(machine: Machine) -> None:
     """After a start nothing is known of what the log says that we voted."""
     agreement = machine.node.voting.agreement
-    agreement._head = None
+    agreement.naming.head = None
     for opened in agreement.sets:
         lines = opened.contest.past._lines
         for line in [line for line in lines if line[0] == machine.index]:

@@ -18,6 +18,7 @@ from edge.sim.lies import make_liars
 from edge.sim.machine import Machine
 from edge.sim.network import Network
 from edge.sim.profiles import Profile
+from edge.sim.recovering import Recoveries, keys
 from edge.sim.scheduler import Scheduler
 from edge.sim.sharing import shared_decoding
 from edge.sim.signing import Genuine, Signatures, StandIn, make_roster
@@ -70,6 +71,7 @@ class Cluster:
         self.network.machines = self.machines
         self.committees = {1: tuple(range(self.committee))} if self.committee else {}
         """Members by the roster version since which they vote, the newest last."""
+        self.recoveries = Recoveries(self)
         self.rosters: list[tuple[Roster, bytes]] = [self._make_roster(1)]
         self._installed = dict.fromkeys(range(profile.nodes), 0)
         self._events = 0
@@ -192,6 +194,8 @@ class Cluster:
             machine.disk.failing_syncs, machine.disk.cut_at = 0, -1
             machine.crash_in, machine.sync_ms, machine.has_no_clock = None, (0.5, 12.0), False
             machine.clock.set_true(self.now)
+            if machine.is_gone:
+                continue
             if machine.is_asleep:
                 machine.wake()
             elif not machine.is_on:
@@ -201,7 +205,7 @@ class Cluster:
         self.network.calm()
 
     def _is_converged(self) -> bool:
-        machines = [machine for machine in self.machines if not machine.is_liar]
+        machines = [machine for machine in self.machines if not (machine.is_liar or machine.is_gone)]
         if not all(machine.is_awake and machine.is_ready and not machine.is_stopping for machine in machines):
             return False
         for machine in machines:
@@ -243,7 +247,11 @@ class Cluster:
             queued, owed = machine.node.queued_events, machine.node.custody.counts()["acks_owed"]
             if queued or owed:
                 busy.append(f"{machine.name}: queued {queued}, acks owed {owed}")
-        down = [machine.name for machine in self.machines if not (machine.is_awake and machine.is_ready)]
+        down = [
+            machine.name
+            for machine in self.machines
+            if not ((machine.is_awake and machine.is_ready) or machine.is_gone)
+        ]
         undecided = self.checkers.ledger.undecided()
         return "; ".join(
             [*differ[:3], *filter(None, [undecided]), *busy[:3], *(f"{name} is not up" for name in down[:3])]
@@ -261,23 +269,35 @@ class Cluster:
 
     def _make_roster(self, version: int) -> tuple[Roster, bytes]:
         listed = [Voters(SITE_SCOPE, self.liars_max, since, members) for since, members in self.committees.items()]
-        return make_roster(self._members, version, self.signatures, tuple(listed[-1:]), tuple(listed[:-1]))
+        listed = [self.recoveries.signed(voters) for voters in listed]
+        lists = (keys(),) if self.recoveries.are_possible else ()
+        return make_roster(self._members, version, self.signatures, tuple(listed[-1:]), tuple(listed[:-1]), lists)
 
     def roster_at_install(self, machine: Machine) -> tuple[Roster, bytes]:
         return self.rosters[self._installed[machine.index]]
 
     def issue_roster(self, machine: Machine) -> None:
         """A newer roster, brought to one machine."""
-        roster, data = self._make_roster(len(self.rosters) + 1)
-        self.rosters.append((roster, data))
+        self.add_roster()
+        self.bring(machine)
+
+    def add_roster(self) -> None:
+        self.rosters.append(self._make_roster(len(self.rosters) + 1))
+
+    def install(self, machine: Machine) -> None:
+        """The newest roster lies beside its configuration."""
         self._installed[machine.index] = len(self.rosters) - 1
+
+    def bring(self, machine: Machine) -> None:
+        """The newest roster, to a machine that may be running."""
+        self.install(machine)
         if machine.is_awake:
-            machine.receive(Channel.ROSTER, data)
+            machine.receive(Channel.ROSTER, self.rosters[-1][1])
 
     def change_committee(self, machine: Machine, rng: Random) -> None:
         """A newer roster with other members on the committee, brought to one machine."""
-        devices = len(self.machines) - self.profile.gateways
-        self.committees[len(self.rosters) + 1] = tuple(sorted(rng.sample(range(devices), self.committee)))
+        devices = [machine.index for machine in self.machines if not (machine.is_gateway or machine.is_gone)]
+        self.committees[len(self.rosters) + 1] = tuple(sorted(rng.sample(devices, self.committee)))
         self.issue_roster(machine)
 
     def power_gone(self, machine: Machine) -> None:

@@ -327,6 +327,11 @@ def _committee(world: Cluster, fault: Fault) -> None:
     world.change_committee(anyone(world, fault), fault.chance())
 
 
+def _lost_committee(world: Cluster, fault: Fault) -> None:
+    """More of the committee than may be away burn, and some time later the keys put another one in its place."""
+    world.recoveries.strike(fault.chance(), fault.span_ms + 3_000.0)
+
+
 def _burst(world: Cluster, fault: Fault) -> None:
     machine, rng = device(world, fault), fault.chance()
     for number in range(rng.choice((100, 400, 900))):
@@ -343,5 +348,5 @@ KINDS: dict[str, Callable[[Cluster, Fault], None]] = {
     "split view": _split_view, "queue limit": _queue_limit, "stale retained": _stale_retained,
     "repeat": _stranger(strangers.repeat), "garble": _stranger(strangers.garble), "lie": _stranger(strangers.lie),
     "clock jump": _clock_jump, "1970": _1970, "sleep": _sleep, "late": _late, "roster": _roster, "burst": _burst,
-    "committee": _committee,
+    "committee": _committee, "lost committee": _lost_committee,
 } | damage.KINDS  # fmt: skip

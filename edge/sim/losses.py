@@ -22,7 +22,8 @@ def has(graph: Graph, key: VertexKey, id: VertexId) -> bool:
 def recorded(checkers: Checkers) -> None:
     """What a disk that keeps has recorded, every keeper has."""
     for author, ids in checkers.recorded.items():
-        if not checkers.world.machines[author].trust.keeps or author in checkers.forked:
+        machine = checkers.world.machines[author]
+        if not machine.trust.keeps or machine.is_gone or author in checkers.forked:
             continue
         for machine in checkers.world.keepers():
             graph = machine.node.graph

@@ -73,9 +73,7 @@ class Machine:
         self.node: Node = None  # type: ignore[assignment]
         self.journal: Journal = None  # type: ignore[assignment]
         self.life = 0
-        self.is_on = False
-        self.is_asleep = False
-        self.is_stopping = False
+        self.is_on = self.is_asleep = self.is_stopping = False
         self.wants_up = False
         """Whether somebody means it to run, so that a process that ended by itself is started again."""
         self.crash_in: int | None = None
@@ -84,6 +82,7 @@ class Machine:
         """It wakes up in 1970, until `set_clock`."""
         self.is_liar = False
         """Its node listens and is never heard: others speak for it (`edge.sim.liars`)."""
+        self.is_gone = False  # for good, with its disk
         self.submitted = 0
         self.is_ready = False
         """Its incarnation is durable: sources run, and it looks for the site."""
@@ -121,7 +120,7 @@ class Machine:
     def boot(self) -> None:
         """Power comes, or the service manager starts the process; on a disk that fails, again a little later."""
         self.wants_up = True
-        if self.is_on:
+        if self.is_on or self.is_gone:
             return
         self.life += 1
         self.is_on, self.is_asleep, self.is_stopping = True, False, False

@@ -79,6 +79,14 @@ PROFILES = {
             faults={"committee": 3.0, "power": 2.0, "kill": 1.0, "crash at an effect": 1.0, "loss": 0.7}
             | {"partition": 0.7, "restart": 0.5, "sleep": 0.5},
         ),
+        Profile(
+            "recoveries",
+            "half of a committee burns, and two of three keys put another one in its place, while power and links fail",
+            committee=4,
+            nodes=9,
+            rate_per_minute=12.0,
+            faults={"lost committee": 1.5, "committee": 1.0, "power": 1.0, "kill": 0.7, "loss": 0.7, "partition": 0.5},
+        ),
         Profile("network", "loss, cuts, partitions, brokers that die or hide", faults=_NETWORK),
         Profile("disks", "full, failing, rotten and misdirecting disks", faults=_DISKS | _CRASHES),
         Profile(

@@ -12,6 +12,7 @@ from hashlib import blake2b, sha256, shake_256
 from typing import Protocol
 
 from edge.wire import suite
+from edge.wire.recovery import Keys
 from edge.wire.roster import Member, Roster, encode_roster, site_id
 from edge.wire.voters import VOTING_ROLE, Voters
 
@@ -80,12 +81,19 @@ def authority() -> suite.Signer:
     return suite.Signer(suite.AUTHORITY_SUITE, _seed("authority"))
 
 
+@lru_cache
+def holder(number: int) -> suite.Signer:
+    """Of a recovery key."""
+    return suite.Signer(suite.AUTHORITY_SUITE, _seed(f"holder {number}"))
+
+
 def make_roster(
     members: list[tuple[str, str]],
     version: int,
     signatures: Signatures,
     committees: tuple[Voters, ...] = (),
     ended: tuple[Voters, ...] = (),
+    recovery: tuple[Keys, ...] = (),
 ) -> tuple[Roster, bytes]:
     """A roster of (name, role) signed by the authority, with the real algorithm: nodes check it themselves.
 
@@ -98,5 +106,6 @@ def make_roster(
         )
         for index, (name, role) in enumerate(members)
     )
-    roster = Roster(site_id(authority().public_key), version, 1_759_000_000_000, (SUITE, 3), rows, committees, ended)
+    site = site_id(authority().public_key)
+    roster = Roster(site, version, 1_759_000_000_000, (SUITE, 3), rows, committees, ended, recovery)
     return roster, suite.sign1(authority(), suite.PURPOSE_ROSTER, encode_roster(roster), deterministic=True)

@@ -48,6 +48,8 @@ class FinalsRequest(NamedTuple):
 class SealedRow(NamedTuple):
     """A value below a checkpoint: what `final` of its leaf is made of."""
 
+    epoch: int
+    """Whose committee made it final; the leaf does not depend on it."""
     key: str
     version: int
     predecessor: bytes | None
@@ -83,9 +85,9 @@ class FinalsReply(NamedTuple):
 
 
 @lru_cache(maxsize=2 * REGISTERS_MAX)
-def tag_of(scope: str, key: str) -> bytes:
-    """What stands for a register in requests."""
-    return _hash(b"synedge/1/register", [scope, key])[:TAG_BYTES]
+def tag_of(scope: str, key: str, generation: int = 0) -> bytes:
+    """What stands for a register in requests: another name since each time that a lost committee was replaced."""
+    return _hash(b"synedge/1/register", [scope, key, *([generation] if generation else [])])[:TAG_BYTES]
 
 
 def part_of(tag: bytes, parts: int) -> int:
@@ -192,7 +194,7 @@ def _unsealed(fields: list[Any]) -> Unsealed | Refusal:
 
 
 def _is_row(scope: str, row: SealedRow) -> bool:
-    is_asked = is_question(Question(scope, 1, row.key, row.version, row.predecessor))
+    is_asked = is_question(Question(scope, *row[:4]))
     return is_asked and type(row.value) is bytes and len(row.value) <= VALUE_BYTES_MAX
 
 

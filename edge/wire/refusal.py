@@ -85,6 +85,8 @@ ROSTER_REASONS = (
     "roster-format",  # of an older synedge
     "roster-order",  # members, suites or committees not strictly ascending
     "roster-committee",  # numbers that cannot agree, or who is no validator votes
+    "recovery-shape",  # no statement for recovery keys, or no signature of one
+    "roster-recovery",  # not signed by k of the m keys that the list of before has; or keys that cannot be so many
     "roster-duplicate",  # one name or key for two members
     "roster-name",
     "roster-role",
@@ -116,6 +118,7 @@ ADMISSION_REASONS = (
     "pending-full",
     "roster-shrinks",  # a newer roster lacks a member of the one held, or gives it another key
     "committee-unsaid",  # a newer roster has another committee than the one held, and does not say since when
+    "recovery-unsaid",  # a newer roster has other recovery keys than the one held, in the place of them
     "manifest-other",  # of another blob than the one asked for
     "chunk-digest",  # not the bytes that the manifest names
     "reply-unasked",  # an answer to a request that is not open

@@ -11,6 +11,18 @@ from edge import limits
 from edge.wire.cbor import Malformed, decode, encode
 from edge.wire.event import is_text
 from edge.wire.items import is_index, is_number
+from edge.wire.recovery import (
+    Cut,
+    Keys,
+    Replacement,
+    decode_cut,
+    decode_lists,
+    encode_statement,
+    in_force,
+    is_endorsed,
+    keys_statement,
+    unfit,
+)
 from edge.wire.refusal import Refusal
 from edge.wire.suite import AUTHORITY_SUITE, PURPOSE_ROSTER, SUITES, Signer, open_sign1, sign1
 from edge.wire.voters import VOTING_ROLE, Voters, impossible
@@ -55,6 +67,8 @@ class Roster:
     """Ascending by scope."""
     ended: tuple[Voters, ...] = ()
     """Those of earlier versions, ascending by scope and `since`: what they certified stays, and they hand over."""
+    recovery: tuple[Keys, ...] = ()
+    """Who may put a committee in the place of a lost one, by lists that follow one another; the last is in force."""
 
     @cached_property
     def by_index(self) -> dict[int, Member]:
@@ -99,7 +113,8 @@ def encode_roster(roster: Roster) -> bytes:
     members = [(m.index, m.name, m.label, m.suite, m.public_key, m.roles) for m in roster.members]
     head = (FORMAT, roster.site, roster.version, roster.issued_ms, roster.suites_allowed)
     standing, ended = ([_fields(voters) for voters in part] for part in (roster.committees, roster.ended))
-    raw = encode([*head, members, standing, *([ended] if ended else [])])
+    more = [ended, roster.recovery] if roster.recovery else [ended] if ended else []
+    raw = encode([*head, members, standing, *more])
     check = decode_roster(raw)
     if isinstance(check, Refusal):
         raise ValueError(f"this roster would be refused: {check}")
@@ -107,14 +122,15 @@ def encode_roster(roster: Roster) -> bytes:
 
 
 def _fields(voters: Voters) -> tuple[Any, ...]:
-    return tuple(voters) if voters.anew else tuple(voters)[:4]
+    how = voters.cut if voters.cut is not None else voters.anew
+    return (*voters[:4], how) if how else voters[:4]
 
 
 def decode_roster(raw: bytes) -> Roster | Refusal:
     if len(raw) > limits.ROSTER_BYTES_MAX:
         return Refusal("roster-too-large", str(len(raw)))
     try:
-        fields = decode(raw, depth_max=4)
+        fields = decode(raw, depth_max=6)
     except Malformed as fault:
         return Refusal(fault.reason, "roster")
     match fields:
@@ -122,7 +138,8 @@ def decode_roster(raw: bytes) -> Roster | Refusal:
             return Refusal("roster-format", f"{form}; this synedge reads {FORMAT}: {UPGRADE}")
         case [form, site, version, issued_ms, list() as suites, list() as values, list() as committees, *more] if (
             form is not True
-            and (not more or (len(more) == 1 and isinstance(more[0], list) and more[0]))
+            and len(more) <= 2
+            and (not more or (isinstance(more[0], list) and (more[0] or len(more) == 2)))
             and form == FORMAT
             and type(site) is bytes
             and len(site) == 8
@@ -144,7 +161,13 @@ def decode_roster(raw: bytes) -> Roster | Refusal:
     if isinstance(read, Refusal):
         return read
     ended = _ended(more[0], roster, {voters.scope: voters for voters in read}) if more else ()
-    return ended if isinstance(ended, Refusal) else replace(roster, committees=read, ended=ended)
+    if isinstance(ended, Refusal):
+        return ended
+    lists = decode_lists(more[1], version) if len(more) == 2 else ()
+    if isinstance(lists, Refusal):
+        return lists
+    whole = replace(roster, committees=read, ended=ended, recovery=lists)
+    return _overruled(whole) or whole
 
 
 def _members(values: list[Any]) -> tuple[Member, ...] | Refusal:
@@ -217,7 +240,8 @@ def _ended(values: list[Any], roster: Roster, standing: dict[str, Voters]) -> tu
 def _voters(value: Any, roster: Roster, *, has_ended: bool = False) -> Voters | Refusal:
     match value:
         case [str() as scope, liars, since, list() as indices, *anew] if all(map(is_index, (liars, since, *indices))):
-            if anew and (len(anew) > 1 or type(anew[0]) is not int or anew[0] != 1):
+            cut = decode_cut(anew[0]) if anew and isinstance(anew[0], list) else None
+            if len(anew) > 1 or (anew and cut is None and (type(anew[0]) is not int or anew[0] != 1)):
                 return Refusal("roster-shape", "committee")
         case _:
             return Refusal("roster-shape", "committee")
@@ -233,7 +257,46 @@ def _voters(value: Any, roster: Roster, *, has_ended: bool = False) -> Voters | 
         member = roster.member(index)
         if member is None or not (has_ended or VOTING_ROLE in member.roles):
             return Refusal("roster-committee", f"{scope}: {index} is no {VOTING_ROLE}")
-    return Voters(scope, liars, since, tuple(indices), len(anew))
+    if isinstance(cut, Refusal):
+        return cut
+    return Voters(scope, liars, since, tuple(indices), len(anew) * (cut is None), cut)
+
+
+def _overruled(roster: Roster) -> Refusal | None:
+    """What is wrong with the committees that begin by a word that is not the one before's; but for signatures."""
+    ended = {(voters.scope, voters.since): voters for voters in roster.ended}
+    for voters in roster.listed:
+        name, keys = f"{voters.scope} since {voters.since}", in_force(roster.recovery, voters.since)
+        if voters.anew and keys is not None:
+            return Refusal("roster-recovery", f"{name}: begins anew, though there are recovery keys")
+        if voters.cut is None:
+            continue
+        lost = ended.get((voters.scope, voters.cut.ends))
+        if lost is None or lost.since >= voters.since:
+            return Refusal("roster-committee", f"{name}: ends {voters.cut.ends}, which is not listed before")
+        if any(head.author not in lost.indices for head in voters.cut.heads):
+            return Refusal("roster-committee", f"{name}: a cut with who did not vote")
+        if why := unfit(voters.cut.proof, keys):
+            return Refusal("roster-recovery", f"{name}: {why}")
+    return None
+
+
+def _unsigned(roster: Roster) -> Refusal | None:
+    """Which of the signatures of recovery keys is bad, if any is."""
+    for keys in roster.recovery:
+        if not all(is_endorsed(pair, keys_statement(roster.site, keys)) for pair in keys.proof):
+            return Refusal("roster-recovery", f"keys since {keys.since}: a bad signature")
+    for voters in roster.listed:
+        if voters.cut is not None:
+            said = statement_of(roster.site, voters, voters.cut)
+            if not all(is_endorsed(pair, said) for pair in voters.cut.proof):
+                return Refusal("roster-recovery", f"{voters.scope} since {voters.since}: a bad signature")
+    return None
+
+
+def statement_of(site: bytes, voters: Voters, cut: Cut) -> bytes:
+    """What recovery keys sign of a committee."""
+    return encode_statement(Replacement(site, *voters[:4], cut.ends, cut.heads))
 
 
 def sign_roster(roster: Roster, authority: Signer) -> bytes:
@@ -255,4 +318,4 @@ def open_roster(data: bytes, authority_public_key: bytes) -> Roster | Refusal:
     roster = decode_roster(payload)
     if isinstance(roster, Roster) and roster.site != site_id(authority_public_key):
         return Refusal("site-other", roster.site.hex())
-    return roster
+    return (_unsigned(roster) or roster) if isinstance(roster, Roster) else roster

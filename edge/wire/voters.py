@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 from edge.limits import COMMITTEE_MAX
+from edge.wire.recovery import Cut
 
 SITE_SCOPE = "site"
 """The scope that everyone uses; others are parts of a site, such as `cell-a`."""
@@ -21,6 +22,8 @@ class Voters(NamedTuple):
     """The members who vote, ascending."""
     anew: int = 0
     """1: it takes over nothing from those before, by the authority's word. Else the last one has to hand over to it."""
+    cut: Cut | None = None
+    """The last one is lost: what is below this is taken over, by the word of k of m keys."""
 
 
 def impossible(members: int, liars: int) -> str:

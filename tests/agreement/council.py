@@ -123,15 +123,15 @@ class Member(Holder):
 
     def turn(self) -> None:
         agreement = self.agreement
-        while self.is_up and (items := agreement.due(agreement.parents(31), self.council.now)):
+        while self.is_up and (items := agreement.due(agreement.naming.parents(31), self.council.now)):
             self._say(tuple(items))
         self.finals += agreement.take_finals()
         if self.is_up:
             self.council.wake(agreement.deadline(), self.index)
 
     def _say(self, items: tuple[Item, ...]) -> None:
-        parents = self.agreement.parents(31)
-        self.agreement.named(parents)
+        parents = self.agreement.naming.parents(31)
+        self.agreement.naming.named(parents)
         header = self.line.write(items, parents)
         self._insert(header, None)
         self.agreement.signed(header.id, b"signed")

@@ -57,7 +57,7 @@ from tests.conformance.headers import (
     hexed,
     seed,
 )
-from tests.conformance.rosters import roster_file
+from tests.conformance.rosters import recovery_files, roster_file
 from tests.reference import cbor as slow
 from tests.reference import checkpoint as slow_checkpoint
 from tests.reference import state as slow_state
@@ -174,7 +174,7 @@ def finals_files() -> dict[str, Vectors]:
     request = encode_finals_request(FinalsRequest(SITE, 3, 77, 2, (0, 1), held))
     reply = encode_finals_reply(FinalsReply(SITE, 0, 77, (b"one certificate", b"another")))
     flat = [field for pair in held for field in pair]
-    rows = (SealedRow("config/night", 1, None, b"on"), SealedRow("model", 3, seed("before"), b"3c0f"))
+    rows = (SealedRow(1, "config/night", 1, None, b"on"), SealedRow(7, "model", 3, seed("before"), b"3c0f"))
     leaf = SealedLeaf(tag_of("site", "lease/door"), 12, seed("door"))
     unsealed = encode_finals_reply(FinalsReply(SITE, 0, 77, (b"of the checkpoint",), Unsealed("site", rows, (leaf,))))
     row = list(rows[0])
@@ -209,7 +209,10 @@ def finals_files() -> dict[str, Vectors]:
                 "a certificate that is no bytes": (edited(reply, 3, ["one"]), "finals-shape"),
                 "1,025 certificates": (edited(reply, 3, [b""] * 1025), "finals-many"),
                 "a key twice": (edited(unsealed, 5, [row, row]), "finals-shape"),
-                "a first version with a predecessor": (edited(unsealed, 5, [["k", 1, seed("k"), b""]]), "finals-shape"),
+                "a first version with a predecessor": (
+                    edited(unsealed, 5, [[1, "k", 1, seed("k"), b""]]),
+                    "finals-shape",
+                ),
                 "a leaf without its final": (edited(unsealed, 6, [flat[0], 3]), "finals-shape"),
                 "a leaf of version 0": (edited(unsealed, 6, [flat[0], 0, seed("k")]), "finals-shape"),
                 "a scope with a slash": (edited(unsealed, 4, "a/b"), "finals-shape"),
@@ -401,7 +404,7 @@ def build() -> dict[str, str]:
     files = {"headers": header_file(), "events": event_file(), "bodies": body_file(), "roster": roster_file()}
     files["evidence"] = evidence_file()
     files["checkpoints"] = checkpoint_file()
-    files |= blob_files() | finals_files()
+    files |= blob_files() | finals_files() | recovery_files()
     files |= {f"frames-{name}": vectors for name, vectors in frame_files().items()}
     for vectors in files.values():
         for vector in vectors["accepted"]:

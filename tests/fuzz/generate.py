@@ -2,6 +2,7 @@
 
 import string
 from collections.abc import Callable
+from hashlib import sha256
 from random import Random
 from typing import Any
 
@@ -176,7 +177,7 @@ def finals_reply(rng: Random) -> Tree:
     keys, tags = ({name(rng) for _ in range(rng.choice((0, 1, 5)))} for _ in range(2))
     versions = {key: number(rng, 1) for key in keys}
     rows = [
-        [key, version, None if version == 1 else rng.randbytes(32), part(rng, 1024)]
+        [index(rng, 1), key, version, None if version == 1 else rng.randbytes(32), part(rng, 1024)]
         for key, version in sorted(versions.items())
     ]
     leaves = [[tag, number(rng, 1), rng.randbytes(32)] for tag in sorted(rng.randbytes(8) for _ in tags)]
@@ -240,10 +241,53 @@ def roster(rng: Random) -> Tree:
     ended = [
         [scope, liars, rng.randint(1, since - 1), indices] for scope, liars, since, indices in committees if since > 1
     ]
-    committees = [[*committee, 1] if rng.random() < 0.2 else committee for committee in committees]
     suites = rng.choice(([1], [2, 3], [1, 2, 3]))
-    more = [ended] if ended and rng.random() < 0.5 else []
+    lists, signers = recovery(rng, version)
+    committees = [replaced(rng, committee, ended, signers) for committee in committees]
+    has_cut = any(len(committee) == 5 and committee[4] != 1 for committee in committees)
+    ended = ended if has_cut or rng.random() < 0.5 else []
+    more = [ended, lists] if lists else [ended] if ended else []
     return [2, rng.randbytes(8), version, number(rng), suites, members, committees, *more]
+
+
+def recovery(rng: Random, version: int) -> tuple[list[Tree], dict[int, Tree]]:
+    """Lists of keys that follow one another, often none; and whoever signs for each, by its `since`."""
+    lists: list[Tree] = []
+    signers: dict[int, Tree] = {}
+    proof: Tree = []
+    for since in sorted({rng.randint(1, version) for _ in range(rng.choice((0, 0, 1, 3)))}):
+        keys = sorted((rng.randbytes(2592) for _ in range(rng.choice((1, 3)))), key=lambda key: sha256(key).digest())
+        needed = rng.randint(1, len(keys))
+        lists.append([since, needed, [sha256(key).digest() for key in keys], proof])
+        proof = [[key, rng.randbytes(4627)] for key in keys[:needed]]
+        signers[since] = proof
+    return lists, signers
+
+
+def replaced(rng: Random, committee: list[Tree], ended: list[list[Tree]], signers: dict[int, Tree]) -> list[Tree]:
+    """Some begin anew, where nobody may recover; others with a cut, where somebody may."""
+    proofs = [proof for since, proof in signers.items() if since < committee[2]]
+    lost = [one for one in ended if one[0] == committee[0]]
+    if rng.random() < 0.4 or not (lost or not proofs):
+        return committee
+    if not proofs:
+        return [*committee, 1]
+    voting = [author for author in lost[0][3] if rng.random() < 0.7]
+    heads = [[author, index(rng, 1), number(rng, 1), rng.randbytes(32)] for author in voting]
+    return [*committee, [lost[0][2], heads, proofs[-1]]]
+
+
+def statement(rng: Random) -> Tree:
+    if rng.random() < 0.4:
+        digests = sorted(rng.randbytes(32) for _ in range(rng.choice((1, 3, 16))))
+        return [2, rng.randbytes(8), index(rng, 1), rng.randint(1, len(digests)), digests]
+    indices, authors = (sorted(rng.sample(range(300), rng.choice((1, 4, 31)))) for _ in range(2))
+    heads = [[author, index(rng, 1), number(rng, 1), rng.randbytes(32)] for author in authors if rng.random() < 0.8]
+    return [1, rng.randbytes(8), name(rng), index(rng), index(rng, 1), indices, index(rng, 1), heads]
+
+
+def recovery_signature(rng: Random) -> Tree:
+    return [1, rng.randbytes(32), rng.randbytes(2592), rng.randbytes(4627)]
 
 
 def manifest(rng: Random) -> Tree:
@@ -273,5 +317,7 @@ TREES: dict[str, Callable[[Random], Tree]] = {
     "evidence": evidence,
     "manifest": manifest,
     "blob-frame": blob_frame,
+    "recovery-statement": statement,
+    "recovery-signature": recovery_signature,
     "roster": roster,
 }

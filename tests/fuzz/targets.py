@@ -6,12 +6,14 @@ from typing import Any, NamedTuple
 
 from edge.consensus import checkpoint
 from edge.dag import evidence
-from edge.wire import blob, event, finals, frame, roster, vertex
+from edge.wire import blob, event, finals, frame, recovery, roster, vertex
 from edge.wire.cbor import decode
 from edge.wire.refusal import Refusal
+from edge.wire.voters import Voters
 from tests import reference
 from tests.reference import blobs, cbor, frames
 from tests.reference import checkpoint as slow_checkpoint
+from tests.reference import recovery as slow_recovery
 from tests.reference import vertex as slow
 
 assert reference.__doc__
@@ -148,10 +150,36 @@ def one_roster(raw: bytes) -> Accepted | Refusal:
         "issued_ms": got.issued_ms,
         "suites": list(got.suites_allowed),
         "members": members,
-        "committees": [voters._asdict() | {"indices": list(voters.indices)} for voters in got.committees],
-        "ended": [voters._asdict() | {"indices": list(voters.indices)} for voters in got.ended],
+        "committees": [_committee(voters) for voters in got.committees],
+        "ended": [_committee(voters) for voters in got.ended],
+        "recovery": [
+            keys._asdict() | {"digests": list(keys.digests), "proof": list(keys.proof)} for keys in got.recovery
+        ],
     }
     return Accepted(values, roster.encode_roster(got))
+
+
+def statement(raw: bytes) -> Accepted | Refusal:
+    got = recovery.decode_statement(raw)
+    if isinstance(got, Refusal):
+        return got
+    values = {name: list(value) if isinstance(value, tuple) else value for name, value in got._asdict().items()}
+    if isinstance(got, recovery.Replacement):
+        values["heads"] = [tuple(head) for head in got.heads]
+    return Accepted(values, recovery.encode_statement(got))
+
+
+def endorsement(raw: bytes) -> Accepted | Refusal:
+    got = recovery.decode_endorsement(raw)
+    return got if isinstance(got, Refusal) else Accepted(got._asdict(), recovery.encode_endorsement(got))
+
+
+def _committee(voters: Voters) -> dict[str, Any]:
+    cut = voters.cut
+    said = None
+    if cut is not None:
+        said = cut._asdict() | {"heads": [tuple(head) for head in cut.heads], "proof": list(cut.proof)}
+    return voters._asdict() | {"indices": list(voters.indices), "cut": said}
 
 
 def manifest(raw: bytes) -> Accepted | Refusal:
@@ -195,5 +223,7 @@ TARGETS = {
     "evidence": Target(fork, frames.decode_evidence),
     "manifest": Target(manifest, blobs.decode_manifest),
     "blob-frame": Target(blob_frame, blobs.decode_frame),
+    "recovery-statement": Target(statement, slow_recovery.decode_statement),
+    "recovery-signature": Target(endorsement, slow_recovery.decode_signature),
     "roster": Target(one_roster, frames.decode_roster),
 }

@@ -211,7 +211,7 @@ def test_a_help_ends_with_examples_that_can_be_typed(command, capsys):
     """Sub-commands have their own; a command that only has sub-commands shows those."""
     assert main([*command.split(), "--help"]) == 0
     examples = re.findall(r"^  synedge (.+)$", capsys.readouterr().out, re.M)
-    whole = {"agents", "blobs", "certificate", "committee", "config", "dag", "fleet", "lease", "models"}
+    whole = {"agents", "blobs", "certificate", "committee", "config", "dag", "fleet", "lease", "models", "recovery"}
     assert examples or command in whole
     for example in examples:
         assert example.startswith(command)

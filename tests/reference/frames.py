@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from tests.reference import recovery
 from tests.reference.cbor import decode, require
 from tests.reference.vertex import (
     INDEX_MAX,
@@ -139,9 +140,9 @@ def decode_unsealed(scope: Any, values: Any, flat: Any) -> dict[str, Any]:
     leaves = [tuple(flat[at : at + 3]) for at in range(0, len(flat), 3)]
     require(len(values) + len(leaves) <= 1024, "how many")
     for row in values:
-        require(is_array(row, 4, 4), "row")
-        decode_item([7, scope, 1, *row])
-    keys = [row[0] for row in values]
+        require(is_array(row, 5, 5), "row")
+        decode_item([7, scope, *row])
+    keys = [row[1] for row in values]
     require(keys == sorted(set(keys)), "order of keys")
     for tag, version, final in leaves:
         require(is_bytes(tag, 8) and is_int(version, 1, NUMBER_MAX) and is_bytes(final, 32), "leaf")
@@ -189,8 +190,8 @@ def name_of(header: dict[str, Any]) -> tuple[int, ...]:
 
 def decode_roster(raw: bytes) -> dict[str, Any]:
     require(len(raw) <= 4 * 1024 * 1024 - 4096, "roster too large")
-    fields = decode(raw, 4)
-    require(is_array(fields, 7, 8), "seven or eight fields")
+    fields = decode(raw, 6)
+    require(is_array(fields, 7, 9), "seven to nine fields")
     form, site, version, issued_ms, suites, members, committees = fields[:7]
     require(is_int(form, 2, 2) and is_bytes(site, 8), "roster")
     require(is_int(version, 1, INDEX_MAX) and is_int(issued_ms, 0, NUMBER_MAX), "roster")
@@ -207,7 +208,11 @@ def decode_roster(raw: bytes) -> dict[str, Any]:
     voting = [decode_committee(committee, version, validators) for committee in committees]
     scopes = [committee["scope"] for committee in voting]
     require(scopes == sorted(set(scopes)), "order of committees")
-    before = decode_ended(fields[7], version, set(indices), voting) if len(fields) == 8 else []
+    least = 1 if len(fields) == 8 else 0
+    before = decode_ended(fields[7], least, version, set(indices), voting) if len(fields) > 7 else []
+    lists = recovery.decode_lists(fields[8], version) if len(fields) == 9 else []
+    for committee in (*voting, *before):
+        recovery.check_word(committee, before, [one for one in lists if one["since"] < committee["since"]])
     return {
         "site": site,
         "version": version,
@@ -216,12 +221,15 @@ def decode_roster(raw: bytes) -> dict[str, Any]:
         "members": decoded,
         "committees": voting,
         "ended": before,
+        "recovery": lists,
     }
 
 
-def decode_ended(value: Any, version: int, members: set[int], voting: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def decode_ended(
+    value: Any, least: int, version: int, members: set[int], voting: list[dict[str, Any]]
+) -> list[dict[str, Any]]:
     """Those of earlier versions, who need not have the role any more."""
-    require(is_array(value, 1, 256), "ended")
+    require(is_array(value, least, 256), "ended")
     ended = [decode_committee(committee, version, members) for committee in value]
     names = [(committee["scope"], committee["since"]) for committee in ended]
     require(names == sorted(set(names)), "order of ended")
@@ -233,12 +241,15 @@ def decode_ended(value: Any, version: int, members: set[int], voting: list[dict[
 def decode_committee(value: Any, version: int, validators: set[int]) -> dict[str, Any]:
     require(is_array(value, 4, 5), "committee")
     scope, liars, since, indices = value[:4]
-    require(all(is_int(anew, 1, 1) for anew in value[4:]), "anew")
+    how = value[4] if len(value) == 5 else None
+    cut = recovery.decode_cut(how) if type(how) is list else None
+    require(len(value) == 4 or cut is not None or is_int(how, 1, 1), "anew")
     require(is_name(scope) and is_int(liars, 0, 10) and is_int(since, 1, version), "committee")
     require(is_array(indices, 1, 31) and all(is_int(index, 0, INDEX_MAX) for index in indices), "indices")
     require(indices == sorted(set(indices)) and set(indices) <= validators, "who votes")
     require(len(indices) >= 3 * liars + 1, "who lies")
-    return {"scope": scope, "liars": liars, "since": since, "indices": indices, "anew": len(value) - 4}
+    anew = int(how is not None and cut is None)
+    return {"scope": scope, "liars": liars, "since": since, "indices": indices, "anew": anew, "cut": cut}
 
 
 def decode_member(value: Any) -> dict[str, Any]:

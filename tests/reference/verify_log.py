@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from tests.reference import cbor, frames, vertex
+from tests.reference import cbor, frames, recovery, vertex
 from tests.reference.cbor import Refused
 from tests.reference.log import Damage, read_log
 from tests.reference.signatures import open_sign1, sig_structure, site_id, verify
@@ -42,6 +42,7 @@ class Audit:
         try:
             payload = open_sign1(data, b"synedge/1/roster", AUTHORITY_SUITE, self.authority)
             roster = frames.decode_roster(payload)
+            recovery.check_signatures(roster)
         except Refused as why:
             self.faults.append(f"roster: {why}")
             return

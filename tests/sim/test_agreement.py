@@ -133,3 +133,10 @@ def test_an_honest_member_that_is_held_for_a_liar_is_counted():
     """Without the rule of one vote, one that never meant to lie votes twice."""
     total = run_seeds(range(200), profile_named("crashes"), broken="once", failures_max=1)
     assert total.failed[0].honest_evictions > 0
+
+
+def test_a_committee_of_which_half_burns_is_replaced_and_goes_on():
+    profile = profile_named("recoveries", faults={"lost committee": 3.0}, minutes=0.5)
+    total = run_seeds(range(4), profile)
+    assert not total.failed and total.disagreements == 0
+    assert total.notes["fault: lost committee"] and total.notes["decided since a recovery"] > 10

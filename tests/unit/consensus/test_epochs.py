@@ -171,3 +171,18 @@ def test_the_change_of_the_next_epoch_names_the_one_before() -> None:
 
 def test_final_ids_know_no_epoch() -> None:
     assert final_id(SITE, MODEL, b"d" * 32) == final_id(SITE, MODEL._replace(epoch=7), b"d" * 32)
+
+
+def test_a_change_that_others_have_decided_is_waited_for_no_more() -> None:
+    """A deadline that has passed and that nothing answers to would keep a node busy for ever."""
+    scene = Scene()
+    scene.agreement = Agreement(SITE, 3, scene.graph)
+    scene.agreement.seat([OLD, NEW], ())
+    asked = scene.say(0, Proposal(CHANGE, TO_NEW))
+    assert scene.agreement.due([Parent(*asked.key, asked.id)], 0.0) == []
+    assert scene.agreement.deadline() == 20.0, "it waits for other proposals"
+    prevotes = [scene.say(one, vote(CHANGE, 0, PREVOTE, TO_NEW), above=[asked] if one else []) for one in range(3)]
+    for one in range(3):
+        others = [header for header in prevotes if header.author != one]
+        scene.say(one, vote(CHANGE, 0, PRECOMMIT, TO_NEW), above=others)
+    assert not scene.agreement.has_open and scene.agreement.deadline() == float("inf")

@@ -1,0 +1,66 @@
+"""Which vertices our next one names: the newest of those whose votes and proposals count."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from edge.consensus.epochs import Epochs
+from edge.dag.graph import Graph
+from edge.ids import Parent, VertexKey
+from edge.wire.vertex import Header
+
+
+class Naming:
+    """`index` is ours."""
+
+    def __init__(self, index: int, graph: Graph, epochs: Epochs) -> None:
+        self._index = index
+        self._graph = graph
+        self._epochs = epochs
+        self.head: VertexKey | None = None
+        """Our newest vertex, durable or not."""
+        self._fresh: dict[tuple[int, int], Parent] = {}
+        """By line, the newest vertex of a member or with a proposal that ours has not named yet."""
+        self._clocks: dict[int, int] = {}
+        """By author of these, at least the clock of any vertex of it that we may name."""
+
+    def note(self, header: Header) -> None:
+        """A vertex of ours that votes soon names this one, or a later one of its line."""
+        if header.author != self._index:
+            self._fresh[header.key[:2]] = Parent(*header.key, header.id)
+            self._clocks[header.author] = max(header.hlc, self._clocks.get(header.author, 0))
+
+    def parents(self, most: int) -> list[Parent]:
+        """The newest vertices of members and proposers that our line has not named, one line an author: first those by
+        which we enter an epoch, then members by rank, then the others."""
+        ranks = self._epochs.ranks()
+        fresh = sorted(self._fresh.values())
+        entries = {parent.author: parent for parent in fresh if self._epochs.lets_in(parent.key, self.head)}
+        newest = {parent.author: parent for parent in fresh} | entries
+        for head in self._epochs.crossing(self.head, self._index, newest):
+            entries[head.author] = newest[head.author] = head
+
+        def rank(parent: Parent) -> tuple[bool, int, int]:
+            return parent.author not in entries, ranks.get(parent.author, len(ranks)), parent.author
+
+        return sorted(sorted(newest.values(), key=rank)[:most])
+
+    def clocks(self, parents: Iterable[Parent]) -> tuple[int, ...]:
+        return tuple(self._clocks.get(parent.author, 0) for parent in parents)
+
+    def named(self, parents: Iterable[Parent]) -> None:
+        """A vertex of ours names these."""
+        for parent in parents:
+            if self._fresh.get(parent.key[:2]) == parent:
+                del self._fresh[parent.key[:2]]
+
+    def heads(self, members: Iterable[int]) -> dict[int, tuple[Parent, int]]:
+        """The newest vertex of each other member that we hold, and its clock; 0 for one that our line has named."""
+        found: dict[int, tuple[Parent, int]] = {}
+        for index in members:
+            branches = self._graph.branches(index)
+            if branches and index != self._index:
+                head = branches[-1].head
+                parent = Parent(*head, self._graph.id_at(head) or b"")
+                found[index] = (parent, self._clocks[index] if head[:2] in self._fresh else 0)
+        return found
