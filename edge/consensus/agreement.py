@@ -16,15 +16,16 @@ from edge.consensus.checkpoint import Checkpoints
 from edge.consensus.committee import Seats
 from edge.consensus.contest import Contest
 from edge.consensus.epochs import Epochs, Sees, is_change
+from edge.consensus.eviction import Evictions
 from edge.consensus.lease import Leases
 from edge.consensus.proposers import Proposers
-from edge.consensus.question import final_id, value_digest
+from edge.consensus.question import final_id, is_eviction, value_digest
 from edge.consensus.registers import Final, Registers
 from edge.consensus.sets import Sets
 from edge.consensus.turn import IsLost, Turn
 from edge.dag.graph import Graph
 from edge.ids import Parent, VertexKey
-from edge.wire.items import PRECOMMIT, PREVOTE, Item, Proposal, Question, Vote
+from edge.wire.items import PRECOMMIT, Item, Proposal, Question, Vote
 from edge.wire.vertex import Header
 
 TIMEOUT_MS = 400.0
@@ -49,10 +50,11 @@ class Agreement:
         self.leases = Leases(index, self.registers)
         self.checkpoints = Checkpoints(site, self.registers)
         self.epochs = Epochs(site, lambda: self.registers)
-        self.proposers = Proposers(self.epochs, self.leases, self.checkpoints)
+        self.evictions = Evictions(index, graph, self.registers)
+        self.proposers = Proposers(self.epochs, self.leases, self.checkpoints, self.evictions)
         self._members: frozenset[int] = frozenset()
-        self.sets = Sets(site, index, self.epochs, self.proposers.opens_ms, timeout_ms)
-        self._turn = Turn(site, index, self.epochs, self.sets, self.proposers.fault)
+        self.sets = self.evictions.sets = Sets(site, index, self.epochs, self.proposers.opens_ms, timeout_ms)
+        self._turn = Turn(site, index, self.epochs, self.sets, self.evictions, self.proposers.fault)
         self._arrivals = Arrivals(graph, quarantined)
         self.wanted = self._arrivals.wanted
         self._chains = Chains()
@@ -158,6 +160,8 @@ class Agreement:
         fault = open_.contest.propose(heard.key, proposal.value, header.author, now_ms)
         if fault:
             return self._refuse(fault)
+        if is_eviction(question.key):
+            self.evictions.say(header.author, proposal.value)
         if heard.alias is None:
             self._note(header)
         return None
@@ -252,23 +256,11 @@ class Agreement:
                 self.learn(Final(contest.question, contest.proposed[digest].value, ballot, certificate))
 
     def decide(self, final: Final) -> bool:
-        """A certificate that was judged says so. False if it is not new, or cannot be: see `_is_forged`."""
-        if self._is_forged(final):
+        """A certificate that was judged says so. False if it is not new, or cannot be: see `Sets.is_forged`."""
+        if self.sets.is_forged(final):
             self._refuse("certificate-late")
             return False
         return self.learn(final)
-
-    def _is_forged(self, final: Final) -> bool:
-        """Whether a certificate is made with the keys of a committee that has handed over: all that an ended epoch can
-        have certified has its quorum of prevotes below the q precommits that ended it, and we hold these."""
-        open_ = self.sets.of(final.question)
-        if open_ is None or is_change(final.question):
-            return False
-        contest = open_.contest
-        change, digest = self.epochs.change_of(contest.seats), value_digest(final.value)
-        has_ended = change is not None and change.decided is not None
-        ballots = contest.ballots
-        return has_ended and ballots.count(-1, final.ballot, PREVOTE, digest) < ballots.quorum
 
     def learn(self, final: Final) -> bool:
         """A value that is certified, or vouched for by what is. False if it is not new."""
@@ -375,7 +367,8 @@ class Agreement:
 
     def deadline(self) -> float:
         """When `due` is worth asking although nothing came, monotonic ms."""
-        return self.sets.deadline() if self.has_open and not self._must_wait else float("inf")
+        due_ms = min(self.sets.deadline(), self.evictions.due_ms)
+        return due_ms if self.has_open and not self._must_wait else float("inf")
 
     @property
     def _must_wait(self) -> bool:
@@ -391,6 +384,7 @@ class Agreement:
             "agreement_early": len(self._arrivals),
             "agreement_beside": len(self._arrivals.sides),
             "registers": len(self.registers),
+            "members_evicted": sum(is_eviction(final.question.key) for final in self.registers),
             "votes_cast": self.votes_cast,
             "votes_counted": self.votes_counted,
             "decided": self.decided,

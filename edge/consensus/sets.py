@@ -9,10 +9,14 @@ from edge.consensus.committee import Seats
 from edge.consensus.contest import Contest
 from edge.consensus.course import Course
 from edge.consensus.epochs import Epochs, is_change
-from edge.consensus.question import conflict_of
+from edge.consensus.question import conflict_of, is_eviction, value_digest
+from edge.consensus.registers import Final
 from edge.ids import VertexKey
 from edge.limits import OPEN_SETS_MAX, OPEN_SETS_PER_AUTHOR_MAX
-from edge.wire.items import Question
+from edge.wire.items import PREVOTE, Question
+
+OpensMs = Callable[[Question, bytes], float]
+"""From when on we may be the one who votes for a value, monotonic ms."""
 
 
 class OpenSet(NamedTuple):
@@ -75,12 +79,25 @@ class Sets:
         if not self._may_open(question, author):
             return None
         is_ours = self._index in seats.members
-        course = Course(seats.members.index(self._index), self._timeout_ms) if is_ours else None
+        is_patient = is_eviction(question.key)
+        course = Course(seats.members.index(self._index), self._timeout_ms, is_patient=is_patient) if is_ours else None
         opener = -1 if is_change(question) or self._epochs.is_asked(question) else author
         contest = Contest(self._site, question, seats, self._opens_ms)
         self._open[contest.conflict] = OpenSet(contest, opener, course)
         self._epochs.opened(contest)
         return self._open[contest.conflict]
+
+    def is_forged(self, final: Final) -> bool:
+        """Whether a certificate is made with the keys of a committee that has handed over: all that an ended epoch can
+        have certified has its quorum of prevotes below the q precommits that ended it, and we hold these."""
+        open_ = self.of(final.question)
+        if open_ is None or is_change(final.question):
+            return False
+        contest = open_.contest
+        change, digest = self._epochs.change_of(contest.seats), value_digest(final.value)
+        has_ended = change is not None and change.decided is not None
+        ballots = contest.ballots
+        return has_ended and ballots.count(-1, final.ballot, PREVOTE, digest) < ballots.quorum
 
     def close(self, contest: Contest) -> None:
         del self._open[contest.conflict]

@@ -11,6 +11,8 @@ from edge.consensus.agreement import Agreement
 from edge.consensus.certificate import Certificate, decode_certificate, look
 from edge.consensus.checkpoint import decode_final, decode_seal, encode_final
 from edge.consensus.committee import Committees, by_epoch, seats_of
+from edge.consensus.eviction import WHY, Eviction, decode_eviction
+from edge.consensus.question import is_eviction
 from edge.consensus.registers import Final
 from edge.dag.admission import Admission
 from edge.dag.author import Author
@@ -144,6 +146,12 @@ class Voting:
         seats = [current for current in map(epochs.current, epochs.scopes) if current is not None]
         return [one.scope for one in seats if self._index in one.members and self.note.is_lost(*one.name)]
 
+    def evictions(self) -> list[Eviction]:
+        """Members of whom nothing more is taken, by index; what says so is in our log."""
+        keys = (register for register in self.finals if is_eviction(register[1]))
+        found = (decode_eviction(self.finals[register].value) for register in keys)
+        return sorted(one for one in found if isinstance(one, Eviction))
+
     # ---- the log
 
     def recovered(self, place: int, record: Record) -> None:
@@ -199,6 +207,14 @@ class Voting:
         if held is None or held.question.version <= final.question.version:
             self.finals[register] = final
             self._records[register], self._places[register] = record, place
+            self._evict(final)
+
+    def _evict(self, final: Final) -> None:
+        """From here on nothing more of a member is let in but what is below the cut: its certificate is durable."""
+        eviction = decode_eviction(final.value) if is_eviction(final.question.key) else None
+        if isinstance(eviction, Eviction) and eviction.author not in self._admission.evicted:
+            self._admission.evict(eviction.author, eviction.heads)
+            self._desk.report("warning", "evicted", author=eviction.author, why=WHY[eviction.why])
 
     def begin(self, now: Instant) -> None:
         """After recovery: write down what the log's votes say beyond its certificates."""
@@ -299,7 +315,8 @@ class Voting:
 
     def status(self) -> dict[str, Any]:
         levels = {"witnessed_seq": self.witnessing.own_seq, "sealed_seq": self.sealing.own_seq}
-        return {"votes_lost": self.abstains, **levels}
+        evicted = {str(one.author): WHY[one.why] for one in self.evictions()}
+        return {"votes_lost": self.abstains, **levels, "evicted": evicted}
 
     def counts(self) -> dict[str, int]:
         return self.agreement.counts() | self.witnessing.counts() | self.sealing.counts()

@@ -191,6 +191,12 @@ def checkpoint(rng: Random) -> Tree:
     return [1, number(rng), heads, sealed, rng.randbytes(32), index(rng)]
 
 
+def eviction(rng: Random) -> Tree:
+    incarnations = sorted(rng.sample([1, 2, 23, 24, 58_000_000, 2**32 - 1], rng.randrange(5)))
+    lines = [[incarnation, rng.choice([1, 24, 70_000, 2**53 - 1]), rng.randbytes(32)] for incarnation in incarnations]
+    return [rng.choice([0, 23, 24, 2**32 - 1]), rng.choice([1, 2]), lines]
+
+
 def evidence(rng: Random) -> Tree:
     name = [rng.choice((300, 2**32 - 1)), index(rng, 1), rng.choice((1, min(number(rng, 2), 2**53 - 4)))]
     if rng.random() < 0.3:
@@ -271,6 +277,7 @@ TREES: dict[str, Callable[[Random], Tree]] = {
     "finals-reply": finals_reply,
     "checkpoint": checkpoint,
     "evidence": evidence,
+    "eviction": eviction,
     "manifest": manifest,
     "blob-frame": blob_frame,
     "roster": roster,

@@ -4,13 +4,13 @@ from collections.abc import Callable
 from hashlib import sha256
 from typing import Any, NamedTuple
 
-from edge.consensus import checkpoint
+from edge.consensus import checkpoint, eviction
 from edge.dag import evidence
 from edge.wire import blob, event, finals, frame, roster, vertex
 from edge.wire.cbor import decode
 from edge.wire.refusal import Refusal
 from tests import reference
-from tests.reference import blobs, cbor, frames
+from tests.reference import agreement, blobs, cbor, frames
 from tests.reference import checkpoint as slow_checkpoint
 from tests.reference import vertex as slow
 
@@ -127,6 +127,15 @@ def fork(raw: bytes) -> Accepted | Refusal:
     return Accepted({"names": tuple(map(tuple, got.names)), "ids": got.ids, "sides": sides}, again)
 
 
+def one_eviction(raw: bytes) -> Accepted | Refusal:
+    got = eviction.decode_eviction(raw)
+    if isinstance(got, Refusal):
+        return got
+    assert all(head.author == got.author for head in got.heads)
+    cut = [tuple(head)[1:] for head in got.heads]
+    return Accepted({"author": got.author, "why": got.why, "cut": cut}, eviction.encode_eviction(got))
+
+
 def one_roster(raw: bytes) -> Accepted | Refusal:
     got = roster.decode_roster(raw)
     if isinstance(got, Refusal):
@@ -193,6 +202,7 @@ TARGETS = {
     "finals-reply": Target(finals_reply, frames.decode_finals_reply),
     "checkpoint": Target(one_checkpoint, slow_checkpoint.decode_checkpoint),
     "evidence": Target(fork, frames.decode_evidence),
+    "eviction": Target(one_eviction, agreement.decode_eviction),
     "manifest": Target(manifest, blobs.decode_manifest),
     "blob-frame": Target(blob_frame, blobs.decode_frame),
     "roster": Target(one_roster, frames.decode_roster),
