@@ -53,12 +53,12 @@ def arguments(parser: ArgumentParser) -> None:
     audit = add_command(
         commands,
         "audit",
-        "look for members who voted twice, in a log; exit 1 if there is one",
+        "look in a log for members who voted twice, or above their own stop; exit 1 if there is one",
         "committee audit --config pump-7/synedge.toml",
         "committee audit --data /mnt/card/data --out proofs --json",
         "committee audit --proof proofs/pump-3.double --roster fleet/roster.cose",
     )
-    audit.add_argument("--out", type=Path, metavar="DIR", help="write a proof of each there, NAME.double")
+    audit.add_argument("--out", type=Path, metavar="DIR", help="write a proof of each there, NAME.double or .stopped")
     audit.add_argument("--proof", type=Path, metavar="FILE", help="check such a proof; needs --roster, and no log")
     audit.add_argument("--roster", type=Path, metavar="FILE", help="of the site, authority.pub beside it")
     add_log(audit)

@@ -67,6 +67,8 @@ class Agreement:
         """We say nothing of ourselves, in no epoch."""
         self.voted_twice: dict[int, None] = {}
         """Members who contradicted themselves: no more than have seats."""
+        self.voted_stopped: dict[int, None] = {}
+        """And those who voted above their own stop."""
         self.refused: dict[str, int] = {}
         self.votes_cast = self.votes_counted = self.decided = self.ballots_lost = 0
 
@@ -212,6 +214,7 @@ class Agreement:
         has_stopped = heard.prev is not None and change.past.mark(heard.prev).has_cast
         if has_stopped or at > cut.get(seats.name, at):
             self._refuse("vote-stopped")
+            self.voted_stopped[heard.header.author] = None
             return False
         return True
 
@@ -390,5 +393,6 @@ class Agreement:
             "decided": self.decided,
             "ballots_lost": self.ballots_lost,
             "members_voted_twice": len(self.voted_twice),
+            "members_voted_stopped": len(self.voted_stopped),
         }
         return counts | {f"refused_{reason.replace('-', '_')}": count for reason, count in self.refused.items()}

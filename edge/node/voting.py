@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
@@ -50,7 +50,8 @@ class Voting:
         self._early: deque[Candidate] = deque()
         """Vertices of the log above one whose roster lies further on, and their signatures."""
         self._signatures: dict[bytes, bytes] = {}
-        self._told_twice = 0
+        self._told: Counter[str] = Counter()
+        """How many members were named for each breach."""
         self._unjudged: list[tuple[int, Record]] = []
         """Certificates of the log whose committee is in a roster that the log has further on."""
         self.agreement = Agreement(admission.roster.site, index, admission.graph, admission.quarantined)
@@ -295,9 +296,10 @@ class Voting:
             self._persist(final)
         for record in self.sealing.records():
             self._own.persist((record,), partial(self._sealed, record), sync=True)
-        for author in list(agreement.voted_twice)[self._told_twice :]:
-            self._told_twice += 1
-            self._desk.report("error", "voted-twice", author=author)
+        for event, authors in (("voted-twice", agreement.voted_twice), ("voted-stopped", agreement.voted_stopped)):
+            for author in list(authors)[self._told[event] :]:
+                self._told[event] += 1
+                self._desk.report("error", event, author=author)
         self.witnessing.turn(epoch, now)
         self.sealing.turn(epoch, now)
 

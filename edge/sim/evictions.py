@@ -87,7 +87,7 @@ class Evictions:
         named: set[int] = set()
         for node in (machine.node for machine in honest):
             agreement = node.voting.agreement
-            named |= {*agreement.voted_twice}
+            named |= {*agreement.voted_twice, *agreement.voted_stopped}
             named |= {*node._admission.quarantined, *node._admission.evicted}
         return sum(one.index in named and self.is_wrong(one.index) for one in honest)
 

@@ -1,6 +1,12 @@
-"""Vectors of what agreement writes down beside votes: values of evictions."""
+"""Vectors of what agreement writes down beside votes: values of evictions, and the proof of a vote above a stop."""
 
-from tests.conformance.headers import Vectors, file, seed
+from hashlib import sha256
+from typing import Any
+
+from edge.wire.items import PRECOMMIT, PREVOTE, Vote
+from edge.wire.suite import PURPOSE_VERTEX, Signer, sig_structure
+from edge.wire.vertex import Header, encode_header
+from tests.conformance.headers import SITE, WALL_MS, Vectors, file, seed
 from tests.reference import cbor as slow
 
 
@@ -21,3 +27,55 @@ def eviction_file() -> Vectors:
         {name: {"bytes": slow.encode(value).hex()} for name, value in good.items()},
         {name: (slow.encode(value), "proposal-eviction") for name, value in bad.items()},
     )
+
+
+CHANGE = ["site", 1, "committee", 1, None]
+OTHER = ["site", 1, "model", 2, seed("before")]
+
+
+def stopped_file() -> Vectors:
+    """A precommit for the change of a committee, and votes on another question above it (docs/WIRE.md §11)."""
+    signer = Signer(1, seed("liar"))
+    stop, also = (_vote(asked, PRECOMMIT, seed("value")) for asked in (CHANGE, OTHER))
+    nil, early = also._replace(value=None), _vote([*CHANGE[:1], 2, *CHANGE[2:]], PREVOTE, None)
+
+    def vertex(seq: int, prev: Header | None, *items: Vote) -> Header:
+        return encode_header(
+            suite=1, site=SITE, epoch=2, author=3, incarnation=1, seq=seq, prev=prev and prev.id, parents=(),
+            hlc=WALL_MS + seq << 16, body=None, items=items,
+        )  # fmt: skip
+
+    def proof(*chain: Header, change: list[Any] = CHANGE, other: list[Any] = OTHER) -> bytes:
+        signature = signer.sign(sig_structure(1, PURPOSE_VERTEX, chain[-1].raw), deterministic=True)
+        return slow.encode([2, change, other, [[one.raw for one in chain], signature]])
+
+    first = vertex(1, None, stop)
+    second, third = vertex(2, first, early), None
+    third = vertex(3, second, nil)
+    top = vertex(4, third)
+    vectors = file(
+        "stopped-vote",
+        {
+            "three above, signed there": {"bytes": proof(first, second, third, top).hex()},
+            "in one vertex": {"bytes": proof(vertex(1, None, stop, also)).hex()},
+        },
+        {
+            "below it in one vertex": (proof(vertex(1, None, also, stop)), "evidence-shape"),
+            "nothing above": (proof(first, second), "evidence-shape"),
+            "no stop": (proof(second, third), "evidence-shape"),
+            "a stop for none": (proof(vertex(1, None, stop._replace(value=None), also)), "evidence-shape"),
+            "a prevote is no stop": (proof(vertex(1, None, stop._replace(phase=PREVOTE), also)), "evidence-shape"),
+            "of another epoch": (proof(first, second, other=[OTHER[0], 2, *OTHER[2:]]), "evidence-shape"),
+            "two changes": (proof(first, second, third, other=CHANGE), "evidence-shape"),
+            "no change": (proof(first, second, third, change=OTHER), "evidence-shape"),
+            "no chain": (proof(first, third), "range-broken"),
+            "no header": (slow.encode([2, CHANGE, OTHER, [[], b"x"]]), "evidence-shape"),
+            "a double vote's form": (slow.encode([1, CHANGE, OTHER, [[first.raw], b"x"]]), "evidence-shape"),
+        },
+    )
+    vectors["public_key"] = signer.public_key.hex()
+    return vectors
+
+
+def _vote(asked: list[Any], phase: int, value: bytes | None) -> Vote:
+    return Vote(sha256(b"synedge/1/conflict\x00" + slow.encode([SITE, *asked])).digest(), 0, phase, value)

@@ -44,7 +44,7 @@ from edge.wire.suite import (
     sign1,
 )
 from edge.wire.vertex import Header, encode_header
-from tests.conformance.agreement import eviction_file
+from tests.conformance.agreement import eviction_file, stopped_file
 from tests.conformance.headers import (
     EVENTS,
     SITE,
@@ -400,7 +400,7 @@ def build() -> dict[str, str]:
     from tests.fuzz.targets import TARGETS
 
     files = {"headers": header_file(), "events": event_file(), "bodies": body_file(), "roster": roster_file()}
-    files["evidence"], files["evictions"] = evidence_file(), eviction_file()
+    files["evidence"], files["evictions"], files["stopped"] = evidence_file(), eviction_file(), stopped_file()
     files["checkpoints"] = checkpoint_file()
     files |= blob_files() | finals_files()
     files |= {f"frames-{name}": vectors for name, vectors in frame_files().items()}

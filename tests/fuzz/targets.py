@@ -4,7 +4,7 @@ from collections.abc import Callable
 from hashlib import sha256
 from typing import Any, NamedTuple
 
-from edge.consensus import checkpoint, eviction
+from edge.consensus import checkpoint, eviction, stops
 from edge.dag import evidence
 from edge.wire import blob, event, finals, frame, roster, vertex
 from edge.wire.cbor import decode
@@ -136,6 +136,22 @@ def one_eviction(raw: bytes) -> Accepted | Refusal:
     return Accepted({"author": got.author, "why": got.why, "cut": cut}, eviction.encode_eviction(got))
 
 
+def stopped_vote(raw: bytes) -> Accepted | Refusal:
+    got = stops.decode_stopped(raw)
+    if isinstance(got, Refusal):
+        return got
+    again = stops.make_stopped(got.change, got.other, got.side)
+    assert isinstance(again, stops.StoppedVote)
+    values = {
+        "change": list(got.change),
+        "other": list(got.other),
+        "vote": ("vote", *got.vote),
+        "names": list(map(tuple, got.names)),
+        "side": [list(got.side.headers), got.side.signature],
+    }
+    return Accepted(values, again.raw)
+
+
 def one_roster(raw: bytes) -> Accepted | Refusal:
     got = roster.decode_roster(raw)
     if isinstance(got, Refusal):
@@ -203,6 +219,7 @@ TARGETS = {
     "checkpoint": Target(one_checkpoint, slow_checkpoint.decode_checkpoint),
     "evidence": Target(fork, frames.decode_evidence),
     "eviction": Target(one_eviction, agreement.decode_eviction),
+    "stopped-vote": Target(stopped_vote, agreement.decode_stopped),
     "manifest": Target(manifest, blobs.decode_manifest),
     "blob-frame": Target(blob_frame, blobs.decode_frame),
     "roster": Target(one_roster, frames.decode_roster),
