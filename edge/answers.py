@@ -9,7 +9,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from edge import __version__, converged, registers
-from edge.consensus.shown import handover_row
+from edge.consensus.shown import eviction_row, handover_row
 from edge.dag.frontier import named_tips
 from edge.identity import committee_rows
 from edge.shell import telemetry
@@ -47,6 +47,7 @@ def operations(agent: Agent) -> dict[str, Operation]:
         "state_said": lambda asked: converged.state_said(agent),
         "leases": lambda asked: registers.leases(agent),
         "lease": lambda asked: registers.lease(agent, asked),
+        "evict": lambda asked: registers.evict(agent, asked),
         "blob_get": lambda asked: _blob(agent, asked, agent.node.blobs.get),
         "blob_add": lambda asked: _blob_add(agent, asked),
         "blob_remove": lambda asked: _blob(agent, asked, agent.node.blobs.remove),
@@ -135,7 +136,12 @@ def _peers(agent: Agent) -> list[dict[str, object]]:
 def _committees(agent: Agent) -> dict[str, Any]:
     roster, epochs = agent.node.roster, agent.node.voting.agreement.epochs
     rows = [{**row, **handover_row(epochs.handover(row["scope"]), roster)} for row in committee_rows(roster)]
-    return {"roster_version": roster.version, "committees": rows}
+    evicted = [eviction_row(eviction, roster) for eviction in agent.node.voting.evictions()]
+    asked = agent.node.voting.agreement.evictions.asked()
+    open_ = [
+        {"node": roster.name_of(index), "said": [roster.name_of(one) for one in said]} for index, said in asked.items()
+    ]
+    return {"roster_version": roster.version, "committees": rows, "evicted": evicted, "evicting": open_}
 
 
 def _agents(agent: Agent) -> dict[str, Any]:

@@ -6,12 +6,14 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from edge.consensus.checkpoint import CHECKPOINT_KEY, decode_checkpoint
+from edge.consensus.eviction import eviction_key
 from edge.consensus.lease import LEASES, Lease, Term, encode_term
 from edge.consensus.shown import question_row, value_row
 from edge.limits import LEASE_MS_MAX, LEASE_MS_MIN, VALUE_BYTES_MAX
 from edge.shell.loop import now
 from edge.wire.items import is_register_key, is_scope
 from edge.wire.refusal import Refusal
+from edge.wire.voters import SITE_SCOPE
 
 if TYPE_CHECKING:
     from edge.agent import Agent
@@ -133,6 +135,26 @@ def lease(agent: Agent, asked: Mapping[str, Any]) -> dict[str, Any]:
     if not ms and (held is None or held.holder != index):
         raise ValueError(f"{name!r} in scope {scope!r} is not ours to give back")
     return _propose(agent, scope, key, encode_term(Term(index, ms)))
+
+
+def evict(agent: Agent, asked: Mapping[str, Any]) -> dict[str, Any]:
+    """Give the word of this member that another is to be evicted; the question that this answers. ValueError says why
+    it cannot be."""
+    name, roster, agreement = str(asked.get("node")), agent.node.roster, agent.node.voting.agreement
+    member = roster.by_name.get(name)
+    if member is None:
+        raise ValueError(f"no member {name!r} in roster version {roster.version}")
+    key, seats = eviction_key(member.index), agreement.epochs.current(SITE_SCOPE)
+    if agreement.registers.get(SITE_SCOPE, key) is not None:
+        raise ValueError(f"{name} is evicted already; `synedge committee show` says why")
+    question = agreement.question(SITE_SCOPE, key)
+    if question is None or seats is None:
+        raise ValueError(f"nobody decides in scope {SITE_SCOPE!r}; `synedge fleet committee` at the site says who does")
+    if agent.identity.member.index not in seats.members:
+        voters = ", ".join(roster.name_of(index) for index in seats.members)
+        raise ValueError(f"this device has no vote: say it on {seats.committee.quorum} of {voters}")
+    value = agreement.evictions.by_hand(question, member.index)
+    return {**_propose(agent, SITE_SCOPE, key, value), "quorum": seats.committee.quorum}
 
 
 def _lease_row(agent: Agent, lease: Lease) -> dict[str, Any]:

@@ -2,12 +2,13 @@
 
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
+from time import monotonic, sleep
 from typing import Any
 
 from edge.cli.options import add_command, add_config, add_json, add_log, at_least, load_config, share
 from edge.cli.output import Output
 from edge.consensus.committee import Committee, usual
-from edge.errors import UnavailableError, UsageError
+from edge.errors import TryLaterError, UnavailableError, UsageError
 from edge.identity import committee_rows, site_files
 from edge.limits import COMMITTEE_MAX
 from edge.shell.control import ask
@@ -15,6 +16,8 @@ from edge.wire.suite import SUITE_BY_NAME
 
 OFFERED = ((1, 0), (3, 0), (4, 1), (6, 1), (7, 2), (8, 1), (10, 3), (13, 2), (13, 4))
 DEVICES = 10
+WAIT_S = 10.0
+POLL_S = 0.02
 
 
 def arguments(parser: ArgumentParser) -> None:
@@ -46,19 +49,42 @@ def arguments(parser: ArgumentParser) -> None:
     )
     add_config(show)
     add_json(show)
+    _arguments_of_evict(commands)
     audit = add_command(
         commands,
         "audit",
-        "look for members who voted twice, in a log; exit 1 if there is one",
+        "look in a log for members who voted twice, or above their own stop; exit 1 if there is one",
         "committee audit --config pump-7/synedge.toml",
         "committee audit --data /mnt/card/data --out proofs --json",
         "committee audit --proof proofs/pump-3.double --roster fleet/roster.cose",
     )
-    audit.add_argument("--out", type=Path, metavar="DIR", help="write a proof of each there, NAME.double")
+    audit.add_argument("--out", type=Path, metavar="DIR", help="write a proof of each there, NAME.double or .stopped")
     audit.add_argument("--proof", type=Path, metavar="FILE", help="check such a proof; needs --roster, and no log")
     audit.add_argument("--roster", type=Path, metavar="FILE", help="of the site, authority.pub beside it")
     add_log(audit)
     add_json(audit)
+
+
+def _arguments_of_evict(commands: Any) -> None:
+    evict = add_command(
+        commands,
+        "evict",
+        "say on this member that another is to be evicted; it is once a quorum of members say so",
+        "committee evict pump-9 --config pump-1/synedge.toml",
+        "committee evict pump-9 --wait 60 --json",
+    )
+    evict.add_argument(
+        "node", metavar="NODE", help="whose key is lost or stolen, say; it comes back with a new one alone"
+    )
+    evict.add_argument(
+        "--wait",
+        type=at_least(0, whole=False),
+        default=WAIT_S,
+        metavar="S",
+        help=f"until it is decided ({WAIT_S:g}); 0: just say so. Nothing takes it back",
+    )
+    add_config(evict)
+    add_json(evict)
 
 
 def run(args: Namespace, out: Output) -> int:
@@ -66,7 +92,7 @@ def run(args: Namespace, out: Output) -> int:
         from edge.cli.doubles import audit
 
         return audit(args, out)
-    return _show(args, out) if args.what == "show" else _plan(args, out)
+    return {"show": _show, "evict": _evict, "plan": _plan}[args.what](args, out)
 
 
 def _show(args: Namespace, out: Output) -> int:
@@ -90,8 +116,46 @@ def _show(args: Namespace, out: Output) -> int:
                 out.line(_handover_text(row))
     else:
         out.line("nobody votes here; `synedge fleet committee` at the site says who does")
+    for row in answer.get("evicted", ()):
+        out.line(_evicted_text(row))
+    for row in answer.get("evicting", ()):
+        out.line(f"{row['node']}: not evicted yet; to be, say {', '.join(row['said'])}")
     out.line(f"roster version {answer['roster_version']}, by {answer['told_by']}")
     return 0
+
+
+def _evicted_text(row: dict[str, Any]) -> str:
+    heads = ", ".join(f"{head['incarnation']}/{head['seq']}" for head in row["cut"])
+    return f"{row['node']}: evicted, {row['why']}; {f'valid up to {heads}' if heads else 'nothing of it stays'}"
+
+
+def _evict(args: Namespace, out: Output) -> int:
+    socket = load_config(args).node.control_socket
+    asked = ask(socket, "evict", node=args.node)
+    begun = monotonic()
+    while True:
+        answer = ask(socket, "committees")
+        row = next((row for row in answer["evicted"] if row["node"] == args.node), None)
+        if row is not None:
+            out.document({**row, "state": "evicted"}) if out.as_json else out.line(_evicted_text(row))
+            return 0
+        if monotonic() - begun >= args.wait:
+            break
+        sleep(POLL_S)
+    said: list[str] = next((row["said"] for row in answer["evicting"] if row["node"] == args.node), [])
+    if args.wait:
+        raise TryLaterError(
+            f"{args.node}: not evicted after {args.wait:g} s, and may be later; {_said_text(said, asked)}"
+        )
+    if out.as_json:
+        out.document({"node": args.node, "state": "proposed", "said": said, "quorum": asked["quorum"]})
+    else:
+        out.line(f"{args.node}: {_said_text(said, asked)}")
+    return 0
+
+
+def _said_text(said: list[str], asked: dict[str, Any]) -> str:
+    return f"{asked['quorum']} members must say so or hold a proof, and {', '.join(said) or 'nobody'} said so here"
 
 
 def _handover_text(row: dict[str, Any]) -> str:

@@ -95,6 +95,11 @@ def _warnings(status: Mapping[str, Any]) -> Iterator[tuple[str, object]]:
         )
     if status.get("quarantined"):
         yield "warning", f"forked authors, of whom nothing more is accepted: {status['quarantined']}"
+    if status.get("evicted"):
+        evicted = ", ".join(f"{index} ({why})" for index, why in status["evicted"].items())
+        yield "evicted", f"{evicted}; synedge committee show says more"
+        if str(status["index"]) in status["evicted"]:
+            yield "warning", "this device is evicted: nobody takes what it says; give it a new key and name"
     if status.get("records_lacking"):
         yield "warning", f"{status['records_lacking']} damaged records in the log, asked for elsewhere"
     if status.get("own_lost"):

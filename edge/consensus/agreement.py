@@ -17,10 +17,11 @@ from edge.consensus.committee import Seats
 from edge.consensus.contest import Contest
 from edge.consensus.cuts import Followed
 from edge.consensus.epochs import Epochs, Sees, is_change
+from edge.consensus.eviction import Evictions
 from edge.consensus.lease import Leases
 from edge.consensus.naming import Naming
 from edge.consensus.proposers import Proposers
-from edge.consensus.question import final_id, value_digest
+from edge.consensus.question import final_id, is_eviction, value_digest
 from edge.consensus.registers import Final, Registers
 from edge.consensus.sets import Sets
 from edge.consensus.turn import IsLost, Turn
@@ -52,10 +53,11 @@ class Agreement:
         self.checkpoints = Checkpoints(site, self.registers)
         self.epochs = Epochs(site, lambda: self.registers, graph)
         self.registers.generation = self.epochs.cuts.generation
-        self.proposers = Proposers(self.epochs, self.leases, self.checkpoints)
+        self.evictions = Evictions(index, graph, self.registers)
+        self.proposers = Proposers(self.epochs, self.leases, self.checkpoints, self.evictions)
         self._members: frozenset[int] = frozenset()
-        self.sets = Sets(site, index, self.epochs, self.proposers.opens_ms, timeout_ms)
-        self._turn = Turn(site, index, self.epochs, self.sets, self.proposers.fault)
+        self.sets = self.evictions.sets = Sets(site, index, self.epochs, self.proposers.opens_ms, timeout_ms)
+        self._turn = Turn(site, index, self.epochs, self.sets, self.evictions, self.proposers.fault)
         self._arrivals = Arrivals(graph, quarantined)
         self.wanted = self._arrivals.wanted
         self._chains = Chains()
@@ -65,6 +67,8 @@ class Agreement:
         """We say nothing of ourselves, in no epoch."""
         self.voted_twice: dict[int, None] = {}
         """Members who contradicted themselves: no more than have seats."""
+        self.voted_stopped: dict[int, None] = {}
+        """And those who voted above their own stop."""
         self.refused: dict[str, int] = {}
         self.votes_cast = self.votes_counted = self.decided = self.ballots_lost = 0
 
@@ -154,6 +158,8 @@ class Agreement:
         fault = open_.contest.propose(heard.key, proposal.value, header.author, now_ms)
         if fault:
             return self._refuse(fault)
+        if is_eviction(question.key):
+            self.evictions.say(header.author, proposal.value)
         if heard.alias is None:
             self.naming.note(header)
         return None
@@ -204,6 +210,7 @@ class Agreement:
         has_stopped = heard.prev is not None and change.past.mark(heard.prev).has_cast
         if has_stopped or at > cut.get(seats.name, at):
             self._refuse("vote-stopped")
+            self.voted_stopped[heard.header.author] = None
             return False
         return True
 
@@ -332,7 +339,8 @@ class Agreement:
 
     def deadline(self) -> float:
         """When `due` is worth asking although nothing came, monotonic ms."""
-        return self.sets.deadline() if self.has_open and not self._must_wait else float("inf")
+        due_ms = min(self.sets.deadline(), self.evictions.due_ms)
+        return due_ms if self.has_open and not self._must_wait else float("inf")
 
     @property
     def _must_wait(self) -> bool:
@@ -348,10 +356,12 @@ class Agreement:
             "agreement_early": len(self._arrivals),
             "agreement_beside": len(self._arrivals.sides),
             "registers": len(self.registers),
+            "members_evicted": sum(is_eviction(final.question.key) for final in self.registers),
             "votes_cast": self.votes_cast,
             "votes_counted": self.votes_counted,
             "decided": self.decided,
             "ballots_lost": self.ballots_lost,
             "members_voted_twice": len(self.voted_twice),
+            "members_voted_stopped": len(self.voted_stopped),
         }
         return counts | {f"refused_{reason.replace('-', '_')}": count for reason, count in self.refused.items()}

@@ -18,6 +18,8 @@ GATHER_MS = 20.0
 """A first prevote waits so long for other proposals: what all see, all prefer alike."""
 TIMEOUT_GROWTH = 1.25
 TIMEOUT_GROWTH_MAX = 4.0
+PATIENT_GROWTH_MAX = 400.0
+"""Where members may have to wait for one another: all ballots last for some ten hours."""
 COORDINATOR_WAIT_SHARE = 0.25
 """Of the timeout: how long a coordinator waits to hear what everyone precommitted in the ballot before."""
 
@@ -39,11 +41,13 @@ class _Scene(NamedTuple):
 
 
 class Course:
-    """`place` is ours in the committee; `timeout_ms` that of the first ballot, T0."""
+    """`place` is ours in the committee; `timeout_ms` that of the first ballot, T0. Who is patient waits for the end of
+    each: others may still come to vote for what they cannot vote for now, and a liar must not use up the ballots."""
 
-    def __init__(self, place: int, timeout_ms: float) -> None:
+    def __init__(self, place: int, timeout_ms: float, *, is_patient: bool = False) -> None:
         self._place = place
         self._timeout_ms = timeout_ms
+        self._is_patient = is_patient
         self.ballot = 0
         self._entered_ms: float | None = None
         self._step_ms = 0.0
@@ -79,7 +83,8 @@ class Course:
 
     @property
     def _limit_ms(self) -> float:
-        return self._timeout_ms * min(TIMEOUT_GROWTH**self.ballot, TIMEOUT_GROWTH_MAX)
+        most = PATIENT_GROWTH_MAX if self._is_patient else TIMEOUT_GROWTH_MAX
+        return self._timeout_ms * min(TIMEOUT_GROWTH**self.ballot, most)
 
     def _enter(self, ballot: int, now_ms: float) -> None:
         self.ballot, self._entered_ms = ballot, now_ms
@@ -111,7 +116,8 @@ class Course:
         self._step((self.ballot, PRECOMMIT + 1), now_ms)
         if self.ballot >= BALLOT_MAX or sum(last >= here for last in reached) < contest.seats.committee.quorum:
             return False
-        return not contest.ballots.can_reach(votes, *here, reached) or self._is_late(now_ms)
+        is_lost = not contest.ballots.can_reach(votes, *here, reached)
+        return (is_lost and not self._is_patient) or self._is_late(now_ms)
 
     def _precommit(self, scene: _Scene) -> tuple[bool, bytes | None]:
         ballots, votes = scene.contest.ballots, scene.votes

@@ -6,7 +6,7 @@ double vote = [1, side, side], as of evidence (docs/WIRE.md §11): the first hea
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from edge.dag.evidence import Side, attributed, decode_sides
@@ -19,8 +19,6 @@ from edge.wire.roster import Roster
 from edge.wire.vertex import Header
 
 FORMAT = 1
-Place = tuple[int, bytes, int, int]
-"""Author, conflict set, ballot and phase: where a member has one vote."""
 
 
 class DoubleVote(NamedTuple):
@@ -79,57 +77,3 @@ def _against(one: Header, other: Header) -> tuple[Vote, Vote] | None:
 
 def _votes(header: Header) -> Iterator[Vote]:
     return (item for item in header.items if isinstance(item, Vote))
-
-
-class Audit:
-    """Looks through the vertices of a log, in any order, for members who voted twice.
-
-    Of a vote it remembers a digest; headers and signatures only of the lines that `sides` needs, in a second pass.
-    """
-
-    def __init__(self) -> None:
-        self._values: dict[Place, tuple[bytes | None, VertexKey]] = {}
-        self.votes = 0
-        self.found: dict[int, tuple[VertexKey, VertexKey]] = {}
-        """By author, the first two vertices with votes that contradict one another."""
-
-    def look(self, header: Header) -> None:
-        for vote in _votes(header):
-            self.votes += 1
-            place = (header.author, *vote[:3])
-            value, name = self._values.setdefault(place, (vote.value, header.key))
-            if value != vote.value:
-                self.found.setdefault(header.author, (name, header.key))
-
-    def doubles(self, signed: Iterable[tuple[Header, bytes | None]]) -> dict[int, DoubleVote | Refusal]:
-        """The proofs, by author, from the same vertices and their signatures. What nobody has signed was never sent and
-        accuses nobody: a power cut leaves such a vertex in its author's own log (docs/decisions/0021)."""
-        known: dict[bytes, tuple[Header, bytes | None]] = {}
-        above: dict[bytes, bytes] = {}
-        named: dict[VertexKey, bytes] = {}
-        for header, signature in signed:
-            if header.author in self.found:
-                known[header.id] = (header, signature)
-                named.setdefault(header.key, header.id)
-                if header.prev is not None:
-                    above.setdefault(header.prev, header.id)
-        proofs: dict[int, DoubleVote | Refusal] = {}
-        for author, names in self.found.items():
-            one, other = (_side(named[name], known, above) for name in names)
-            if one and other:
-                proofs[author] = make_double(one, other)
-        return proofs
-
-
-def _side(
-    id: bytes | None, known: Mapping[bytes, tuple[Header, bytes | None]], above: Mapping[bytes, bytes]
-) -> Side | None:
-    """The vertex with those above it up to the first signed one; None if the log has no such."""
-    headers: list[bytes] = []
-    while id is not None:
-        header, signature = known[id]
-        headers.append(header.raw)
-        if signature is not None:
-            return Side(tuple(headers), signature)
-        id = above.get(id)
-    return None

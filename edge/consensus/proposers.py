@@ -5,18 +5,22 @@ from __future__ import annotations
 from edge.consensus.arrivals import Heard
 from edge.consensus.checkpoint import Checkpoints, is_checkpoint
 from edge.consensus.epochs import Epochs, Sees, is_change
+from edge.consensus.eviction import Evictions
+from edge.consensus.eviction import fault as eviction_fault
 from edge.consensus.lease import Leases, is_lease
 from edge.consensus.lease import fault as lease_fault
+from edge.consensus.question import is_eviction
 from edge.wire.items import Proposal, Question
 
 
 class Proposers:
     """`gateways` may propose for every key that anybody may."""
 
-    def __init__(self, epochs: Epochs, leases: Leases, checkpoints: Checkpoints) -> None:
+    def __init__(self, epochs: Epochs, leases: Leases, checkpoints: Checkpoints, evictions: Evictions) -> None:
         self._epochs = epochs
         self._leases = leases
         self._checkpoints = checkpoints
+        self._evictions = evictions
         self.gateways: frozenset[int] = frozenset()
 
     def heard(self, proposal: Proposal, heard: Heard, sees: Sees) -> str:
@@ -46,11 +50,16 @@ class Proposers:
             return "proposal-checkpoint"
         if is_lease(question.key):
             return lease_fault(proposal.value, author)
+        if is_eviction(question.key):
+            fault = eviction_fault(question, proposal.value)
+            return fault or ("" if author in seats.members else "proposal-unauthorised")
         # Keys of leases are for any member of the site; the others are the committee's and the gateways'.
         is_trusted = author in self.gateways or self._epochs.may_propose(question, author, epoch)
         return "" if is_trusted else "proposal-unauthorised"
 
     def opens_ms(self, question: Question, value: bytes) -> float:
         """From when on a member may be the one who votes for a value, monotonic ms."""
+        if is_eviction(question.key):
+            return self._evictions.opens_ms(question, value)
         machine = self._checkpoints if is_checkpoint(question) else self._leases
         return machine.opens_ms(question, value)

@@ -10,6 +10,14 @@ VALUE_DOMAIN = b"synedge/1/value\x00"
 FINAL_DOMAIN = b"synedge/1/final\x00"
 
 
+EVICTIONS = "evict/"
+"""What the keys of evictions begin with; the index of the member follows (docs/decisions/0039)."""
+
+
+def is_eviction(key: str) -> bool:
+    return key.startswith(EVICTIONS)
+
+
 def conflict_of(site: bytes, question: Question) -> bytes:
     """The conflict set of all proposals that answer one question."""
     return sha256(CONFLICT_DOMAIN + encode([site, *question])).digest()

@@ -9,10 +9,13 @@ from edge.consensus.committee import Seats
 from edge.consensus.contest import Contest
 from edge.consensus.course import Course
 from edge.consensus.epochs import Epochs, is_change
-from edge.consensus.question import conflict_of
+from edge.consensus.question import conflict_of, is_eviction
 from edge.ids import VertexKey
 from edge.limits import OPEN_SETS_MAX, OPEN_SETS_PER_AUTHOR_MAX
 from edge.wire.items import Question
+
+OpensMs = Callable[[Question, bytes], float]
+"""From when on we may be the one who votes for a value, monotonic ms."""
 
 
 class OpenSet(NamedTuple):
@@ -75,7 +78,8 @@ class Sets:
         if not self._may_open(question, author):
             return None
         is_ours = self._index in seats.members
-        course = Course(seats.members.index(self._index), self._timeout_ms) if is_ours else None
+        is_patient = is_eviction(question.key)
+        course = Course(seats.members.index(self._index), self._timeout_ms, is_patient=is_patient) if is_ours else None
         opener = -1 if is_change(question) or self._epochs.is_asked(question) else author
         contest = Contest(self._site, question, seats, self._opens_ms)
         self._open[contest.conflict] = OpenSet(contest, opener, course)

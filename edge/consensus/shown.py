@@ -6,6 +6,7 @@ from typing import Any
 
 from edge.consensus.certificate import Certificate, voters
 from edge.consensus.epochs import Handover
+from edge.consensus.eviction import WHY, Eviction
 from edge.consensus.question import value_digest
 from edge.wire.items import Question
 from edge.wire.roster import Roster
@@ -61,3 +62,9 @@ def handover_row(handover: Handover | None, roster: Roster) -> dict[str, Any]:
         "stopped": [roster.by_index[index].name for index in handover.stopped],
         "entered": [roster.by_index[index].name for index in handover.entered],
     }
+
+
+def eviction_row(eviction: Eviction, roster: Roster) -> dict[str, Any]:
+    """Who is evicted, why, and up to where its lines stay valid."""
+    cut = [{"incarnation": head.incarnation, "seq": head.seq, "id": head.id.hex()} for head in eviction.heads]
+    return {"node": roster.name_of(eviction.author), "index": eviction.author, "why": WHY[eviction.why], "cut": cut}

@@ -8,7 +8,9 @@ from edge.consensus.committee import Seats
 from edge.consensus.contest import Contest
 from edge.consensus.cuts import Followed
 from edge.consensus.epochs import Epochs, Sees, change_value, is_change
+from edge.consensus.eviction import Evictions
 from edge.consensus.past import NOTHING
+from edge.consensus.question import is_eviction
 from edge.consensus.registers import Registers
 from edge.consensus.sets import OpenSet, Sets
 from edge.ids import VertexKey
@@ -24,11 +26,12 @@ IsLost = Callable[[str, int], bool]
 class Turn:
     """`index` is ours."""
 
-    def __init__(self, site: bytes, index: int, epochs: Epochs, sets: Sets, fault: Fault) -> None:
+    def __init__(self, site: bytes, index: int, epochs: Epochs, sets: Sets, evictions: Evictions, fault: Fault) -> None:
         self._site = site
         self._index = index
         self._epochs = epochs
         self._sets = sets
+        self._evictions = evictions
         self._fault = fault
         self.is_lost: IsLost = lambda scope, epoch: False
 
@@ -36,7 +39,12 @@ class Turn:
     def has_open(self) -> bool:
         ended = self._epochs.has_ended
         is_open = any(not (is_change(one.contest.question) and ended(one.contest)) for one in self._sets)
-        return is_open or any(self._epochs.wanted(scope) is not None for scope in self._epochs.scopes)
+        return is_open or any(self._is_wanted(scope) for scope in self._epochs.scopes)
+
+    def _is_wanted(self, scope: str) -> bool:
+        """Whether we have something to propose, or may come to."""
+        seats = self._epochs.current(scope)
+        return self._epochs.wanted(scope) is not None or (seats is not None and bool(self._evictions.wanted(seats)))
 
     def due(
         self, registers: Registers, head: VertexKey | None, names: Iterable[VertexKey], now_ms: float
@@ -50,7 +58,7 @@ class Turn:
                 votes |= one.view(name)
             return votes
 
-        proposal = self._proposal(registers, sees)
+        proposal = self._proposal(registers, sees, now_ms)
         if proposal is not None:
             return [proposal]
         votes: list[Item] = []
@@ -97,8 +105,8 @@ class Turn:
 
     # ---- proposals
 
-    def _proposal(self, registers: Registers, sees: Sees) -> Proposal | None:
-        """A change of the committee that the roster wants, or what a new epoch has to go on with."""
+    def _proposal(self, registers: Registers, sees: Sees, now_ms: float) -> Proposal | None:
+        """A change of the committee that the roster wants, what a new epoch has to go on with, or an eviction."""
         for scope in self._epochs.scopes:
             seats = self._epochs.current(scope)
             if seats is None or self._index not in seats.members or not self._epochs.is_entered(seats, sees):
@@ -106,6 +114,8 @@ class Turn:
             proposal = self._change(seats, sees)
             if proposal is None and not seats.begins:
                 proposal = self._taken_over(seats, registers, sees)
+            if proposal is None and self._epochs.standing(scope) is not None:
+                proposal = self._evictions.proposal(seats, now_ms)
             if proposal is not None:
                 return proposal
         return None
@@ -137,7 +147,9 @@ class Turn:
         return None
 
     def _again(self, older: Contest, question: Question, votes: int) -> Proposal | None:
-        """What had no quorum, if who proposed it still may, and we may, too."""
+        """What had no quorum, if who proposed it still may, and we may, too. Evictions are proposed for grounds."""
+        if is_eviction(question.key):
+            return None
         for digest, proposed in sorted(older.proposed.items(), key=lambda one: one[0]):
             proposal = Proposal(question, proposed.value)
             authors = (proposed.proposer, self._index)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+from edge.dag.cut import Cut
 from edge.dag.evidence import Side
 from edge.dag.graph import Branch, Graph
 from edge.dag.pending import Candidate, Missing, Pending
-from edge.ids import VertexKey
+from edge.ids import Parent, VertexKey
 from edge.limits import EVIDENCE_MAX, LINES_PER_AUTHOR_MAX
 from edge.wire.refusal import Refusal
 from edge.wire.roster import Member, Roster
@@ -72,6 +73,8 @@ class Admission:
         self.entered: Callable[[Header, VertexKey | None], None] = lambda header, prev: None
         """Told of each vertex that enters the graph here, in causal order, and of the one below it."""
         self.quarantined: dict[int, None] = {}
+        self.evicted: dict[int, Cut] = {}
+        """By author, what stays valid. A proven fork refuses more."""
         self.conflicts: dict[int, Conflict] = {}
         """By author, the first of each."""
 
@@ -90,8 +93,16 @@ class Admission:
             return header.key not in self.graph.lost
         return self.graph.is_below(header.key) or header.id in self.pending
 
-    def screen(self, header: Header) -> Member | Early | Refusal:
-        """Everything that can be known without a signature; the member whose key must verify it."""
+    def evict(self, author: int, heads: tuple[Parent, ...]) -> None:
+        """From now on take nothing of this member but what is below these; what waits here is not held yet."""
+        self.evicted[author] = Cut(self.graph, heads)
+        for candidate in self.pending.by(author):
+            if self._is_cut_off(candidate.header):
+                self.pending.drop(candidate.header.id)
+
+    def screen(self, header: Header, below: Sequence[Candidate] = ()) -> Member | Early | Refusal:
+        """Everything that can be known without a signature; the member whose key must verify it. `below` is what it
+        covers of a range."""
         if header.site != self.roster.site:
             return Refusal("site-other", header.site.hex())
         if header.epoch > self.roster.version:
@@ -101,9 +112,24 @@ class Admission:
             return Refusal("author-unknown", str(header.author))
         if header.suite != member.suite or header.suite not in self.roster.suites_allowed:
             return Refusal("suite-not-allowed", str(header.suite))
+        if self._is_cut_off(header, below):
+            return Refusal("evicted", str(header.author))
         if header.author in self.quarantined and header.key not in self.graph.lost:
             return Refusal("quarantined", str(header.author))
         return member
+
+    def _is_cut_off(self, header: Header, others: Sequence[Candidate] = ()) -> bool:
+        """Whether its author is evicted, and there is room for neither this vertex nor one of these others."""
+        cut = self.evicted.get(header.author)
+        return cut is not None and not any(
+            self._has_room(cut, one) for one in (header, *(candidate.header for candidate in others))
+        )
+
+    def _has_room(self, cut: Cut, header: Header) -> bool:
+        """Whether a vertex is below the cut, or needed by somebody else's vertex; or held under another id, which
+        proves a fork."""
+        is_held = self.graph.id_at(header.key) is not None
+        return is_held or self.pending.needs(header) or cut.has_room(header.key, header.id)
 
     def settle(self, candidate: Candidate, above: Sequence[Candidate] = (), *, on_disk: bool = False) -> Answer:
         """Put a vertex whose signature stands (its own, or that of the last of those `above` it) where it belongs."""
@@ -161,6 +187,8 @@ class Admission:
             return Duplicate()
         if held is not None:
             return self._fork(candidate, above or self.pending.above(candidate.header))
+        if not candidate.place and self._is_cut_off(header, self._needing(above)):
+            return Refusal("evicted", str(tuple(key)))
         prev = self._prev(header)
         if header.prev is not None:
             if prev is None:
@@ -198,6 +226,10 @@ class Admission:
                 # Even where we hold another vertex under that key: fetching this one proves the fork.
                 return Missing(parent.author, parent.seq, parent.id)
         return None
+
+    def _needing(self, above: Sequence[Candidate]) -> list[Candidate]:
+        """Of those above on a chain, the ones that somebody else's vertex needs, with all below them."""
+        return [one for one in above if self.pending.needs(one.header)]
 
     def _check_branch(self, candidate: Candidate, prev: VertexKey | None, above: Sequence[Candidate]) -> Refusal | None:
         header = candidate.header

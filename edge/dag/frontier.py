@@ -6,6 +6,7 @@ from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
+from edge.dag.cut import Cut
 from edge.dag.evidence import Evidence
 from edge.dag.graph import Graph
 from edge.ids import VertexKey
@@ -143,6 +144,18 @@ def lacking(graph: Graph, entries: Iterable[FrontierEntry]) -> list[Gap]:
         elif tag_of(id) != entry.tag:
             gaps.append(Gap(*key, entry.tag))
     return gaps
+
+
+def within_cuts(gaps: Iterable[Gap], cuts: Mapping[int, Cut]) -> list[Gap]:
+    """Of who is evicted, whoever holds more may have what we lack up to the cut, and is asked for no more."""
+    kept: dict[Gap, None] = {}
+    for gap in gaps:
+        cut = cuts.get(gap.author)
+        if cut is None or gap.tag is not None:
+            kept[gap] = None
+        else:
+            kept |= dict.fromkeys(Gap(gap.author, *line) for line in cut.lines())
+    return list(kept)
 
 
 def named_tips(graph: Graph) -> list[tuple[int, int, int, str]]:

@@ -152,6 +152,29 @@ class Pending:
         """Whether `missing` names a vertex of this author with this seq."""
         return any(id not in self._parked for id in self._places.get((author, seq), ()))
 
+    def needs(self, missing: Header) -> bool:
+        """Whether a vertex by somebody else waits here for this one, or for one above it on its author's line."""
+        ids = [missing.id]
+        for id in ids:  # grows
+            for one in self._waiting.get(id, ()):
+                if self._parked[one].header.author != missing.author:
+                    return True
+                ids.append(one)
+        return False
+
+    def named(self, author: int) -> dict[int, int]:
+        """By incarnation, how far up vertices by others that wait here name the line of this author."""
+        named: dict[int, int] = {}
+        for candidate in self._parked.values():
+            for parent in candidate.header.parents:
+                if parent.author == author:
+                    named[parent.incarnation] = max(parent.seq, named.get(parent.incarnation, 0))
+        return named
+
+    def by(self, author: int) -> list[Candidate]:
+        """Candidates of this author that the disk does not hold."""
+        return [self._parked[id] for id in self._per_author.get(author, ()) if not self._parked[id].place]
+
     def above(self, header: Header) -> list[Candidate]:
         """What waits on top of this vertex on its chain, up to the first with a signature."""
         chain: list[Candidate] = []

@@ -61,6 +61,8 @@ LOST_ASK_MS = 1_000.0
 """Whether others have what our disk has lost is looked at this often."""
 ASK_MS = 50.0
 """Gaps are gone through this often at most, however fast frames come in."""
+NAMED_MS = 1_000.0
+"""What vertices that wait name above the cut of somebody's eviction is looked at this often."""
 SIGNED_WITHIN = 1024
 """A vertex came in a range of one frame: no more than so many lie between it and the signature that covers it."""
 
@@ -94,7 +96,7 @@ class Exchange:
         self._admission = admission
         self._is_gateway = admission.is_gateway
         self.repair = Repair(self._held_after, admission.is_gateway)
-        self._ask_ms = self._ask_lost_ms = 0.0
+        self._ask_ms = self._ask_lost_ms = self._named_ms = 0.0
         self._lost_round = 0
         self.unsigned: Callable[[], list[VertexKey]] = list
         """Vertices that are held, and needed with a signature nearer above them than the one that came with them."""
@@ -150,7 +152,7 @@ class Exchange:
         known = [entry for entry in known if entry.author not in self._quarantined]
         gaps = frontier.lacking(self._graph, known)
         peer.lines, peer.behind = len(frame.entries), len(gaps)
-        for gap in gaps:
+        for gap in frontier.within_cuts(gaps, self._admission.evicted):
             other = () if gap.tag is None else (gap.through_seq, gap.tag)
             self.repair.claims(frame.sender, Line(gap.author, gap.incarnation, *other), gap.through_seq, now)
         self.handover.heard(frame, now)
@@ -165,6 +167,10 @@ class Exchange:
         self.handover.turn(now)
         if now.mono_ms < self._ask_ms and not self.repair.has_finished:
             return
+        if now.mono_ms >= self._named_ms:
+            self._named_ms = now.mono_ms + NAMED_MS
+            for author, cut in self._admission.evicted.items():
+                cut.named = self._pending.named(author)
         self._unsigned = dict.fromkeys(self.unsigned())
         self._beside = self.beside()
         is_lacking = len(self._pending) or self._graph.lost or self._unsigned or self._beside
@@ -292,6 +298,11 @@ class Exchange:
             if not self._pending.waits_for(author, through_seq):
                 return None
             return min(self._graph.highest_seq(author), through_seq - 1)
+        cut = self._admission.evicted.get(author)
+        if cut is not None and not (
+            cut.wants(incarnation, through_seq) or self._pending.waits_for(author, through_seq)
+        ):
+            return None
         branch = self._graph.branch(author, incarnation)
         if branch is None:
             return min(self._graph.highest_seq(author), through_seq - 1)

@@ -178,7 +178,7 @@ class Intake:
         if not fresh and not self._lacks_signature(last.header):
             self.duplicates += 1
             return ()
-        if not self._screen(last.header, None):
+        if not self._screen(last.header, None, fresh):
             return ()
         if fresh and fresh[-1] is last:
             fresh.pop()
@@ -219,17 +219,17 @@ class Intake:
     def _lacks_signature(self, header: Header) -> bool:
         return self._admission.graph.lacks_signature(header.key, header.id)
 
-    def _screen(self, header: Header, payload: bytes | None) -> bool:
+    def _screen(self, header: Header, payload: bytes | None, below: Sequence[Candidate] = ()) -> bool:
         if header.id in self._checking:
             self.duplicates += 1
             return False
-        answer = self._admission.screen(header)
+        answer = self._admission.screen(header, below)
         if isinstance(answer, Early):
             if payload is not None:
                 self._keep_early(payload)
             self._refuse(Refusal("ahead-of-roster", str(answer.epoch)))
         elif isinstance(answer, Refusal) and not (
-            answer.reason == "quarantined" and payload is None and self.wants(header.author)
+            answer.reason in ("quarantined", "evicted") and payload is None and self.wants(header.author)
         ):
             self._refuse(answer)
         elif self.is_full and not self._admission.is_gateway(header.author):

@@ -80,6 +80,7 @@ class Node:
         )
         agreed, self.voting.can_ask = self.voting.agreement, self.peers.online
         self._exchange.unsigned, self._exchange.beside = agreed.unsigned, agreed.wanted
+        agreed.evictions.proven = self._forks.proofs
         handover = Handover(*mine, self._admission, agreed, self.peers, self._gossip, salts, jitter)
         self._exchange.handover = handover
         self._mending = Mending(self._desk, self._admission, self._own.persist, options.is_gateway)
@@ -102,8 +103,7 @@ class Node:
         """Told of each vertex by others that enters the graph; for measuring, never for deciding."""
         self.is_booting = True
         """Our incarnation is not durable yet."""
-        self.is_closed = False
-        self._is_closing = self._owes_tally = self._is_linked = self._warned = False
+        self.is_closed = self._is_closing = self._owes_tally = self._is_linked = self._warned = False
         self._tick_ms = 0.0
         if not options.keep_all:
             self.keep_own_line()

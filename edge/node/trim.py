@@ -37,9 +37,11 @@ NEVER = 1 << 32
 """Above every segment number."""
 
 
-def first_needed(branch: Branch, covered_seq: int) -> int:
-    """The oldest segment with a vertex of the branch above `covered_seq`; NEVER if there is none."""
-    rest = branch.places[max(0, covered_seq + 1 - branch.start) :]
+def first_needed(branch: Branch, covered_seq: int, through_seq: int | None = None) -> int:
+    """The oldest segment with a vertex of the branch above `covered_seq`, and at most `through_seq`; NEVER if there is
+    none."""
+    end = None if through_seq is None else max(0, through_seq + 1 - branch.start)
+    rest = branch.places[max(0, covered_seq + 1 - branch.start) : end]
     return segment_of(min(filter(None, rest), default=NEVER << 32))
 
 
@@ -81,6 +83,7 @@ class Trimmer:
         self._desk = desk
         self._graph = admission.graph
         self._pending = admission.pending
+        self._evicted = admission.evicted
         self._forks = forks
         self._voting = voting
         self._author = author
@@ -138,9 +141,12 @@ class Trimmer:
             covered = coverage(branches, lambda branch: self._custody.covered_seq(branch, roster))
             # Of a proven fork a gateway keeps one side: the other would hold our log for ever. The proof itself stays.
             is_forked = author in self._forks.proofs and author != self._author.options.index
+            # Nor does one take what lies above a cut.
+            cut = self._evicted.get(author) if author != self._author.options.index else None
             for branch in branches:
+                end = cut.end_of(branch.incarnation) if cut is not None else None
                 if not is_forked:
-                    needed.append(first_needed(branch, covered[branch.incarnation]))
+                    needed.append(first_needed(branch, covered[branch.incarnation], end))
                 newest = max(newest, segment_of(max(branch.places)))
         # What the disk has not answered for yet lies above everything it has: its segments are not ours to drop.
         return min((*needed, newest), default=0)

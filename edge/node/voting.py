@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
@@ -11,6 +11,8 @@ from edge.consensus.agreement import Agreement
 from edge.consensus.certificate import Certificate, decode_certificate, look
 from edge.consensus.checkpoint import decode_final, decode_seal, encode_final
 from edge.consensus.committee import Committees, by_epoch, seats_of
+from edge.consensus.eviction import WHY, Eviction, decode_eviction
+from edge.consensus.question import is_eviction
 from edge.consensus.registers import Final
 from edge.dag.admission import Admission
 from edge.dag.author import Author
@@ -50,7 +52,8 @@ class Voting:
         self._early: deque[Candidate] = deque()
         """Vertices of the log above one whose roster lies further on, and their signatures."""
         self._signatures: dict[bytes, bytes] = {}
-        self._told_twice = 0
+        self._told: Counter[str] = Counter()
+        """How many members were named for each breach."""
         self._unjudged: list[tuple[int, Record]] = []
         """Certificates of the log whose committee is in a roster that the log has further on."""
         self.agreement = Agreement(admission.roster.site, index, admission.graph, admission.quarantined)
@@ -148,6 +151,12 @@ class Voting:
         seats = [current for current in map(epochs.current, epochs.scopes) if current is not None]
         return [one.scope for one in seats if self._index in one.members and self.note.is_lost(*one.name)]
 
+    def evictions(self) -> list[Eviction]:
+        """Members of whom nothing more is taken, by index; what says so is in our log."""
+        keys = (register for register in self.finals if is_eviction(register[1]))
+        found = (decode_eviction(self.finals[register].value) for register in keys)
+        return sorted(one for one in found if isinstance(one, Eviction))
+
     # ---- the log
 
     def recovered(self, place: int, record: Record) -> None:
@@ -207,7 +216,7 @@ class Voting:
         self._records[register], self._places[register] = record, place
         if held is not None and before[0] is not None:
             self._overrule(final, held, before[0], before[1])
-        return None
+        return self._evict(final)
 
     def _overrule(self, final: Final, other: Final, record: Record, place: int) -> None:
         """Keep the certificate of another value of the same version, by a committee that was lost."""
@@ -216,6 +225,13 @@ class Voting:
             self.overruled[scope, key] = other
             self._records[scope, key + OVERRULED], self._places[scope, key + OVERRULED] = record, place
             self._desk.report("error", "final-overruled", scope=scope, key=key, version=final.question.version)
+
+    def _evict(self, final: Final) -> None:
+        """From here on nothing more of a member is let in but what is below the cut: its certificate is durable."""
+        eviction = decode_eviction(final.value) if is_eviction(final.question.key) else None
+        if isinstance(eviction, Eviction) and eviction.author not in self._admission.evicted:
+            self._admission.evict(eviction.author, eviction.heads)
+            self._desk.report("warning", "evicted", author=eviction.author, why=WHY[eviction.why])
 
     def begin(self, now: Instant) -> None:
         """After recovery: write down what the log's votes say beyond its certificates."""
@@ -302,12 +318,14 @@ class Voting:
         for record in self.sealing.records():
             self._own.persist((record,), partial(self._sealed, record), sync=True)
         for final in agreement.registers.take_overruled():
-            if self.overruled.get((final.question.scope, final.question.key)) != final:
+            known = self.overruled.get((final.question.scope, final.question.key))
+            if final.certificate and known != final:
                 record = Record(CERTIFICATE, final.certificate)
                 self._own.persist((record,), partial(self._late, final, record), sync=True)
-        for author in list(agreement.voted_twice)[self._told_twice :]:
-            self._told_twice += 1
-            self._desk.report("error", "voted-twice", author=author)
+        for event, authors in (("voted-twice", agreement.voted_twice), ("voted-stopped", agreement.voted_stopped)):
+            for author in list(authors)[self._told[event] :]:
+                self._told[event] += 1
+                self._desk.report("error", event, author=author)
         self.witnessing.turn(epoch, now)
         self.sealing.turn(epoch, now)
 
@@ -325,7 +343,8 @@ class Voting:
 
     def status(self) -> dict[str, Any]:
         levels = {"witnessed_seq": self.witnessing.own_seq, "sealed_seq": self.sealing.own_seq}
-        return {"votes_lost": self.abstains, **levels}
+        evicted = {str(one.author): WHY[one.why] for one in self.evictions()}
+        return {"votes_lost": self.abstains, **levels, "evicted": evicted}
 
     def counts(self) -> dict[str, int]:
         return self.agreement.counts() | self.witnessing.counts() | self.sealing.counts()

@@ -47,7 +47,17 @@ STATE_EVERY_MS = 5_000
 STATE_IDLE_MS = 60_000
 STATE_APART_MS = 500
 """Between two states of which an important field differs; flapping is not news."""
-STATE_IMPORTANT = ("incarnation", "epoch", "linked", "time_unsure", "disk_full", "quarantined", "broker", "hosting")
+STATE_IMPORTANT = (
+    "incarnation",
+    "epoch",
+    "linked",
+    "time_unsure",
+    "disk_full",
+    "quarantined",
+    "evicted",
+    "broker",
+    "hosting",
+)
 
 PublishText = Callable[[str, str, bool], object]
 """Topic, text, retained. False when it was not taken."""

@@ -120,6 +120,7 @@ class Ledger:
         if final.recovered:
             self._world.checkers.note("decided since a recovery")
         self._agree(machine, version, final.value)
+        self._world.checkers.evictions.decided(machine, final)
         if is_lease(version[0]) and self.is_bearable:
             self._alone(machine, version[0])
         if version[0] == CHECKPOINT_KEY and self.is_bearable:
@@ -203,9 +204,10 @@ class Ledger:
             self._world.checkers.violated("certificate", machine, fault)
 
     def _is_asked(self, contest: Contest) -> bool:
-        """Whether an honest machine has proposed something: questions of liars alone may wait for ever."""
-        machines = self._world.machines
-        return any(not machines[proposed.proposer].is_liar for proposed in contest.proposed.values())
+        """Whether an honest machine has proposed something: questions of liars alone may wait for ever, and those of
+        who has forked or is evicted, which nobody may have heard."""
+        unheard = self._world.checkers.forked
+        return any(proposed.proposer not in unheard for proposed in contest.proposed.values())
 
     def booted(self, machine: Machine) -> None:
         """What a start finds in the log is what was final, and all that this machine ever said to be."""
@@ -226,7 +228,7 @@ class Ledger:
         if not (self._world.committee and self.is_bearable):
             return ""
         awake = [machine for machine in self._world.machines if not machine.is_liar and machine.is_awake]
-        for key in (*KEYS, CHECKPOINT_KEY):
+        for key in sorted({final.question.key for one in awake for final in one.node.voting.agreement.registers}):
             finals = [machine.node.voting.agreement.registers.get(SITE_SCOPE, key) for machine in awake]
             versions = [final.question.version if final else 0 for final in finals]
             for machine, version in zip(awake, versions, strict=True):

@@ -220,6 +220,14 @@ def _lease(machine: Machine) -> None:
     _set(machine.node.voting.agreement.leases, "opens_ms", lambda question, value: 0.0)
 
 
+def _grounds(machine: Machine) -> None:
+    _set(machine.node.voting.agreement.evictions, "_is_ours", lambda question, value: True)
+
+
+def _cut(machine: Machine) -> None:
+    _set(machine.node._admission, "_has_room", lambda cut, header: True)
+
+
 def _handover(machine: Machine) -> None:
     _set(machine.node._exchange.handover, "heard", lambda frame, now: None)
 
@@ -252,6 +260,8 @@ BREAKS = {
     "final": Break("what is said to be final is in the log, synced", "crashes", ("lost-final",), _final),
     "witness": Break("what a member says that it holds is in its log", "crashes", ("lost-witnessed",), _witness),
     "seal": Break("what a quorum says that it holds is sealed", "crashes", ("sealed-false",), _seal),
+    "grounds": Break("nobody is evicted without grounds", "liars", ("honest-evicted",), _grounds, "slander", True),
+    "cut": Break("nothing is taken above a cut", "evictions", ("evicted-taken",), _cut),
     "writer": Break("the last writer is found by the clock", "network", ("roots-differ",), by_arrival),
     "outlive": Break("shared state outlives what the log drops", "trim", ("roots-differ",), _outlive),
     "handover": Break("what was decided is handed over", "leaves", ("final-unknown",), _handover),

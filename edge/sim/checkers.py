@@ -19,6 +19,7 @@ from edge.ids import VertexId, VertexKey
 from edge.sim import losses
 from edge.sim.agreement import Ledger
 from edge.sim.converging import Converging
+from edge.sim.evictions import Evictions
 from edge.sim.losses import has
 from edge.wire.cbor import decode
 from edge.wire.frame import VERTICES, Channel, FrontierEntry, VertexFrame, decode_vertex
@@ -58,6 +59,8 @@ KINDS = {
     "certificate": "a certificate in a log is not true",
     "lease-shared": "two devices take a lease for theirs at once, while at most r members lie or lost votes",
     "lost-final": "a start does not know what this device said to be final",
+    "honest-evicted": "somebody is evicted who neither forked nor was to go, while at most r members lie or lost votes",
+    "evicted-taken": "a node takes a vertex above or beside the cut of its author's eviction, and nobody names it",
     "final-unknown": "a node has not learned what another knows to be final, long after everything healed",
     "verified-twice": "the signature of a vertex that is held was checked again",
     "unconverged": "keepers did not agree within the time promised after heal and quiet",
@@ -84,12 +87,13 @@ class Checkers:
         self.births: dict[tuple[int, int], VertexId] = {}
         """By author and incarnation: the first vertex of it."""
         self.forked: dict[int, VertexKey] = {}
-        """Authors with two headers under one name or two lives in one incarnation, who may have."""
+        """Authors with two headers under one name or two lives in one incarnation, who may have; or to be evicted."""
         self.recorded: dict[int, list[VertexId]] = {}
         """By author, in order: what its disk had, as its own node said."""
         self.acked: dict[tuple[int, int], tuple[int, VertexId]] = {}
         self.ledger = Ledger(world)
         self.converging = Converging(world)
+        self.evictions = Evictions(world)
         self.recorded_events = 0
         self.receiving: Channel | None = None
         self.notes: Counter[str] = Counter()
@@ -226,6 +230,7 @@ class Checkers:
         if known is None:
             self.violated("causality", machine, f"holds {tuple(key)}, which nobody made")
             return
+        self.evictions.entered(machine, key, known.header.id)
         if not machine.keep_all or id in self._excused.get(machine.index, ()):
             return
         for parent in known.header.parents:
@@ -236,6 +241,7 @@ class Checkers:
         """After recovery: what was recorded is there, if the disk is one that keeps."""
         machine.node.on_accepted = self.accepted
         self.ledger.booted(machine)
+        self.evictions.booted(machine)
         self._excused[machine.index] = frozenset(machine.node._pending._parked)
         graph = machine.node.graph
         for author in graph.authors():
@@ -371,14 +377,6 @@ class Checkers:
     def _signed_header(self, message: bytes) -> Header | None:
         """The header that a Sig_structure carries."""
         return self._by_raw.get(decode(message)[3])
-
-    def wronged(self) -> int:
-        """How many devices that never lied another such one holds for a liar: for a fork, or for voting twice."""
-        honest = [machine for machine in self.world.machines if machine.life and not machine.is_liar]
-        accused = [[*_quarantined(machine), *machine.node.voting.agreement.voted_twice] for machine in honest]
-        return sum(
-            one.trust.keeps and one.trust.never_forks and any(one.index in names for names in accused) for one in honest
-        )
 
 
 def _quarantined(machine: Machine) -> dict[int, None]:

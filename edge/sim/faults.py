@@ -332,6 +332,13 @@ def _lost_committee(world: Cluster, fault: Fault) -> None:
     world.recoveries.strike(fault.chance(), fault.span_ms + 3_000.0)
 
 
+def _evict(world: Cluster, fault: Fault) -> None:
+    """The operator wants one device gone that has no vote, and goes from member to member."""
+    devices = [one for one in world.machines[world.committee :] if not one.is_gateway]
+    if devices:
+        world.checkers.evictions.tell(devices[int(fault.share * len(devices))])
+
+
 def _burst(world: Cluster, fault: Fault) -> None:
     machine, rng = device(world, fault), fault.chance()
     for number in range(rng.choice((100, 400, 900))):
@@ -348,5 +355,5 @@ KINDS: dict[str, Callable[[Cluster, Fault], None]] = {
     "split view": _split_view, "queue limit": _queue_limit, "stale retained": _stale_retained,
     "repeat": _stranger(strangers.repeat), "garble": _stranger(strangers.garble), "lie": _stranger(strangers.lie),
     "clock jump": _clock_jump, "1970": _1970, "sleep": _sleep, "late": _late, "roster": _roster, "burst": _burst,
-    "committee": _committee, "lost committee": _lost_committee,
+    "committee": _committee, "lost committee": _lost_committee, "evict": _evict,
 } | damage.KINDS  # fmt: skip

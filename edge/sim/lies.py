@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from edge.consensus.course import coordinator_of
-from edge.consensus.question import conflict_of
+from edge.consensus.eviction import BY_HAND, FORKED, Eviction, encode_eviction, eviction_key
+from edge.consensus.question import conflict_of, value_digest
 from edge.limits import OPEN_SETS_PER_AUTHOR_MAX, PROPOSALS_PER_AUTHOR_MAX
 from edge.sim.liars import Liar, Line
 from edge.wire.items import PRECOMMIT, PREVOTE, Item, Proposal, Question, Vote
 from edge.wire.vertex import Header
+from edge.wire.voters import SITE_SCOPE
 
 if TYPE_CHECKING:
     from edge.sim.cluster import Cluster
@@ -239,6 +241,19 @@ class Crowd(Prompted):
         return many
 
 
+class Slander(Prompted):
+    """Proposes to evict devices that have done nothing, for each reason there is, and votes for that."""
+
+    def on_question(self, question: Question) -> list[list[Item]]:
+        victims = [machine.index for machine in self.world.machines if not machine.is_liar]
+        author = self.rng.choice(victims)
+        other = Question(SITE_SCOPE, question.epoch, eviction_key(author), 1, None)
+        value = encode_eviction(Eviction(author, self.rng.choice((FORKED, BY_HAND)), ()))
+        conflict = conflict_of(self.world.rosters[0][0].site, other)
+        vertices: list[list[Item]] = [[Proposal(other, value)]]
+        return vertices + [[Vote(conflict, 0, phase, value_digest(value))] for phase in (PREVOTE, PRECOMMIT)]
+
+
 class Usurper(Prompted):
     """No member: proposes values for what is the committee's alone."""
 
@@ -250,7 +265,7 @@ MIX = "mix"
 BEHAVIOURS: dict[str, type[Liar]] = {
     "mute": Liar, "equivocate": Echo, "fork": Fork, "amnesia": Amnesia, "turncoat": Turncoat, "babble": Babbler,
     "withhold": Withhold, "stale": Stale, "double": Double, "unjustified": Unjustified, "unlocked": Unlocked,
-    "invent": Inventor, "crowd": Crowd, "usurp": Usurper,
+    "invent": Inventor, "crowd": Crowd, "slander": Slander, "usurp": Usurper,
 }  # fmt: skip
 STRANGERS = ("usurp",)
 """Of devices that are no members."""

@@ -147,6 +147,14 @@ PROFILES = {
             faults=_CRASHES | _HIDING,
         ),
         Profile(
+            "evictions",
+            "devices fork, and are evicted, or are evicted by hand, while power and links fail; some come late",
+            committee=4,
+            nodes=8,
+            faults={"evict": 1.0, "same image": 1.0, "power": 1.0, "kill": 0.5, "loss": 0.7, "partition": 0.7}
+            | {"restart": 0.7, "sleep": 0.7, "late": 1.0, "mute": 0.5},
+        ),
+        Profile(
             "flood", "bursts behind cuts: what peers can make grow", faults={"burst": 3.0, "mute": 2.0, "loss": 1.0}
         ),
         Profile(

@@ -111,6 +111,7 @@ ADMISSION_REASONS = (
     "evidence-too-large",
     "evidence-shape",  # not two chains that begin under one name with two ids
     "quarantined",
+    "evicted",  # above or beside the cut of its author's eviction
     "key-in-use",  # signed with our key in our own incarnation, and not by us
     "body-missing",
     "range-broken",
@@ -129,6 +130,7 @@ AGREEMENT_REASONS = (
     "proposal-unauthorised",  # by who may not propose for the key
     "proposal-committee",  # of a change to what no roster lists, or by somebody: members ask for it themselves
     "proposal-checkpoint",  # by somebody: members ask for it; or of heads that its own vertex does not name
+    "proposal-eviction",  # not [author, why, cut] of the member that its key names, or not the first of it
     "proposals-many",  # of one author in one conflict set
     "side-room",  # more of one forked member beside the line that is held than is followed
     "sets-many",  # open conflict sets, in all or named first by one author

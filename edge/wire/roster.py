@@ -81,6 +81,11 @@ class Roster:
     def member(self, index: int) -> Member | None:
         return self.by_index.get(index)
 
+    def name_of(self, index: int) -> str:
+        """Of a member, for people; the index of who is none."""
+        member = self.by_index.get(index)
+        return member.name if member is not None else str(index)
+
     @cached_property
     def listed(self) -> tuple[Voters, ...]:
         """The committees of all times, ascending by scope and `since`."""

@@ -7,6 +7,7 @@ import pytest
 
 from edge.consensus.agreement import Agreement
 from edge.consensus.arrivals import Heard
+from edge.consensus.audit import Audit
 from edge.consensus.committee import Seats
 from edge.consensus.contest import Contest
 from edge.consensus.epochs import CHANGE_KEY, Epochs, Sees
@@ -73,6 +74,16 @@ def differ(site: Succession) -> bool:
     return len(set(outcome(site).values())) > 1
 
 
+def broke_stop(site: Succession) -> set[int]:
+    """Of whom the vertices that were ever said prove a vote above its own stop."""
+    auditor = Audit()
+    for header in site.known.values():
+        auditor.look(header)
+    doubles, stopped = auditor.proofs((header, b"signed") for header in site.known.values())
+    assert doubles.keys() <= set(site.liars)
+    return set(stopped)
+
+
 COMBINED = [(shape, kind) for shape in SHAPES for kind in KINDS]
 """Every fifth of them, which has each kind, unless more seeds are asked for."""
 
@@ -89,6 +100,7 @@ def test_a_question_that_a_change_cuts_in_two_has_one_answer(shape: str, kind: s
             changes = site.decided(CHANGE_KEY, version)
             assert len(set(changes.values())) <= 1, f"seed {seed}: change {version}"
         assert set(site.decided("night")) == set(site.members), f"seed {seed}: the last committee decides nothing"
+        assert broke_stop(site).isdisjoint(site.members), f"seed {seed}: somebody honest seems to have voted on"
 
 
 def _goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -144,3 +156,15 @@ def test_without_one_of_the_rules_it_breaks(
     mistake(monkeypatch)
     seeds = range(hidden, 300, 3)
     assert any(differ(make("all are replaced", seed, kind)) for seed in seeds)
+
+
+def test_members_who_vote_on_after_their_stop_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    _goes_on(monkeypatch)
+    found: set[int] = set()
+    for seed in range(1, 60):
+        site = make("all are replaced", seed, "usurper")
+        outcome(site)
+        found |= broke_stop(site) & set(site.members)
+        if found:
+            break
+    assert found

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 from edge.consensus.checkpoint import Checkpoint, Head, encode_checkpoint
 from edge.ids import Parent
@@ -44,6 +43,7 @@ from edge.wire.suite import (
     sign1,
 )
 from edge.wire.vertex import Header, encode_header
+from tests.conformance.agreement import eviction_file, evidence_file, stopped_file
 from tests.conformance.headers import (
     EVENTS,
     SITE,
@@ -61,7 +61,7 @@ from tests.conformance.rosters import recovery_files, roster_file
 from tests.reference import cbor as slow
 from tests.reference import checkpoint as slow_checkpoint
 from tests.reference import state as slow_state
-from tests.reference.vertex import decode_header, vertex_id
+from tests.reference.vertex import decode_header
 
 FOLDER = Path(__file__).parent / "vectors"
 
@@ -295,49 +295,6 @@ def blob_files() -> dict[str, Vectors]:
     return {"manifests": manifests, "frames-blob": frames}
 
 
-def evidence_file() -> Vectors:
-    """A signed second vertex under a name whose first has its signature one above it."""
-    signer = Signer(1, seed("thief"))
-
-    def vertex(seq: int, prev: Header | None, ms: int, incarnation: int = 1) -> Header:
-        return encode_header(
-            suite=1, site=SITE, epoch=1, author=3, incarnation=incarnation, seq=seq,
-            prev=prev and prev.id, parents=(), hlc=ms << 16, body=None,
-        )  # fmt: skip
-
-    def side(*chain: Header) -> list[Any]:
-        message = sig_structure(1, PURPOSE_VERTEX, chain[-1].raw)
-        return [[one.raw for one in chain], signer.sign(message, deterministic=True)]
-
-    root = vertex(1, None, WALL_MS)
-    one, other = vertex(2, root, WALL_MS + 1), vertex(2, root, WALL_MS + 2)
-    above = vertex(3, one, WALL_MS + 3)
-    sides = sorted((side(one, above), side(other)), key=lambda value: vertex_id(value[0][0]))
-    early = vertex(2, root, WALL_MS + 4, 2)
-    late = vertex(4, above, WALL_MS + 5, 2)
-    lives = [side(early), side(above, late)]
-    same = [side(early), side(later := vertex(3, early, WALL_MS + 6, 2), vertex(4, later, WALL_MS + 7, 2))]
-    good = {"one signed above, one itself": sides, "two lives in one incarnation": lives}
-    vectors = file(
-        "evidence",
-        {name: {"bytes": slow.encode(value).hex()} for name, value in good.items()},
-        {
-            "the higher id first": (slow.encode(sides[::-1]), "evidence-shape"),
-            "one side twice": (slow.encode([sides[0], sides[0]]), "evidence-shape"),
-            "two names": (slow.encode([side(root), side(one)]), "evidence-shape"),
-            "two lives, the later first": (slow.encode(lives[::-1]), "evidence-shape"),
-            "a life without what it goes on from": (slow.encode([lives[0], side(late)]), "evidence-shape"),
-            "a life that goes on from its own incarnation": (slow.encode(same), "evidence-shape"),
-            "one life and one of another incarnation": (slow.encode([side(one), side(above, late)]), "evidence-shape"),
-            "no chain": (slow.encode([side(other, above), side(one)]), "range-broken"),
-            "one side": (slow.encode(sides[:1]), "evidence-shape"),
-            "an empty signature": (slow.encode([sides[0], [sides[1][0], b""]]), "signature-size"),
-        },
-    )
-    vectors["public_key"] = signer.public_key.hex()
-    return vectors
-
-
 def signature_file() -> Vectors:
     """Deterministic signatures (FIPS 204 §3.4) over a header of each suite; hedged ones verify the same."""
     vectors = []
@@ -402,7 +359,7 @@ def build() -> dict[str, str]:
     from tests.fuzz.targets import TARGETS
 
     files = {"headers": header_file(), "events": event_file(), "bodies": body_file(), "roster": roster_file()}
-    files["evidence"] = evidence_file()
+    files["evidence"], files["evictions"], files["stopped"] = evidence_file(), eviction_file(), stopped_file()
     files["checkpoints"] = checkpoint_file()
     files |= blob_files() | finals_files() | recovery_files()
     files |= {f"frames-{name}": vectors for name, vectors in frame_files().items()}

@@ -192,6 +192,33 @@ def checkpoint(rng: Random) -> Tree:
     return [1, number(rng), heads, sealed, rng.randbytes(32), index(rng)]
 
 
+def eviction(rng: Random) -> Tree:
+    incarnations = sorted(rng.sample([1, 2, 23, 24, 58_000_000, 2**32 - 1], rng.randrange(5)))
+    lines = [[incarnation, rng.choice([1, 24, 70_000, 2**53 - 1]), rng.randbytes(32)] for incarnation in incarnations]
+    return [rng.choice([0, 23, 24, 2**32 - 1]), rng.choice([1, 2]), lines]
+
+
+def stopped(rng: Random) -> Tree:
+    """A stop, and a vote above it, with something else between."""
+    change = [name(rng), index(rng, 1), "committee", 1, None]
+    other = [*change[:2], rng.choice(("model", "a/b", "lease/door")), 2, rng.randbytes(32)]
+    site = rng.randbytes(8)
+    stop, also = (sha256(b"synedge/1/conflict\x00" + encode([site, *asked])).digest() for asked in (change, other))
+    votes = [[2, stop, rng.randint(0, 255), 1, rng.randbytes(32)], [2, also, 0, rng.randint(0, 1), None]]
+    aside = [[2, rng.randbytes(32), 0, 0, None], [2, also, 3, 1, rng.randbytes(32)]]
+    items = [[*aside[: rng.randint(0, 2)], *votes[: rng.randint(1, 2)]]]
+    items += [aside[:1] for _ in range(rng.choice((0, 0, 2)))]
+    items.append(votes[1:])
+    made: list[bytes] = []
+    first = [rng.choice((300, 2**32 - 1)), index(rng, 1), max(2, number(rng))]
+    for above, said in enumerate(items):
+        one = header(rng)
+        one[1], one[3:6], one[11] = site, [*first[:2], min(first[2], 2**53 - 9) + above], said
+        one[6] = vertex_id(made[-1]) if made else rng.randbytes(32)
+        made.append(encode(one))
+    return [2, change, other, [made, part(rng, 4627)]]
+
+
 def evidence(rng: Random) -> Tree:
     name = [rng.choice((300, 2**32 - 1)), index(rng, 1), rng.choice((1, min(number(rng, 2), 2**53 - 4)))]
     if rng.random() < 0.3:
@@ -315,6 +342,8 @@ TREES: dict[str, Callable[[Random], Tree]] = {
     "finals-reply": finals_reply,
     "checkpoint": checkpoint,
     "evidence": evidence,
+    "eviction": eviction,
+    "stopped-vote": stopped,
     "manifest": manifest,
     "blob-frame": blob_frame,
     "recovery-statement": statement,

@@ -4,14 +4,14 @@ from collections.abc import Callable
 from hashlib import sha256
 from typing import Any, NamedTuple
 
-from edge.consensus import checkpoint
+from edge.consensus import checkpoint, eviction, stops
 from edge.dag import evidence
 from edge.wire import blob, event, finals, frame, recovery, roster, vertex
 from edge.wire.cbor import decode
 from edge.wire.refusal import Refusal
 from edge.wire.voters import Voters
 from tests import reference
-from tests.reference import blobs, cbor, frames
+from tests.reference import agreement, blobs, cbor, frames
 from tests.reference import checkpoint as slow_checkpoint
 from tests.reference import recovery as slow_recovery
 from tests.reference import vertex as slow
@@ -129,6 +129,31 @@ def fork(raw: bytes) -> Accepted | Refusal:
     return Accepted({"names": tuple(map(tuple, got.names)), "ids": got.ids, "sides": sides}, again)
 
 
+def one_eviction(raw: bytes) -> Accepted | Refusal:
+    got = eviction.decode_eviction(raw)
+    if isinstance(got, Refusal):
+        return got
+    assert all(head.author == got.author for head in got.heads)
+    cut = [tuple(head)[1:] for head in got.heads]
+    return Accepted({"author": got.author, "why": got.why, "cut": cut}, eviction.encode_eviction(got))
+
+
+def stopped_vote(raw: bytes) -> Accepted | Refusal:
+    got = stops.decode_stopped(raw)
+    if isinstance(got, Refusal):
+        return got
+    again = stops.make_stopped(got.change, got.other, got.side)
+    assert isinstance(again, stops.StoppedVote)
+    values = {
+        "change": list(got.change),
+        "other": list(got.other),
+        "vote": ("vote", *got.vote),
+        "names": list(map(tuple, got.names)),
+        "side": [list(got.side.headers), got.side.signature],
+    }
+    return Accepted(values, again.raw)
+
+
 def one_roster(raw: bytes) -> Accepted | Refusal:
     got = roster.decode_roster(raw)
     if isinstance(got, Refusal):
@@ -221,6 +246,8 @@ TARGETS = {
     "finals-reply": Target(finals_reply, frames.decode_finals_reply),
     "checkpoint": Target(one_checkpoint, slow_checkpoint.decode_checkpoint),
     "evidence": Target(fork, frames.decode_evidence),
+    "eviction": Target(one_eviction, agreement.decode_eviction),
+    "stopped-vote": Target(stopped_vote, agreement.decode_stopped),
     "manifest": Target(manifest, blobs.decode_manifest),
     "blob-frame": Target(blob_frame, blobs.decode_frame),
     "recovery-statement": Target(statement, slow_recovery.decode_statement),

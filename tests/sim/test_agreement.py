@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from edge.consensus.certificate import Certificate, decode_certificate
+from edge.consensus.eviction import BY_HAND, FORKED
 from edge.sim import proof
 from edge.sim.cluster import Cluster
 from edge.sim.faults import plan
@@ -30,6 +31,7 @@ REASONS = {
     "unlocked": ("vote-against-lock",),
     "invent": ("vote-unproposed",),
     "crowd": ("proposals-many", "sets-many"),
+    "slander": ("vote-unjustified",),
     "usurp": ("proposal-unauthorised",),
 }
 
@@ -140,3 +142,23 @@ def test_a_committee_of_which_half_burns_is_replaced_and_goes_on():
     total = run_seeds(range(4), profile)
     assert not total.failed and total.disagreements == 0
     assert total.notes["fault: lost committee"] and total.notes["decided since a recovery"] > 10
+
+
+def test_devices_that_fork_and_that_people_want_gone_are_evicted_for_all():
+    why: set[int] = set()
+    for seed in range(100, 120):
+        world = Cluster(seed, profile_named("evictions"), plan(seed, profile_named("evictions")))
+        world.run()
+        assert not world.checkers.violations and world.checkers.evictions.wronged() == 0
+        known = [{one.author: one.why for one in machine.node.voting.evictions()} for machine in world.machines]
+        assert all(one == known[0] for one in known)
+        why.update(known[0].values())
+        if why == {FORKED, BY_HAND}:
+            break
+    assert why == {FORKED, BY_HAND}
+
+
+def test_a_device_that_a_liar_has_evicted_is_counted():
+    """Without the rule that nobody votes for that without grounds."""
+    total = run_seeds(range(20), replace(CALM, behaviour="slander"), broken="grounds", failures_max=1)
+    assert total.failed[0].honest_evictions > 0

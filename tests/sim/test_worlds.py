@@ -45,6 +45,7 @@ SMALL = {
     "recoveries": 3,
     "leaves": 3,
     "logs": 3,
+    "evictions": 5,
 }
 MIXED = 120 - sum(SMALL.values())
 """A hundred and twenty new worlds for every commit."""

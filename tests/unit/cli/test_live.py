@@ -21,7 +21,7 @@ STATUS = {
     "log_share": 0.0028, "disk_full": True, "time_unsure": True,
     "refused": {"site-other": 3, "signature-bad": 12}, "dropped": {"inbox_dropped_frames": 7},
     "quarantined": [4], "gaps": 2, "pending": 1, "records_lacking": 3, "own_lost": 2,
-    "votes_lost": ["site", "cell-a"],
+    "votes_lost": ["site", "cell-a"], "evicted": {"1": "by hand", "6": "forked"},
     "readings": {"readings": 9, "recorded": 4, "quiet": 3, "shed": 1, "open": 1},
     "state": {"names": 7, "root": "0011223344556677", "partial": False},
     "mqtt": {"connected": True, "hosting": False, "links": [{"broker": "127.0.0.1:40001", "discovery": "mdns"},
@@ -58,6 +58,11 @@ ANSWERS: dict[str, Any] = {
                 "since": 7,
             }
         ],
+        "evicted": [
+            {"node": "mast", "index": 6, "why": "forked", "cut": [{"incarnation": 7, "seq": 12, "id": "ab" * 32}]},
+            {"node": "yard", "index": 8, "why": "forked", "cut": []},
+        ],
+        "evicting": [{"node": "pump", "said": ["gate", "valve"]}],
     },
     "agents": {"probe": {"engine": "tflite_c", "events": 12, "fault": None}},
     "ping": {"version": "0.1.0", "pid": 42},
@@ -125,6 +130,8 @@ def test_status_is_what_the_agent_says(config: Path, synedge: Synedge) -> None:
         "3 damaged records",
         "2 vertices of this node rotted",
         "votes-lost: it abstains in site, cell-a",
+        "1 (by hand), 6 (forked)",
+        "this device is evicted",
         "2 gaps",
         "not JSON",
     ):
@@ -143,6 +150,14 @@ def test_peers_are_a_table(config: Path, synedge: Synedge) -> None:
     rows = [line.split() for line in synedge("peers", "-c", config).out.splitlines()[1:]]
     assert rows[0][:6] == ["2", "valve", "device", "online", "0s", "ago"] and rows[1][3:5] == ["offline", "never"]
     assert rows[2][3:6] == ["not", "listened", "to"], "nothing is known, and nothing claimed"
+
+
+@pytest.mark.usefixtures("agent")
+def test_who_is_evicted_and_who_is_to_be_is_shown_with_the_committee(config: Path, synedge: Synedge) -> None:
+    shown = synedge("committee", "show", "-c", config).out
+    assert "mast: evicted, forked; valid up to 7/12" in shown
+    assert "yard: evicted, forked; nothing of it stays" in shown
+    assert "pump: not evicted yet; to be, say gate, valve" in shown
 
 
 @pytest.mark.usefixtures("agent")

@@ -219,7 +219,7 @@ def test_a_line_ends_at_its_newest_signature_and_one_with_a_hole_or_a_fork_is_no
 def test_the_page_for_operators_can_be_followed(voters: Path, synedge: Synedge) -> None:
     """Every command of it, as it stands there."""
     page = (ROOT / "docs/OPERATING.md").read_text()
-    section = page.partition("### When a committee is lost\n")[2].partition("\n## ")[0]
+    section = page.partition("### When a committee is lost\n")[2].partition("\n##")[0]
     lines = [line for line in section.splitlines() if line.startswith("synedge ")]
     assert len(lines) >= 8
     for line in lines:

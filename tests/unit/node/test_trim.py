@@ -1,9 +1,10 @@
 """The policy alone: what is covered, which segment is needed, how many go."""
 
 from edge.dag.coverage import coverage
+from edge.dag.cut import heads_below
 from edge.dag.floor import FloorLine
 from edge.dag.graph import Branch, Graph
-from edge.dag.records import place_of
+from edge.dag.records import place_of, segment_of
 from edge.effects import Report, Trim
 from edge.ids import VertexKey
 from edge.limits import LOG_SEGMENTS_MIN, LOG_TRIM_SHARE, LOG_TRIMMED_SHARE
@@ -39,6 +40,12 @@ def test_the_oldest_segment_with_something_uncovered_is_needed() -> None:
     assert first_needed(branch, 3) == 3, "a hole that was mended later lies further on"
     assert first_needed(branch, 6) == NEVER
     assert first_needed(branch_of(1, 1, [0, 0]), 0) == NEVER, "what is not on the disk yet is judged by `newest`"
+
+
+def test_nothing_above_an_end_is_needed() -> None:
+    branch = branch_of(1, 1, [3, 3, 2, 1])
+    assert [first_needed(branch, 0, end) for end in (0, 2, 3, 4)] == [NEVER, 3, 2, 1]
+    assert first_needed(branch, 2, 2) == first_needed(branch, 3, 1) == NEVER
 
 
 def test_so_many_go_that_the_log_is_below_half_and_the_newest_stays() -> None:
@@ -109,3 +116,28 @@ def test_a_floor_too_long_to_be_read_back_is_not_written(monkeypatch) -> None:
     effects = a.node.log_share(0.7, a.world.now, share_of(a, 0.7))
     assert [effect.event for effect in effects if isinstance(effect, Report)] == ["log-floor-too-large"]
     assert not any(isinstance(effect, Trim) for effect in effects)
+
+
+def test_what_lies_above_a_cut_holds_nobodys_log() -> None:
+    """No gateway has to take it, so it may never be acknowledged; what lies below is kept until it is."""
+    world = World(["a", "x", "gw"], ("gw",))
+    world.segment_records = 5
+    a, x, gateway = world.boot_all()
+    x.submit(event(0), urgent=True)
+    world.run(3.0)
+    cut = heads_below(a.node.graph, x.index)
+    gateway.kill()
+    for number in range(1, 20):
+        x.submit(event(number), urgent=True)
+        world.run(0.2)
+    end = heads_below(a.node.graph, x.index)
+    first, last = (segment_of(a.node.graph.place(head.key)[0]) for head in (*cut, *end))
+
+    def needed() -> int:
+        return a.node._trimmer._needed(world.roster)
+
+    assert first <= needed() < last, "what no gateway has acknowledged"
+    a.node._admission.evict(x.index, end)
+    assert first <= needed() < last, "all of it is below this cut"
+    a.node._admission.evict(x.index, cut)
+    assert needed() == last
