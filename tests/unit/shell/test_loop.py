@@ -17,9 +17,11 @@ from edge.shell.engines import open_model
 from edge.shell.engines.crowd import Crowds, PopulationCrowd
 from edge.shell.homeassistant import AgentCard
 from edge.shell.loop import Loop, NoNet, World
+from edge.shell.loop import now as clock
 from edge.shell.notify import Notifier, Watchdog
 from edge.shell.publish import People
 from edge.shell.telemetry import Bounded
+from edge.wire.event import Event
 from tests import builders
 
 
@@ -117,3 +119,11 @@ def test_the_end_of_a_source_comes_after_its_last_reading(loop: Loop, count: int
     for _ in range(count // 128 + 2):
         loop.turn(wait_ms_max=0)
     assert fed == ["reading"] * count + ["s"]
+
+
+def test_whatever_the_node_is_told_between_turns_is_seen_in_how_long_the_loop_waits(loop: Loop) -> None:
+    loop.turn(wait_ms_max=0.0)
+    before_ms = loop._wait_ms()
+    loop.execute(loop.node.submit(Event("a", "value", 1, (1.0,)), clock()))
+    assert loop._wait_ms() < before_ms / 2
+    assert loop.node.deadline() == loop._deadline_ms()
