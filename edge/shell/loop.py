@@ -51,6 +51,9 @@ from edge.shell.telemetry import Bounded
 from edge.wire.frame import Channel
 
 BATCH_MAX = 128
+MEMBER_OTHERS_MAX = 8
+"""Of a member of a committee: of vertices that came not as votes in a turn. A vote that comes meanwhile waits for no
+more."""
 IDLE_MS = 1_000.0
 SWITCH_INTERVAL_S = 0.0005
 """A signer or the disk hands its result over while Python runs elsewhere; the default 5 ms would be the latency."""
@@ -205,7 +208,8 @@ class Loop:
             if key.data is not None:
                 key.data()
         room = self.node.room
-        due = self.inbox.take(BATCH_MAX, room.others, self._readings_max, room.votes)
+        others = min(room.others, MEMBER_OTHERS_MAX) if self.node.voting.agreement.is_member else room.others
+        due = self.inbox.take(BATCH_MAX, others, self._readings_max, room.votes)
         for task in due.tasks:
             task()
         for channel, payload in due.frames:
