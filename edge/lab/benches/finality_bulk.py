@@ -39,8 +39,11 @@ class Bulk:
             text = CONFIG.format(name=seat.name, keep="own", host="never", window=WINDOW_MS)
             seat.config.write_text(text)
 
-    def beside(self, members: list[Device], seconds: float, decide: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-        """What `decide` measures while the authors speak for so long, and how much they said meanwhile."""
+    def beside(
+        self, members: list[Device], seconds: float, decide: Callable[[float], dict[str, Any]]
+    ) -> dict[str, Any]:
+        """What `decide` measures until the time it is given (monotonic seconds), while the authors speak, and how much
+        they said meanwhile."""
         with Workers() as workers:
             for at in range(min(PROCESSES, len(self._names))):
                 some = self._names[at::PROCESSES]
@@ -50,13 +53,14 @@ class Bulk:
                     raise SynedgeError(f"{', '.join(worker.names)}: no broker was found")
             before = _held(members)
             each = round((self._rate or 1e5) * seconds / len(self._names))
+            until_s = time.monotonic() + seconds
             for number, worker in enumerate(workers.all):
                 phase = number / len(workers.all)
                 worker.send(op="load", events=each, rate=self._rate / len(self._names), phase=phase)
             if not wait_until(lambda: min(_held(members)) > max(before), FLOW_S_MAX):
                 raise SynedgeError("no member hears the authors")
             begun, begun_s = _held(members), time.monotonic()
-            figures = decide()
+            figures = decide(until_s)
             taken, elapsed_s = _held(members), time.monotonic() - begun_s
             loads = [worker.receive() for worker in workers.all]
             figures["bulk"] = {
