@@ -33,7 +33,7 @@ def operations(agent: Agent) -> dict[str, Operation]:
         "committees": lambda asked: _committees(agent),
         "agents": lambda asked: _agents(agent),
         "counts": lambda asked: counts(agent),
-        "trace": lambda asked: _trace(agent),
+        "trace": lambda asked: _trace(agent, asked.get("only")),
         "frontier": lambda asked: named_tips(agent.node.graph),
         "blobs": lambda asked: _blobs(agent),
         "registers": lambda asked: registers.registers(agent),
@@ -151,14 +151,16 @@ def _agents(agent: Agent) -> dict[str, Any]:
     }
 
 
-def _trace(agent: Agent) -> dict[str, Any]:
-    """Times of the newest vertices on the monotonic clock that all processes of a machine share."""
+def _trace(agent: Agent, only: object = None) -> dict[str, Any]:
+    """Times of the newest vertices on the monotonic clock that all processes of a machine share; or of finals only, for
+    who looks often and must not be felt."""
+    decided = [[final.question.key, final.ballot, final.value.hex(), at_ns] for final, at_ns in agent.loop.decided_at]
+    if only == "decided":
+        return {"decided": decided}
     return {
         "recorded": [[*key, at_ns] for key, at_ns in agent.loop.recorded_at],
         "accepted": [[*key, at_ns] for key, at_ns in agent.loop.accepted_at],
-        "decided": [
-            [final.question.key, final.ballot, final.value.hex(), at_ns] for final, at_ns in agent.loop.decided_at
-        ],
+        "decided": decided,
     }
 
 

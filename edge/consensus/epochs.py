@@ -64,6 +64,9 @@ class Epochs:
         self._registers = registers
         self._seats: Committees = {}
         self._scopes: dict[str, tuple[Seats, ...]] = {}
+        self._standing: dict[str, Seats] = {}
+        self._first: dict[str, Seats | None] = {}
+        """By scope, the newest epoch that takes over from nobody."""
         self.changes: dict[tuple[str, int], Contest] = {}
         """By the scope and the epoch that ends."""
         self._asked: dict[Question, dict[int, Contest]] = {}
@@ -76,6 +79,8 @@ class Epochs:
         for seats in self._seats.values():
             self._scopes[seats.scope] = (*self._scopes.get(seats.scope, ()), seats)
         self.cuts.seat(self._seats.values())
+        self._standing = {s.scope: s for s in reversed([*self._seats.values()]) if s.stands}
+        self._first = {scope: self.find(scope, self._begin(scope)) for scope in self._scopes}
 
     # ---- committees
 
@@ -93,7 +98,7 @@ class Epochs:
 
     def standing(self, scope: str) -> Seats | None:
         """Who the roster wants to decide."""
-        return next((seats for seats in self._scopes.get(scope, ()) if seats.stands), None)
+        return self._standing.get(scope)
 
     def newest(self, scope: str) -> int:
         """The last epoch that is listed, whether it has begun or not."""
@@ -211,7 +216,7 @@ class Epochs:
 
     def current(self, scope: str) -> Seats | None:
         """Whose turn it is to decide, as far as we know: by votes that were heard, or by a certificate."""
-        seats = self.find(scope, self._begin(scope))
+        seats = self._first.get(scope)
         while seats is not None:
             change, after = self.change_of(seats), None
             if change is not None and change.decided is not None:
@@ -232,8 +237,11 @@ class Epochs:
 
     def wanted(self, scope: str) -> Seats | None:
         """The committee that the roster wants and that has not begun; None if there is no change to make."""
-        standing, current = self.standing(scope), self.current(scope)
-        return standing if standing is not None and current is not None and standing.epoch > current.epoch else None
+        standing = self.standing(scope)
+        if standing is None or standing is self._first.get(scope):
+            return None  # no epoch comes before the one in which the scope begins
+        current = self.current(scope)
+        return standing if current is not None and standing.epoch > current.epoch else None
 
     def lets_in(self, key: VertexKey, head: VertexKey | None) -> bool:
         """Whether this line of its author is one of those by which a change was decided, and whose head is this has not

@@ -44,8 +44,7 @@ class Sets:
 
     def __iter__(self) -> Iterator[OpenSet]:
         """What was open when this began; changes last, since what is said after one does not count."""
-        changes = [one for one in self._open.values() if is_change(one.contest.question)]
-        return iter([*(one for one in self._open.values() if not is_change(one.contest.question)), *changes])
+        return iter(sorted(self._open.values(), key=lambda one: is_change(one.contest.question)))
 
     def counts(self) -> dict[str, int]:
         """Those that can be decided, changes included, and those that only bind later epochs."""

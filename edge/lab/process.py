@@ -54,10 +54,10 @@ class Device:
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment, close_fds=True
             )
 
-    def ask(self, op: str) -> Any:
+    def ask(self, op: str, **fields: object) -> Any:
         """The answer on the control socket, None while there is none."""
         try:
-            return ask(self.directory / "run" / "synedge.sock", op)
+            return ask(self.directory / "run" / "synedge.sock", op, **fields)
         except (UnavailableError, SynedgeError, OSError):
             return None
 

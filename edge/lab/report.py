@@ -110,6 +110,7 @@ def summary(out: Output, answer: Mapping[str, Any]) -> None:
             ("gateway holds", f"{answer['gateway']['vertices']} vertices, {answer['gateway']['events']} events"),
             ("signatures", f"{answer['signatures_verified']} good, {answer['signatures_bad']} bad"),
             ("frontiers equal", answer["frontier_equal"]),
+            ("state roots equal", equal_roots(answer)),
             ("durable to verified", f"p50 {latency['p50']} ms, p99 {latency['p99']} ms"),
             ("killed", ", ".join(map(_killed, answer["kills"]))),
             ("accuracy", f"{right} on {accuracy['n']} windows of {accuracy['people']} people never seen in training"),
@@ -118,6 +119,11 @@ def summary(out: Output, answer: Mapping[str, Any]) -> None:
         ]
     )
     out.line(out.paint("green: everything recorded is everywhere", "green") if not answer["failures"] else "")
+
+
+def equal_roots(answer: Mapping[str, Any]) -> str:
+    """Whether all devices came to the same shared state, and the beginning of its root, as `status` shows it."""
+    return f"yes, {answer['state_root'][:16]}…" if answer["roots_equal"] else "no"
 
 
 def _killed(kill: Mapping[str, Any]) -> str:

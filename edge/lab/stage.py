@@ -20,6 +20,7 @@ from edge.errors import UnavailableError, UsageError
 from edge.lab import report, verdict
 from edge.lab.layout import GATEWAY, LATE, Seat
 from edge.lab.process import Device, wait_until
+from edge.lab.roots import Sharing
 
 START_S_MAX = 40.0
 """Where the processors are taken: recordings play by the clock, and whoever is not there yet misses their beginning."""
@@ -44,11 +45,14 @@ class Stage:
         self.is_drained = False
         self.exit_codes: dict[str, int | None] = {}
         self.screen = report.Screen(out)
+        self.sharing = Sharing()
 
     def run(self) -> dict[str, Any]:
         try:
             self._start()
+            self.sharing.begin(self._expected())
             self._load()
+            self.sharing.end(self._expected())
             self._drain()
         finally:
             self._stop()
@@ -91,9 +95,9 @@ class Stage:
     def _is_settled(self) -> bool:
         if not self._is_sensed():
             return False
-        frontiers = [device.ask("frontier") for device in self._expected()]
+        frontiers = self.sharing.look(self._expected())
         counts = [device.ask("counts") for device in self._expected()]
-        if not all(frontiers) or not all(counts):
+        if not frontiers or not all(frontiers) or not all(counts):
             return False
         self.last_counts = {device.name: count for device, count in zip(self._expected(), counts, strict=True)}
         busy = sum(
@@ -149,6 +153,7 @@ class Stage:
             "signatures_bad": sum(len(item.verdict.faults) for item in held.values())
             + sum(count["signatures_bad"] for count in self.last_counts.values()),
             "frontier_equal": self._is_equal(held),
+            **self.sharing.answer(item.root for item in held.values()),
             "discovery": self._discovery(),
             "broker": report.tally(d.status["mqtt"]["engine"] for d in self._expected() if d.status["mqtt"]["hosting"]),
             "backend": sorted({name for d in self._expected() for name in d.status.get("engines", [])}),
@@ -166,6 +171,7 @@ class Stage:
         said: list[str] = []
         if not answer["frontier_equal"]:
             said.append("the logs do not end with the same frontier")
+        said += self.sharing.faults(answer)
         if answer["lost_events"]:
             said.append(f"{answer['lost_events']} recorded events are not in the gateway's store")
         if not answer["recorded_events"]:

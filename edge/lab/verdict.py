@@ -15,6 +15,9 @@ from edge.lab.layout import Seat
 from edge.shell.disk import DirectoryDisk
 from edge.shell.floor import NAME as FLOOR_NAME
 from edge.shell.floor import load as load_floor
+from edge.state.crdt import State
+from edge.state.root import Roots
+from edge.state.snapshot import restore
 from edge.wire.event import Event
 from edge.wire.frame import VertexFrame, decode_vertex
 from edge.wire.roster import Roster
@@ -62,11 +65,14 @@ class Own(NamedTuple):
 
 
 class Held(NamedTuple):
-    """One node's log: what an audit says, its own line, and everything by id."""
+    """One node's log: what an audit says, its own line, everything by id, and what it comes to."""
 
     verdict: Verdict
     own: Own
     ids: frozenset[bytes]
+    root: bytes | None
+    """Of the shared state, taken anew from the log and from what the floor file has of what was dropped; None if that
+    is not all of it."""
 
 
 def read(seat: Seat, roster: Roster, authority: bytes) -> Held:
@@ -74,7 +80,9 @@ def read(seat: Seat, roster: Roster, authority: bytes) -> Held:
     index = roster.by_name[seat.name].index
     verifier = Verifier(roster, authority, index)
     own: list[Header] = []
-    ids: set[bytes] = set()
+    lives: dict[bytes, int] = {}
+    floor = load_floor(seat.directory / "data" / FLOOR_NAME)
+    state = (restore(floor.state) if floor is not None and floor.state is not None else None) or State()
     disk = DirectoryDisk(seat.directory / "data" / "log", read_only=True)
     try:
         for _, record in read_log(disk):
@@ -82,14 +90,16 @@ def read(seat: Seat, roster: Roster, authority: bytes) -> Held:
             frame = decode_vertex(record.payload) if record.type == VERTEX else None
             header = decode_header(frame.header) if isinstance(frame, VertexFrame) else None
             if isinstance(header, Header):
-                ids.add(header.id)
+                lives[header.id] = header.incarnation
+                state.apply(header, lives.get(header.prev or b"", 0))
                 if header.author == index:
                     own.append(header)
     finally:
         disk.close()
-    floor = load_floor(seat.directory / "data" / FLOOR_NAME)
     is_whole = floor is not None and all(line.author != index for line in floor.lines)
-    return Held(verifier.verdict(floor), Own(tuple(own), is_whole), frozenset(ids))
+    is_known = floor is not None and not (state.is_partial or (floor.lines and floor.state is None))
+    root = Roots(state).root() if is_known else None
+    return Held(verifier.verdict(floor), Own(tuple(own), is_whole), frozenset(lives), root)
 
 
 class Stored(NamedTuple):

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from edge.cli.output import Output
-from edge.lab import ear_child, speech, verdict
+from edge.lab import ear_child, report, speech, verdict
 from edge.lab.layout import GATEWAY, Seat, found_site, node_settings
 from edge.lab.speech import Utterance, Voice
 from edge.lab.stage import POLL_S, START_S_MAX, Stage, conclude, perform
@@ -270,6 +270,7 @@ def _summary(out: Output, answer: dict[str, Any]) -> None:
             ("lost events", answer["lost_events"]),
             ("signatures", f"{answer['signatures_verified']} good, {answer['signatures_bad']} bad"),
             ("frontiers equal", answer["frontier_equal"]),
+            ("state roots equal", report.equal_roots(answer)),
             ("engine", ", ".join(answer["backend"])),
             ("broker", ", ".join(answer["broker"])),
             ("drained in", f"{answer['drain_s']} s"),

@@ -304,7 +304,8 @@ class Voting:
         self._seat()
         agreement = self.agreement
         agreement.leases.turn(now.mono_ms)
-        agreement.release(now.mono_ms, can_ask=bool(self.can_ask(now)))
+        if self._admission.quarantined:  # only of who has forked there is another line to wait for
+            agreement.release(now.mono_ms, can_ask=bool(self.can_ask(now)))
         self.note.turn(now.mono_ms)
         while (
             agreement.has_open

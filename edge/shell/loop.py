@@ -51,6 +51,9 @@ from edge.shell.telemetry import Bounded
 from edge.wire.frame import Channel
 
 BATCH_MAX = 128
+MEMBER_OTHERS_MAX = 8
+"""Of a member of a committee: of vertices that came not as votes in a turn. A vote that comes meanwhile waits for no
+more."""
 IDLE_MS = 1_000.0
 SWITCH_INTERVAL_S = 0.0005
 """A signer or the disk hands its result over while Python runs elsewhere; the default 5 ms would be the latency."""
@@ -126,6 +129,9 @@ class Loop:
         self._readings_max = max(1, QUEUE_EVENTS_MAX // 2 // node.senses.widest)
         """In a turn: what they may become finds room before the next one looks at how full the queue is."""
         self._second_ms = 0.0
+        self._due_ms: float | None = None
+        """When the node wants its next tick, from the end of a turn to the beginning of the next; None if it has been
+        told anything since."""
         self._is_running = True
         node.on_accepted = self._note_accepted
 
@@ -197,11 +203,13 @@ class Loop:
         world = self.world
         ready = self.selector.select(max(0.0, min(self._wait_ms(), wait_ms_max)) / 1000)
         begun = now()
+        self._due_ms = None
         for key, _ in ready:
             if key.data is not None:
                 key.data()
         room = self.node.room
-        due = self.inbox.take(BATCH_MAX, room.others, self._readings_max, room.votes)
+        others = min(room.others, MEMBER_OTHERS_MAX) if self.node.voting.agreement.is_member else room.others
+        due = self.inbox.take(BATCH_MAX, others, self._readings_max, room.votes)
         for task in due.tasks:
             task()
         for channel, payload in due.frames:
@@ -216,7 +224,7 @@ class Loop:
                 act()
         self.inbox.is_busy = self.node.queued_events > QUEUE_EVENTS_MAX // 2
         current = now()
-        if current.mono_ms >= self.node.deadline():
+        if current.mono_ms >= self._deadline_ms():
             self.execute(self.node.tick(current))
         if current.mono_ms >= self._second_ms:
             self._every_second(current)
@@ -227,7 +235,9 @@ class Loop:
         self.turn_ms_max = max(self.turn_ms_max, now().mono_ms - begun.mono_ms)
 
     def execute(self, effects: list[Effect]) -> None:
-        """Carry out effects in order; then models that are due run, all together, and what that causes follows."""
+        """Carry out effects in order; then models that are due run, all together, and what that causes follows. Every
+        input to the node ends here, whatever it caused."""
+        self._due_ms = None
         while effects:
             due: list[Infer] = []
             for effect in effects:
@@ -310,9 +320,14 @@ class Loop:
         self.execute(self.node.log_share(self.world.log_share(), current, self.world.log_segments()))
         self.world.people.state({**self.node.status(current), **self.world.link_status()}, current)
 
+    def _deadline_ms(self) -> float:
+        if self._due_ms is None:
+            self._due_ms = self.node.deadline()
+        return self._due_ms
+
     def _wait_ms(self) -> float:
         current = now().mono_ms
-        dues = [self.node.deadline(), self._second_ms]
+        dues = [self._deadline_ms(), self._second_ms]
         for due in (self.world.people.deadline(now()), self.world.watchdog.deadline()):
             if due is not None:
                 dues.append(due)

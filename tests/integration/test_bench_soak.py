@@ -17,6 +17,7 @@ def measure(*argv: str):
 def test_a_site_under_load_is_watched_and_loses_nothing():
     told = measure("--hours", "0.001", "--devices", "2", "--events-per-minute", "600")
     assert told["faults"] == [] and told["lost_events"] == 0 and told["frontier_equal"]
+    assert told["roots_equal"] and told["state_root"]
     # 3.6 s at 5 events a second and device, of which the first needs a whole window.
     assert 20 <= told["recorded_events"] == told["stored_events"] <= 36
     assert told["latency_ms"]["n"] > 0

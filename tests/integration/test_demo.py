@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from edge.lab import chaos, watch
+from edge.wire.merkle import root_of
 
 NODES = 3
 NODE_FIELDS = {
@@ -19,7 +20,7 @@ NODE_FIELDS = {
 FIELDS = {
     *("nodes", "gateway", "recorded_events", "lost_events", "signatures_verified", "signatures_bad", "frontier_equal"),
     *("latency_ms", "kills", "discovery", "broker", "backend", "model", "dataset", "replay_speed", "accuracy"),
-    *("drain_s", "failures"),
+    *("drain_s", "failures", "roots_equal", "state_root"),
 }
 WITHOUT_MDNS = """
 import sys
@@ -73,6 +74,8 @@ def test_it_is_green(runs: dict[str, Run], name: str) -> None:
     assert (run.code, run.answer["failures"]) == (0, []), run.said
     assert run.answer["frontier_equal"] is True
     assert run.answer["lost_events"] == run.answer["signatures_bad"] == 0
+    assert run.answer["roots_equal"] is True
+    assert bytes.fromhex(run.answer["state_root"]) != root_of([]), "something was said"
 
 
 @pytest.mark.parametrize("name", ["plain", "chaos", "alone"])
@@ -143,4 +146,8 @@ def test_without_mdns_it_fails_and_says_why(runs: dict[str, Run]) -> None:
     assert "demo: the logs do not end with the same frontier" in run.said
     assert f"{run.answer['recorded_events']} recorded events are not in the gateway's store" in run.said
     assert run.answer["lost_events"] == run.answer["recorded_events"] > 0
+    assert (run.answer["roots_equal"], run.answer["state_root"]) == (False, None)
+    assert (
+        "demo: the roots of shared state that devices showed and those of their logs are not all the same" in run.said
+    )
     assert "mdns" not in run.answer["discovery"]

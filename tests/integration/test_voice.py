@@ -65,6 +65,7 @@ def test_every_demanded_word_is_heard_by_its_network_alone(runs):
 def test_what_was_heard_is_signed_and_held_by_everyone(runs):
     _, answer, _, kept = runs["plain"]
     assert answer["frontier_equal"] is True and answer["backend"] == ["native"]
+    assert answer["roots_equal"] is True and len(answer["state_root"]) == 64
     assert answer["lost_events"] == answer["signatures_bad"] == 0
     assert [ear["verified_by"] for ear in answer["ears"]] == [3, 3, 3]
     assert {ear["shed_events"] for ear in answer["ears"]} == {0}

@@ -17,8 +17,9 @@ from typing import Any
 from edge.cli.options import add_example, at_least
 from edge.consensus.committee import Committee
 from edge.errors import SynedgeError, UnavailableError
+from edge.lab.benches.finality_bulk import Bulk, seats_of
 from edge.lab.layout import Seat, found_site, node_settings
-from edge.lab.process import Device, wait_until
+from edge.lab.process import Device, cpu_s, wait_until
 from edge.lab.report import percentile
 from edge.shell.control import ask
 
@@ -38,13 +39,28 @@ def arguments(parser: ArgumentParser) -> None:
         metavar="N",
         help=f"finals on {SLEPT_KEYS} keys that a sleeper missed (40)",
     )
-    add_example(parser, "bench finality", "bench finality --committee 7 --json")
+    parser.add_argument(
+        "--bulk", type=at_least(0), default=8, metavar="N", help="authors who gossip beside decisions (8); 0 for none"
+    )
+    parser.add_argument(
+        "--bulk-rate",
+        type=at_least(0, whole=False),
+        default=10_000.0,
+        metavar="X",
+        help="their events per second in all (10000); 0 for as many as go",
+    )
+    parser.add_argument(
+        "--bulk-seconds", type=at_least(1, whole=False), default=15.0, metavar="S", help="for so long (15)"
+    )
+    add_example(parser, "bench finality", "bench finality --committee 7 --json", "bench finality --bulk-rate 2000")
 
 
 def measure(args: Namespace) -> dict[str, Any]:
-    """What a sleeper has to fetch; decisions uncontended, by two proposers at once, and with one member killed."""
+    """What a sleeper has to fetch; decisions uncontended, by two proposers at once, beside the bulk of others, and with
+    one member killed."""
     root = Path(tempfile.mkdtemp(prefix="synedge-bench-"))
-    council = _Council(root, int(args.committee))
+    authors = seats_of(root, args.bulk)
+    council = _Council(root, int(args.committee), authors)
     try:
         council.start()
         rule = Committee(council.size, (council.size - 1) // 3)
@@ -55,6 +71,10 @@ def measure(args: Namespace) -> dict[str, Any]:
         if council.size > 1:
             figures["contended"] = council.decide("contended", args.decisions, 2)
         figures["idle"] = council.idle(5.0)
+        if authors:
+            bulk = Bulk(root, authors, args.bulk_rate)
+            figures["beside_bulk"] = council.decide_beside(bulk, args.decisions, args.bulk_seconds)
+            figures["bulk_over_alone"] = ratio(figures["beside_bulk"], figures["alone"])
         if rule.absent:
             council.kill_one()
             figures["one_dead"] = council.decide("one-dead", args.decisions, 1)
@@ -67,12 +87,12 @@ def measure(args: Namespace) -> dict[str, Any]:
 class _Council:
     """Members who do nothing but vote, and a device that keeps its own line and mostly sleeps."""
 
-    def __init__(self, root: Path, size: int) -> None:
+    def __init__(self, root: Path, size: int, others: list[Seat]) -> None:
         self.size = size
         names = [f"member-{number + 1}" for number in range(size)]
         self._seats = [Seat(name, "device", root / name, None) for name in names]
         sleeper = Seat("sleeper", "device", root / "sleeper", None)
-        found_site(root, [*self._seats, sleeper], voting=names)
+        found_site(root, [*self._seats, sleeper, *others], voting=names)
         sleeper.config.write_text(node_settings(sleeper).replace('keep = "all"', 'keep = "own"'))
         self._sleeper = Device(sleeper.name, sleeper.directory)
         self._devices = [Device(seat.name, seat.directory) for seat in self._seats]
@@ -104,12 +124,15 @@ class _Council:
         victim.kill()
         self._devices.remove(victim)
 
-    def decide(self, name: str, times: int, proposers: int) -> dict[str, Any]:
-        """So many decisions, one after the other, each on a key of its own."""
+    def decide(self, name: str, times: int, proposers: int, until_s: float = float("inf")) -> dict[str, Any]:
+        """So many decisions, one after the other, each on a key of its own; fewer if the time is over before."""
         first: list[float] = []
         last: list[float] = []
         ballots = 0
+        cpu_before_s = self._cpu_s()
         for number in range(times):
+            if number and time.monotonic() >= until_s:
+                break
             key = f"bench/{name}-{number}"
             begun_ns = time.monotonic_ns()
             chosen = [self._devices[(number + at) % len(self._devices)] for at in range(proposers)]
@@ -120,11 +143,20 @@ class _Council:
             last.append((max(at_ns for at_ns, _ in decided.values()) - begun_ns) / 1e6)
             ballots += max(ballot for _, ballot in decided.values())
         return {
-            "decisions": times,
+            "decisions": len(first),
             "finality_ms": _span(first),
             "everywhere_ms": _span(last),
             "further_ballots": ballots,
+            "cpu_ms": round(1000 * (self._cpu_s() - cpu_before_s) / len(first), 1),
         }
+
+    def decide_beside(self, bulk: Bulk, times: int, seconds: float) -> dict[str, Any]:
+        """The same while others gossip."""
+        return bulk.beside(self._devices, seconds, lambda until_s: self.decide("bulk", times, 1, until_s))
+
+    def _cpu_s(self) -> float:
+        """Processor seconds of all members so far, kernel and user, without brokers."""
+        return sum(cpu_s(device.pid) for device in self._devices)
 
     def _propose(self, device: Device, key: str) -> None:
         ask(_socket(device), "propose", scope="site", key=key, value_hex=f"by {device.name}".encode().hex())
@@ -137,7 +169,7 @@ class _Council:
         def look() -> bool:
             for device in self._devices:
                 if device.name not in found:
-                    for said, ballot, value, at_ns in ask(_socket(device), "trace")["decided"]:
+                    for said, ballot, value, at_ns in ask(_socket(device), "trace", only="decided")["decided"]:
                         if said == key:
                             found[device.name] = (at_ns, ballot)
                             values.add(value)
@@ -197,6 +229,12 @@ def _socket(device: Device) -> Path:
 def _versions(device: Device) -> dict[str, int]:
     """By key the newest version that a device takes for final."""
     return {row["key"]: row["version"] for row in ask(_socket(device), "registers")}
+
+
+def ratio(one: dict[str, Any], other: dict[str, Any]) -> dict[str, float | None]:
+    """By how much finality differs, p50 and p99."""
+    spans = one["finality_ms"], other["finality_ms"]
+    return {key: round(spans[0][key] / spans[1][key], 2) if spans[1][key] else None for key in ("p50", "p99")}
 
 
 def _span(values: list[float]) -> dict[str, float | None]:

@@ -153,6 +153,7 @@ class _Soak(Demo):
             "stored_vertices": stored.vertices,
             "lost_events": max(missing, verdict.lost_events(held.values(), stored.ids)),
             "frontier_equal": len({item.verdict.frontier for item in held.values()}) == 1,
+            **self.sharing.answer(item.root for item in held.values()),
             "latency_ms": report.latencies(self.recorded_at, self.accepted_at, frozenset()),
             "drain_s": round(self.drain_s, 2),
             "discovery": self._discovery(),

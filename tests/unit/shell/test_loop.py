@@ -16,10 +16,13 @@ from edge.sense.senses import Senses
 from edge.shell.engines import open_model
 from edge.shell.engines.crowd import Crowds, PopulationCrowd
 from edge.shell.homeassistant import AgentCard
-from edge.shell.loop import Loop, NoNet, World
+from edge.shell.loop import MEMBER_OTHERS_MAX, Loop, NoNet, World
+from edge.shell.loop import now as clock
 from edge.shell.notify import Notifier, Watchdog
 from edge.shell.publish import People
 from edge.shell.telemetry import Bounded
+from edge.wire.event import Event
+from edge.wire.frame import Channel
 from tests import builders
 
 
@@ -117,3 +120,28 @@ def test_the_end_of_a_source_comes_after_its_last_reading(loop: Loop, count: int
     for _ in range(count // 128 + 2):
         loop.turn(wait_ms_max=0)
     assert fed == ["reading"] * count + ["s"]
+
+
+@pytest.mark.parametrize(("members", "taken"), [(frozenset({0}), MEMBER_OTHERS_MAX), (frozenset(), 20)])
+def test_a_member_takes_few_vertices_in_a_turn_and_every_vote(
+    loop: Loop, monkeypatch: pytest.MonkeyPatch, members: frozenset[int], taken: int
+) -> None:
+    heard: list[Channel] = []
+    monkeypatch.setattr(loop.node, "receive", lambda channel, payload, now: heard.append(channel) or [])
+    monkeypatch.setattr(loop.node.voting.agreement, "_members", members)
+    for _ in range(20):
+        loop.inbox.frame(Channel.VERTEX, b"one", 1)
+        loop.inbox.frame(Channel.VOTE, b"one", 1)
+    loop.turn(wait_ms_max=0.0)
+    assert heard == [*[Channel.VOTE] * 20, *[Channel.VERTEX] * taken]
+    while Channel.VERTEX in heard[-1:] and len(heard) < 40:
+        loop.turn(wait_ms_max=0.0)
+    assert len(heard) == 40, "the others come in the next turns, unasked"
+
+
+def test_whatever_the_node_is_told_between_turns_is_seen_in_how_long_the_loop_waits(loop: Loop) -> None:
+    loop.turn(wait_ms_max=0.0)
+    before_ms = loop._wait_ms()
+    loop.execute(loop.node.submit(Event("a", "value", 1, (1.0,)), clock()))
+    assert loop._wait_ms() < before_ms / 2
+    assert loop.node.deadline() == loop._deadline_ms()

@@ -1,0 +1,77 @@
+"""Bulk for `synedge bench finality`: authors of the same site record and gossip while its committee decides.
+
+They are those of `synedge bench mesh`, with the same events, several agents to a process; members keep all they say.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+from edge.errors import SynedgeError
+from edge.lab.benches.mesh import CONFIG
+from edge.lab.benches.workers import Workers
+from edge.lab.layout import Seat
+from edge.lab.process import Device, wait_until
+
+PROCESSES = 2
+WINDOW_MS = 20
+"""As in `bench mesh`."""
+FLOW_S_MAX = 20.0
+SETTLE_S_MAX = 60.0
+
+
+def seats_of(root: Path, authors: int) -> list[Seat]:
+    """Places for so many."""
+    return [Seat(name, "device", root / name, None) for name in (f"bulk-{number + 1}" for number in range(authors))]
+
+
+class Bulk:
+    """Authors at a rate in events per second, of all together; 0 is as many as go."""
+
+    def __init__(self, root: Path, seats: list[Seat], rate: float) -> None:
+        self._root = root
+        self._names = [seat.name for seat in seats]
+        self._rate = rate
+        for seat in seats:
+            text = CONFIG.format(name=seat.name, keep="own", host="never", window=WINDOW_MS)
+            seat.config.write_text(text)
+
+    def beside(
+        self, members: list[Device], seconds: float, decide: Callable[[float], dict[str, Any]]
+    ) -> dict[str, Any]:
+        """What `decide` measures until the time it is given (monotonic seconds), while the authors speak, and how much
+        they said meanwhile."""
+        with Workers() as workers:
+            for at in range(min(PROCESSES, len(self._names))):
+                some = self._names[at::PROCESSES]
+                workers.start(some, "mesh_worker", str(self._root), "0", *some)
+            for worker in workers.all:
+                if not worker.receive()["linked"]:
+                    raise SynedgeError(f"{', '.join(worker.names)}: no broker was found")
+            before = _held(members)
+            each = round((self._rate or 1e5) * seconds / len(self._names))
+            until_s = time.monotonic() + seconds
+            for number, worker in enumerate(workers.all):
+                phase = number / len(workers.all)
+                worker.send(op="load", events=each, rate=self._rate / len(self._names), phase=phase)
+            if not wait_until(lambda: min(_held(members)) > max(before), FLOW_S_MAX):
+                raise SynedgeError("no member hears the authors")
+            begun, begun_s = _held(members), time.monotonic()
+            figures = decide(until_s)
+            taken, elapsed_s = _held(members), time.monotonic() - begun_s
+            loads = [worker.receive() for worker in workers.all]
+            figures["bulk"] = {
+                "asked_events_per_s": self._rate,
+                "events_per_vertex": round(each * len(self._names) / sum(load["vertices"] for load in loads), 1),
+                "vertices_per_s_at_members": [round((a - b) / elapsed_s) for a, b in zip(taken, begun, strict=True)],
+            }
+        wait_until(lambda: len(set(_held(members))) == 1, SETTLE_S_MAX, 0.5)
+        return figures
+
+
+def _held(members: Iterable[Device]) -> list[int]:
+    """How many vertices each member has in its graph."""
+    return [int((device.ask("counts") or {"vertices": 0})["vertices"]) for device in members]
