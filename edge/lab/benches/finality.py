@@ -26,7 +26,6 @@ from edge.shell.control import ask
 START_S_MAX = 40.0
 DECIDE_S_MAX = 20.0
 STOP_S = 6.0
-SLEPT_KEYS = 4
 
 
 def arguments(parser: ArgumentParser) -> None:
@@ -37,7 +36,11 @@ def arguments(parser: ArgumentParser) -> None:
         type=at_least(1),
         default=40,
         metavar="N",
-        help=f"finals on {SLEPT_KEYS} keys that a sleeper missed (40)",
+        help="finals that a sleeper missed (40)",
+    )
+    parser.add_argument("--slept-keys", type=at_least(1), default=4, metavar="N", help="on so many keys (4)")
+    parser.add_argument(
+        "--sealed", action="store_true", help="checkpoints every 5 s, and the sleeper wakes when all is sealed"
     )
     parser.add_argument(
         "--bulk", type=at_least(0), default=8, metavar="N", help="authors who gossip beside decisions (8); 0 for none"
@@ -52,7 +55,9 @@ def arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--bulk-seconds", type=at_least(1, whole=False), default=15.0, metavar="S", help="for so long (15)"
     )
-    add_example(parser, "bench finality", "bench finality --committee 7 --json", "bench finality --bulk-rate 2000")
+    add_example(
+        parser, "bench finality", "bench finality --committee 7 --json", "bench finality --slept-keys 40 --sealed"
+    )
 
 
 def measure(args: Namespace) -> dict[str, Any]:
@@ -60,12 +65,12 @@ def measure(args: Namespace) -> dict[str, Any]:
     one member killed."""
     root = Path(tempfile.mkdtemp(prefix="synedge-bench-"))
     authors = seats_of(root, args.bulk)
-    council = _Council(root, int(args.committee), authors)
+    council = _Council(root, int(args.committee), authors, is_sealing=args.sealed)
     try:
         council.start()
         rule = Committee(council.size, (council.size - 1) // 3)
         figures: dict[str, Any] = {"committee": council.size, "liars": rule.liars, "quorum": rule.quorum}
-        figures["sleeper"] = council.wake(args.slept)
+        figures["sleeper"] = council.wake(args.slept, args.slept_keys)
         figures["alone"] = council.decide("alone", args.decisions, 1)
         figures["certificate_bytes"] = council.certificate_bytes("bench/alone-0")
         if council.size > 1:
@@ -87,8 +92,9 @@ def measure(args: Namespace) -> dict[str, Any]:
 class _Council:
     """Members who do nothing but vote, and a device that keeps its own line and mostly sleeps."""
 
-    def __init__(self, root: Path, size: int, others: list[Seat]) -> None:
+    def __init__(self, root: Path, size: int, others: list[Seat], *, is_sealing: bool) -> None:
         self.size = size
+        self._is_sealing = is_sealing
         names = [f"member-{number + 1}" for number in range(size)]
         self._seats = [Seat(name, "device", root / name, None) for name in names]
         sleeper = Seat("sleeper", "device", root / "sleeper", None)
@@ -100,7 +106,8 @@ class _Council:
 
     def start(self) -> None:
         for seat, device in zip(self._seats, self._devices, strict=True):
-            seat.config.write_text(node_settings(seat))
+            text = node_settings(seat)
+            seat.config.write_text(text.replace("[node]\n", "[node]\ncheckpoint_s = 5\n") if self._is_sealing else text)
             device.start()
         if not wait_until(self._is_together, START_S_MAX):
             raise UnavailableError(f"{self.size} members did not find each other: {self._devices[0].last_words()}")
@@ -181,15 +188,17 @@ class _Council:
             raise SynedgeError(f"{key}: members hold different values as final: {sorted(values)}")
         return found
 
-    def wake(self, finals: int) -> dict[str, Any]:
+    def wake(self, finals: int, keys: int) -> dict[str, Any]:
         """A device starts after so many finals: what it takes until it knows the newest of each key."""
         newest: dict[str, int] = {}
         for number in range(finals):
-            key = f"slept/{number % SLEPT_KEYS}"
+            key = f"slept/{number % keys}"
             newest[key] = newest.get(key, 0) + 1
             self._propose(self._devices[0], key)
             if not wait_until(lambda: newest.items() <= _versions(self._devices[0]).items(), DECIDE_S_MAX, 0.02):
                 raise SynedgeError(f"{key}: version {newest[key]} is not final after {DECIDE_S_MAX:g} s")
+        if self._is_sealing and not wait_until(lambda: _is_all_sealed(self._devices[0]), DECIDE_S_MAX):
+            raise SynedgeError(f"not all is sealed after {DECIDE_S_MAX:g} s: {self._devices[0].last_words()}")
         self._sleeper.start()
         if not wait_until(lambda: (self._sleeper.poll() or {}).get("peers_online"), START_S_MAX, 0.02):
             raise UnavailableError(f"the sleeper found nobody: {self._sleeper.last_words()}")
@@ -203,6 +212,7 @@ class _Council:
         return {
             "finals": finals,
             "keys": len(newest),
+            "sealed": self._is_sealing,
             "round_trips": counts["finals_asked"],
             "bytes": counts["finals_bytes"],
             "seconds": round(seconds, 3),
@@ -229,6 +239,12 @@ def _socket(device: Device) -> Path:
 def _versions(device: Device) -> dict[str, int]:
     """By key the newest version that a device takes for final."""
     return {row["key"]: row["version"] for row in ask(_socket(device), "registers")}
+
+
+def _is_all_sealed(device: Device) -> bool:
+    """But for the checkpoint itself, which is not below another one yet."""
+    rows = ask(_socket(device), "registers")
+    return all(row["state"] == "sealed" for row in rows if row["key"] != "checkpoint")
 
 
 def ratio(one: dict[str, Any], other: dict[str, Any]) -> dict[str, float | None]:
