@@ -216,7 +216,8 @@ class Ledger:
         losses.claimed(self._world.checkers, machine, machine)
         registers = machine.node.voting.agreement.registers
         for final in registers:
-            self.certified(machine, final.certificate)
+            if final.certificate:
+                self.certified(machine, final.certificate)
             self._agree(machine, (final.question.key, final.question.version), final.value)
         for (index, key), version in self._told.items():
             held = registers.get(SITE_SCOPE, key)

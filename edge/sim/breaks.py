@@ -237,7 +237,9 @@ def _set(thing: object, name: str, value: object) -> None:
 
 
 BREAKS = {
-    "fsync": Break("durable means synced", "crashes", ("lost-recorded", "honest-fork", "lost-final"), _fsync),
+    "fsync": Break(
+        "durable means synced", "crashes", ("lost-recorded", "honest-fork", "lost-final", "lost-witnessed"), _fsync
+    ),
     "order": Break("durable first, then sent", "crashes", ("sent-early",), _order),
     "dedupe": Break("what is held costs a look-up", "network", ("verified-twice",), _dedupe),
     "parents": Break("a vertex waits for its parents", "network", ("causality",), _parents),

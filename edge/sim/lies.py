@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from edge.consensus.checkpoint import CHECKPOINT_KEY, PREFIX_BYTES, Checkpoint, Head, encode_checkpoint
 from edge.consensus.course import coordinator_of
 from edge.consensus.eviction import BY_HAND, FORKED, Eviction, encode_eviction, eviction_key
 from edge.consensus.question import conflict_of, value_digest
 from edge.limits import OPEN_SETS_PER_AUTHOR_MAX, PROPOSALS_PER_AUTHOR_MAX
 from edge.sim.liars import Liar, Line
-from edge.wire.items import PRECOMMIT, PREVOTE, Item, Proposal, Question, Vote
+from edge.wire.finals import tag_of
+from edge.wire.items import PRECOMMIT, PREVOTE, Item, Proposal, Question, Vote, Witness
 from edge.wire.vertex import Header
 from edge.wire.voters import SITE_SCOPE
 
@@ -254,6 +256,32 @@ class Slander(Prompted):
         return vertices + [[Vote(conflict, 0, phase, value_digest(value))] for phase in (PREVOTE, PRECOMMIT)]
 
 
+class Perjurer(Prompted):
+    """Says that it holds what nobody has made, and asks for checkpoints of what was never final, or of heads that its
+    vertex does not name."""
+
+    def heard(self, victim: Machine, header: Header, votes: Votes, questions: Questions) -> None:
+        rng, said = self.rng, self.world.liars.headers
+        below = {one.author: one for one in said if not self.world.machines[one.author].is_liar}
+        items: list[Item] = [
+            Witness(header.author, header.incarnation, header.seq + rng.randrange(9), rng.randbytes(32))
+        ]
+        items += [Witness(*one.key, one.id) for one in below.values()]
+        question = victim.node.voting.agreement.question(SITE_SCOPE, CHECKPOINT_KEY)
+        prev = self.line.head
+        if (
+            questions
+            and question is not None
+            and prev is not None
+            and len(below) >= self.world.checkers.ledger.quorum - 1
+        ):
+            named = [prev, *list(below.values())[: self.world.checkers.ledger.quorum - 1]]
+            heads = tuple(sorted(Head(*one.key, one.id[:PREFIX_BYTES]) for one in named))
+            sealed = ((tag_of(SITE_SCOPE, "model"), rng.randrange(1, 9)),)
+            items.append(Proposal(question, encode_checkpoint(Checkpoint(0, heads, sealed, rng.randbytes(32), 1))))
+        self.say([items], [header, *below.values()] if rng.random() < 0.7 else [header])
+
+
 class Usurper(Prompted):
     """No member: proposes values for what is the committee's alone."""
 
@@ -265,7 +293,7 @@ MIX = "mix"
 BEHAVIOURS: dict[str, type[Liar]] = {
     "mute": Liar, "equivocate": Echo, "fork": Fork, "amnesia": Amnesia, "turncoat": Turncoat, "babble": Babbler,
     "withhold": Withhold, "stale": Stale, "double": Double, "unjustified": Unjustified, "unlocked": Unlocked,
-    "invent": Inventor, "crowd": Crowd, "slander": Slander, "usurp": Usurper,
+    "invent": Inventor, "crowd": Crowd, "slander": Slander, "perjure": Perjurer, "usurp": Usurper,
 }  # fmt: skip
 STRANGERS = ("usurp",)
 """Of devices that are no members."""

@@ -123,6 +123,7 @@ ADMISSION_REASONS = (
     "manifest-other",  # of another blob than the one asked for
     "chunk-digest",  # not the bytes that the manifest names
     "reply-unasked",  # an answer to a request that is not open
+    "sealed-other",  # what is said to be below a checkpoint is not what its root is over
 )
 AGREEMENT_REASONS = (
     "proposal-epoch",  # for a committee that is not, or is no longer, the scope's
@@ -148,7 +149,6 @@ AGREEMENT_REASONS = (
     "certificate-late",  # of an ended epoch, with no such quorum of prevotes below what ended it
     "certificate-short",  # fewer votes than the quorum
     "certificate-stale",  # of a version that is not newer than the one held
-    "sealed-other",  # what is said to be below a checkpoint is not what its root is over
     "scope-unknown",  # nobody decides in it
     "own-line-full",  # too much of ours is on its way to the disk already
 )

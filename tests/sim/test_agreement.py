@@ -32,6 +32,7 @@ REASONS = {
     "invent": ("vote-unproposed",),
     "crowd": ("proposals-many", "sets-many"),
     "slander": ("vote-unjustified",),
+    "perjure": ("proposal-checkpoint",),
     "usurp": ("proposal-unauthorised",),
 }
 

@@ -21,7 +21,7 @@ def groups() -> list[str]:
 
 def test_each_reason_stands_once_in_one_group() -> None:
     assert sorted(groups()) == sorted(REASONS)
-    assert all(re.fullmatch(r"[a-z]+(-[a-z]+)+|fork|quarantined", reason) for reason in REASONS)
+    assert all(re.fullmatch(r"[a-z]+(-[a-z]+)+|fork|quarantined|evicted", reason) for reason in REASONS)
 
 
 def test_whatever_refuses_names_a_reason_of_the_list() -> None:
