@@ -21,6 +21,7 @@ from edge.effects import Decided
 from edge.ids import VertexId, VertexKey
 from edge.limits import LEASE_MS_MIN
 from edge.sim import losses, proof
+from edge.sim.profiles import Profile
 from edge.wire.finals import tag_of
 from edge.wire.items import Ack, Proposal, Vote, Witness
 from edge.wire.vertex import Header
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from edge.sim.cluster import Cluster
     from edge.sim.machine import Machine
 
-KEYS = ("model", "config/night", "lease/door")
+KEYS = Profile.keys
 EVERY_MS = 10_000.0
 """Between two questions of a world, on average."""
 CONTENDED_SHARE = 0.4

@@ -13,6 +13,7 @@ from edge.dag.admission import Duplicate
 from edge.effects import Decided
 from edge.ids import VertexKey
 from edge.sim.converging import by_arrival
+from edge.sim.profiles import Profile
 
 if TYPE_CHECKING:
     from edge.sim.machine import Machine
@@ -30,11 +31,13 @@ class Break:
     """Of liars, where there are any."""
     is_calm: bool = False
     """Nothing else goes wrong: among crashes it shows too rarely."""
+    keys: tuple[str, ...] = Profile.keys
+    """Of registers that are asked for: among others it shows too rarely."""
 
     @property
     def changes(self) -> dict[str, Any]:
         """Of the profile."""
-        return {"behaviour": self.behaviour, **({"faults": {}} if self.is_calm else {})}
+        return {"behaviour": self.behaviour, "keys": self.keys, **({"faults": {}} if self.is_calm else {})}
 
 
 def _fsync(machine: Machine) -> None:
@@ -258,7 +261,9 @@ BREAKS = {
     "once": Break("one vote in a phase of a ballot", "crashes", ("voted-twice",), _once),
     "votes": Break("votes of before a crash bind", "crashes", ("voted-twice", "unconverged"), _votes),
     "note": Break("who lost its log abstains where it voted", "logs", ("voted-twice",), _note),
-    "lease": Break("a lease is another's once its time is over", "liars", ("lease-shared",), _lease, "mute"),
+    "lease": Break(
+        "a lease is another's once its time is over", "liars", ("lease-shared",), _lease, "mute", keys=("lease/door",)
+    ),
     "final": Break("what is said to be final is in the log, synced", "crashes", ("lost-final",), _final),
     "witness": Break("what a member says that it holds is in its log", "crashes", ("lost-witnessed",), _witness),
     "seal": Break("what a quorum says that it holds is sealed", "crashes", ("sealed-false",), _seal),

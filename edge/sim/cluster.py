@@ -7,7 +7,7 @@ from hashlib import sha256
 from random import Random
 
 from edge.sim import losses
-from edge.sim.agreement import CONTENDED_SHARE, EVERY_MS, KEYS
+from edge.sim.agreement import CONTENDED_SHARE, EVERY_MS
 from edge.sim.breaks import BREAKS
 from edge.sim.checkers import Checkers
 from edge.sim.disk import Tail
@@ -168,7 +168,7 @@ class Cluster:
         """Somebody wants a register to have another value, perhaps two at once."""
         if self.is_healing:
             return
-        key, rng = self._asked.choice(KEYS), self._asked
+        key, rng = self._asked.choice(self.profile.keys), self._asked
         asked = 1 + (rng.random() < CONTENDED_SHARE)
         newest = [self.machines[index] for index in next(reversed(self.committees.values()))]
         among = self.liars.honest if self.profile.byzantine else newest

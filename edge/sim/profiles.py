@@ -27,6 +27,8 @@ class Profile:
     """So many of these do lie, the last ones."""
     behaviour: str = "mix"
     """How: one of `edge.sim.lies.BEHAVIOURS`, or each its own."""
+    keys: tuple[str, ...] = ("model", "config/night", "lease/door")
+    """Of registers that somebody wants to have another value, where a committee votes."""
     brokers: int = 2
     links: int = 2
     rate_per_minute: float = 40.0
