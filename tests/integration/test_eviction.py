@@ -50,10 +50,21 @@ class Thief:
             hlc=(self._roster.issued_ms << 16) + mark, body=None,
         )  # fmt: skip
         signature = self._key.sign(suite.sig_structure(header.suite, suite.PURPOSE_VERTEX, header.raw))
-        host, _, port = self._council.devices["one"].ask("status")["mqtt"]["broker"].rpartition(":")
+        host, _, port = self._broker().rpartition(":")
         topic = f"synedge/1/{self._roster.site.hex()}/v/{self.index}"
         mqtt.single(topic, encode_vertex(header.raw, signature, None), hostname=host, port=int(port))
         return header
+
+    def _broker(self) -> str:
+        """One that members have a link to; while hosts change places there may be none for a moment."""
+        links: list[dict[str, str]] = []
+
+        def is_linked() -> bool:
+            links[:] = self._council.devices["one"].ask("status")["mqtt"]["links"]
+            return bool(links)
+
+        assert wait_until(is_linked, DECIDE_S_MAX)
+        return links[0]["broker"]
 
     def is_held(self, name: str) -> list[list[int]]:
         """The ends of its lines at a device."""
