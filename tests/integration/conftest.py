@@ -1,12 +1,14 @@
-"""A real Mosquitto for tests of links, and LiteRT's reference kernels for those of models."""
+"""A real Mosquitto, a committee of real processes, and LiteRT's reference kernels."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from edge.shell.broker import HostedBroker
 from edge.shell.broker_config import BrokerOptions
 from tests.integration import tflite_venv
+from tests.integration.council import Council
 from tests.reference.litert import Oracle
 
 LITERT_FOLDER = tflite_venv.ROOT / ".venv-litert"
@@ -30,6 +32,17 @@ def broker(hosted: tuple[HostedBroker, int]) -> HostedBroker:
 @pytest.fixture
 def port(hosted: tuple[HostedBroker, int]) -> int:
     return hosted[1]
+
+
+@pytest.fixture
+def council(tmp_path: Path) -> Iterator[Council]:
+    made = Council(tmp_path)
+    try:
+        yield made
+    finally:
+        for device in made.devices.values():
+            if device.is_running:
+                device.kill()
 
 
 @pytest.fixture(scope="module")

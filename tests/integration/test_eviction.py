@@ -2,32 +2,18 @@
 
 import subprocess
 import sys
-from collections.abc import Iterator
-from pathlib import Path
 
 import paho.mqtt.publish as mqtt
-import pytest
 
 from edge.lab.process import wait_until
 from edge.shell.keys import load_seed
 from edge.wire import suite
 from edge.wire.frame import encode_vertex
 from edge.wire.vertex import Header, encode_header
-from tests.integration.test_agreement import DECIDE_S_MAX, VOTERS, Council
+from tests.integration.council import DECIDE_S_MAX, VOTERS, Council
 
 LIFE = 7
 """An incarnation that the device itself has never had."""
-
-
-@pytest.fixture
-def council(tmp_path: Path) -> Iterator[Council]:
-    made = Council(tmp_path)
-    try:
-        yield made
-    finally:
-        for device in made.devices.values():
-            if device.is_running:
-                device.kill()
 
 
 class Thief:

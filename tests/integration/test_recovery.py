@@ -3,27 +3,13 @@
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from edge.lab.process import wait_until
-from tests.integration.test_agreement import DECIDE_S_MAX, Council
+from tests.integration.council import DECIDE_S_MAX, Council
 
 LEFT = ("one", "two", "other")
-
-
-@pytest.fixture
-def council(tmp_path: Path) -> Iterator[Council]:
-    made = Council(tmp_path)
-    try:
-        yield made
-    finally:
-        for device in made.devices.values():
-            if device.is_running:
-                device.kill()
 
 
 def synedge(*words: object) -> Any:
