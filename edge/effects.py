@@ -188,7 +188,8 @@ class Decided(NamedTuple):
 
     question: Question
     value: bytes
-    ballot: int
+    ballot: int | None
+    """That decided; None where a checkpoint vouches for the value, which says nothing of it."""
     recovered: bool = False
     """Since a lost committee was replaced: what that one had certified may have been otherwise."""
 

@@ -78,7 +78,7 @@ def _final_row(final: Final, voting: Voting) -> dict[str, Any]:
     return {
         **question_row(final.question),
         **value_row(final.value),
-        "ballot": final.ballot if final.certificate else None,
+        "ballot": final.ballot,
         "state": "sealed" if voting.agreement.checkpoints.is_sealed(final.question) else "final",
         "recovered": voting.agreement.registers.is_recovered(final.question),
         "overruled": {**question_row(overruled.question), **value_row(overruled.value)} if overruled else None,

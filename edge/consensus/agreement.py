@@ -264,7 +264,7 @@ class Agreement:
     def _is_forged(self, final: Final) -> bool:
         """Whether it is of a committee that handed over, or was lost, and cannot have certified it by then."""
         open_ = self.sets.of(final.question)
-        if open_ is None or is_change(final.question):
+        if open_ is None or is_change(final.question) or final.ballot is None:
             return self.registers.contradicts(final)
         return self.epochs.disowns(open_.contest, final.ballot, value_digest(final.value))
 

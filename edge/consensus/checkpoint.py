@@ -85,7 +85,7 @@ def head_of(parent: Parent) -> Head:
     return Head(*parent.key, parent.id[:PREFIX_BYTES])
 
 
-def heads_of(heads: Iterable[Head]) -> dict[int, VertexKey]:
+def keys_of(heads: Iterable[Head]) -> dict[int, VertexKey]:
     """By author, the vertices that they name."""
     return {head.author: VertexKey(*head[:3]) for head in heads}
 
@@ -213,7 +213,7 @@ class Checkpoints:
                 return None
             id = final_id(self._site, question, value_digest(row.value))
             leaves[tag_of(scope, row.key)] = Leaf(row.version, id)
-            finals.append(Final(question, row.value, 0, b""))
+            finals.append(Final(question, row.value, None, b""))
         if root_of_leaves(self._site, scope, leaves) != checkpoint.root:
             return None
         self.adopt(scope, Seal(held.question.version, checkpoint.heads, leaves))
@@ -316,7 +316,9 @@ def decode_final(payload: bytes) -> Final | None:
         question = Question(*asked)
     except (Malformed, TypeError, ValueError):
         return None
-    return Final(question, value, 0, b"") if form == FORMAT and is_question(question) and type(value) is bytes else None
+    return (
+        Final(question, value, None, b"") if form == FORMAT and is_question(question) and type(value) is bytes else None
+    )
 
 
 def encode_seal(scope: str, seal: Seal, lines: Iterable[tuple[int, int, int]]) -> bytes:

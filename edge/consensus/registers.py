@@ -12,12 +12,12 @@ from edge.wire.refusal import Refusal
 
 
 class Final(NamedTuple):
-    """A decided question, the value, the ballot that decided, and the certificate; both empty where a checkpoint alone
-    vouches for it."""
+    """A decided question, the value, the ballot that decided, and the certificate; None and empty where a checkpoint
+    alone vouches for it."""
 
     question: Question
     value: bytes
-    ballot: int
+    ballot: int | None
     certificate: bytes
 
 

@@ -47,6 +47,7 @@ class Witnesses:
         """Who decides now, and who may be named."""
         self._seats, self._authors = tuple(seats), authors
         self._members = frozenset(index for one in self._seats for index in one.members)
+        self._newest = {member: at for member, at in self._newest.items() if member in self._members}
         self._said = {
             pair: said for pair, said in self._said.items() if pair[0] in authors and pair[1] in self._members
         }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from edge.consensus.agreement import Agreement
-from edge.consensus.checkpoint import CHECKPOINT_KEY, Seal, decode_checkpoint, encode_seal, head_of, heads_of
+from edge.consensus.checkpoint import CHECKPOINT_KEY, Seal, decode_checkpoint, encode_seal, head_of, keys_of
 from edge.consensus.committee import Seats
 from edge.consensus.witness import Witnesses
 from edge.dag.admission import Admission
@@ -43,7 +43,7 @@ class _Scope:
     def begin(self, version: int, value: bytes, now_ms: float) -> None:
         checkpoint = decode_checkpoint(value)
         self.version, self.since_ms, self.news_ms, self.asked_ms = version, now_ms, None, float("-inf")
-        self.heads = heads_of(checkpoint.heads) if checkpoint is not None else {}
+        self.heads = keys_of(checkpoint.heads) if checkpoint is not None else {}
 
 
 class Sealing:
@@ -91,7 +91,7 @@ class Sealing:
         return found
 
     def _below(self, seal: Seal) -> dict[tuple[int, int], int]:
-        heads = heads_of(seal.heads)
+        heads = keys_of(seal.heads)
         found: dict[tuple[int, int], int] = {}
         for author in self._graph.authors():
             for incarnation, seq in self._witnesses.below(author, heads).items():

@@ -67,6 +67,7 @@ def test_a_member_speaks_of_what_its_log_has_before_the_word() -> None:
     world.machines["x"].submit(event(1), urgent=True)
     world.run(5)
     for name in VOTERS:
+        assert words(world.machines[name])
         seen: list[bytes] = []
         for record in world.machines[name].log:
             header = decode_header(decode_vertex(record.payload).header) if record.type == VERTEX else None
