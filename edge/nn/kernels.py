@@ -161,6 +161,7 @@ class Plan:
         self._plan.constants_bytes, self._plan.arena_bytes = len(constants), arena_bytes
         self._plan.input, self._plan.input_bytes = input_.start, input_.stop - input_.start
         self._plan.output, self._plan.output_bytes = output.start, output.stop - output.start
+        self._plan.is_chain = _lib.syn_is_chain(self._plan)
         wrong = _lib.syn_plan_check(self._plan, self.constants.at)
         if wrong:
             name = steps[wrong - 1].kind if wrong <= len(steps) else "the plan itself"

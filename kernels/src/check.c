@@ -355,11 +355,24 @@ static void operation(checker *check) {
     }
 }
 
+uint32_t syn_is_chain(const syn_plan *plan) {
+    uint32_t at = plan->input;
+    uint64_t bytes = plan->input_bytes;
+    for (const syn_op *op = plan->ops, *end = op + plan->ops_count; op < end; op++) {
+        if (op->kind != SYN_OP_F32_GEMM || op->rows != 1 || op->in[0] != at) return 0;
+        if (!(op->in[1] & SYN_CONSTANT) || !(op->in[2] & SYN_CONSTANT) || bytes != op->depth * (uint64_t)4) return 0;
+        at = op->out;
+        bytes = op->cols * (uint64_t)4;
+    }
+    return plan->ops_count > 0 && at == plan->output && bytes == plan->output_bytes;
+}
+
 uint32_t syn_plan_check(const syn_plan *plan, const uint8_t *constants) {
     checker check = {.plan = plan, .constants = constants};
     check.ok = plan->constants_bytes < SYN_CONSTANT && plan->arena_bytes < SYN_CONSTANT;
     lies(&check, plan->input, plan->input_bytes, 1, 1);
     lies(&check, plan->output, plan->output_bytes, 1, 1);
+    require(&check, !plan->is_chain || syn_is_chain(plan));
     if (!check.ok) return plan->ops_count + 1;
     for (uint32_t i = 0; i < plan->ops_count; i++) {
         check.op = &plan->ops[i];

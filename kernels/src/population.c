@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "chance.h"
+#include "fetch.h"
 #include "plan.h"
 #include "subnormal.h"
 
@@ -128,9 +129,8 @@ uint32_t syn_run_many(const syn_plan *plan, syn_population *population, const ui
         const uint8_t *next = done + 1 < count ? place(population, handles[done + 1]) : NULL;
         uint8_t *state = slot + population->slot_bytes - state_bytes;
         if (state_bytes) memcpy(arena, state, state_bytes);
-        syn_copy(arena + plan->input, inputs + (size_t)done * plan->input_bytes, plan->input_bytes);
-        syn_plan_steps(plan, slot, arena, next, next ? lines : 0);
-        syn_copy(outputs + (size_t)done * plan->output_bytes, arena + plan->output, plan->output_bytes);
+        syn_plan_once(plan, slot, arena, inputs + (size_t)done * plan->input_bytes,
+                      outputs + (size_t)done * plan->output_bytes, next, next ? lines : 0);
         if (state_bytes) memcpy(state, arena, state_bytes);
         entry->used_at = population->clock;
     }

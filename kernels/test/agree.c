@@ -1,5 +1,6 @@
 /* Every variant of every kernel against the scalar one, over random shapes: int8 to the bit, floats to 1e-5, and nothing
- * written outside of the output. The digests of the int8 kernels are those of every machine.
+ * written outside of the output. Products of floats also to the bit against the contract's order of additions, fused. The
+ * digests of the int8 kernels are those of every machine.
  *
  *   agree [VARIANT]   exit 0: all agree; 1: some do not; 2: VARIANT cannot run here, with the reason
  */
@@ -107,6 +108,17 @@ static int agree_s8_sums(syn_s8_sums_fn *kernel) {
     return memcmp(sums[0], sums[1], sizeof sums[0]) == 0;
 }
 
+/* One output as the contract has it, every multiplication fused with its addition. */
+static float fused(size_t chains, size_t depth, const float *x, size_t c, float low) {
+    float chain[8] = {biasf[c]};
+    for (size_t d = 0; d < depth; d++) {
+        float *one = &chain[d < depth / chains * chains ? d % chains : 0];
+        *one = fmaf(x[d], wf[c * depth + d], *one);
+    }
+    const float four = (chain[0] + chain[1]) + (chain[2] + chain[3]);
+    return fmaxf(low, chains == 2 ? chain[0] + chain[1] : four + ((chain[4] + chain[5]) + (chain[6] + chain[7])));
+}
+
 static int agree_f32_gemm(syn_f32_gemm_fn *kernel) {
     size_t rows = 1 + chance(ROWS), cols = 1 + chance(COLS), depth = 1 + chance(DEPTH), stride = depth + chance(8);
     float low = chance(2) ? 0.0f : -INFINITY;
@@ -116,7 +128,42 @@ static int agree_f32_gemm(syn_f32_gemm_fn *kernel) {
     syn_f32_pack(cols, depth, wf, packedf);
     syn_f32_gemm__scalar(rows, cols, depth, xf, stride, packedf, biasf, low, INFINITY, yf[0], cols);
     kernel(rows, cols, depth, xf, stride, packedf, biasf, low, INFINITY, yf[1], cols);
-    return near_f32();
+    int exact = 1;
+    for (size_t i = 0; kernel != syn_f32_gemm__scalar && i < rows * cols; i++) {
+        const size_t c = i % cols, chains = c < cols / SYN_BLOCK * SYN_BLOCK ? 2 : 8;
+        exact = exact && yf[1][i] == fused(chains, depth, xf + i / cols * stride, c, low);
+    }
+    return near_f32() && exact;
+}
+
+/* A perceptron against the same variant's products, one layer after the other. */
+static int agree_f32_chain(syn_f32_chain_fn *kernel) {
+    enum { LAYERS = 3, HELD = LAYERS * (COLS + 8) * (DEPTH + 1) };
+    static float constants[HELD], arena[LAYERS * (COLS + 8)];
+    const uint32_t count = 1 + chance(LAYERS);
+    uint32_t depth = 1 + chance(DEPTH), at = 0;
+    syn_op ops[LAYERS];
+    memset(ops, 0, sizeof ops);
+    fill_f32(xf, sizeof xf / sizeof xf[0]);
+    fill_f32(constants, HELD);
+    const float *x = xf;
+    float made[2][COLS + 8];
+    for (uint32_t i = 0; i < count; i++) {
+        syn_op *op = &ops[i];
+        const uint32_t cols = 1 + chance(COLS), panels = (cols + SYN_PANEL - 1) / SYN_PANEL;
+        *op = (syn_op){.kind = SYN_OP_F32_GEMM, .rows = 1, .cols = cols, .depth = depth, .f32_low = -1, .f32_high = 1};
+        op->in[1] = SYN_CONSTANT | at * 4;
+        op->in[2] = SYN_CONSTANT | (at + panels * SYN_PANEL * depth) * 4;
+        op->out = i * (COLS + 8) * 4;
+        float *y = i + 1 == count ? yf[0] : made[i % 2];
+        const float *w = constants + at;
+        syn_kernels.f32_gemm(1, cols, depth, x, depth, w, w + panels * SYN_PANEL * depth, -1, 1, y, cols);
+        at += panels * SYN_PANEL * (depth + 1);
+        depth = cols;
+        x = y;
+    }
+    kernel(ops, count, (const uint8_t *)constants, (uint8_t *)arena, xf, yf[1], (const uint8_t *)constants, 1 + chance(64));
+    return memcmp(yf[0], yf[1], sizeof yf[0]) == 0;
 }
 
 static syn_taps any_taps(size_t channels) {

@@ -94,10 +94,12 @@ int main(int argc, char **argv) {
     op.out = 128;
     op.f32_low = -1e30f;
     op.f32_high = 1e30f;
-    const syn_plan plan = {&op, 1, SLOT - STATE, ARENA, 64, DEPTH * 4, 128, COLS * 4};
+    syn_plan plan = {&op, 1, SLOT - STATE, ARENA, 64, DEPTH * 4, 128, COLS * 4, 0};
+    plan.is_chain = syn_is_chain(&plan);
     uint8_t *slots = calloc(CAPACITY, SLOT), *arena = aligned_alloc(64, ARENA);
     syn_slot *table = calloc(CAPACITY, sizeof *table);
     require(slots && arena && table && syn_plan_check(&plan, slots) == 0, "the plan is right");
+    require(plan.is_chain != 0, "one layer is a perceptron");
     memset(arena, 0, ARENA);
     syn_population population = {.slots = slots, .table = table, .capacity = CAPACITY, .slot_bytes = SLOT, .state_bytes = STATE};
     syn_population_open(&population);

@@ -11,9 +11,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "synedge/plan.h"
+
 enum {
     SYN_PANEL = 8, /* outputs that lie side by side in packed weights: one AVX2 register, two NEON ones */
-    SYN_BLOCK = 32, /* four panels: in whole blocks an output is two chains of additions, in what is left over four */
+    SYN_BLOCK = 32, /* four panels: in whole blocks an output is two chains of additions, in what is left over eight */
     SYN_QUAD = 4   /* int8 inputs that lie side by side: what one dot-product instruction takes */
 };
 
@@ -29,12 +31,18 @@ typedef struct {
 } syn_requant;
 
 /* y[r][c] = clamp(bias[c] + sum over d of x[r][d] * w[d][c]). Weights as panels [cols/8][depth][8], bias padded to whole
- * panels. NaN stays NaN. Rows of x and y are `x_stride` and `y_stride` elements apart. Chain d % n takes input d, the first
- * begins with the bias, and the sum is (c0 + c1) or (c0 + c1) + (c2 + c3). */
+ * panels. NaN stays NaN. Rows of x and y are `x_stride` and `y_stride` elements apart. Of n chains, two in whole blocks and
+ * eight in what is left over, chain d % n takes input d as far as there are n more, and the first takes those after them. It
+ * begins with the bias, and the sum is c0 + c1 or ((c0 + c1) + (c2 + c3)) + ((c4 + c5) + (c6 + c7)). */
 typedef void syn_f32_gemm_fn(size_t rows, size_t cols, size_t depth, const float *x, size_t x_stride, const float *w,
                              const float *bias, float low, float high, float *y, size_t y_stride);
 
-/* The same in int8, requantised. Weights as panels [cols/8][ceil(depth/4)][8][4], zero where there is no input. Weights
+/* `count` steps F32_GEMM of one row each (syn_is_chain): a perceptron from `x` to `y`, what lies between in the arena. Each
+ * step first fetches `ahead_lines` more cache lines from `ahead` on, which the next call will read. */
+typedef void syn_f32_chain_fn(const syn_op *op, uint32_t count, const uint8_t *constants, uint8_t *arena, const float *x,
+                              float *y, const uint8_t *ahead, uint32_t ahead_lines);
+
+/* The same as f32_gemm in int8, requantised. Weights as panels [cols/8][ceil(depth/4)][8][4], zero where there is no input. Weights
  * that are `narrow` hold no -128, which lets some variants multiply bytes as they are. */
 typedef void syn_s8_gemm_fn(size_t rows, size_t cols, size_t depth, const int8_t *x, size_t x_stride, const int8_t *w,
                             int narrow, const syn_requant *requant, int8_t *y, size_t y_stride);
@@ -78,6 +86,7 @@ typedef void syn_f32_gemm_nt_fn(size_t m, size_t n, size_t k, const float *a, si
  * variants that a CPU can run the later one is the default. */
 #define SYN_VARIANTS(X)                                                                                              \
     X(f32_gemm, scalar) X(f32_gemm, neon) X(f32_gemm, avx2) X(f32_gemm, avx512vnni)                                  \
+    X(f32_chain, scalar) X(f32_chain, neon) X(f32_chain, avx2) X(f32_chain, avx512vnni)                              \
     X(s8_gemm, scalar) X(s8_gemm, neon) X(s8_gemm, neondot) X(s8_gemm, avx2) X(s8_gemm, avx512vnni)                  \
     X(s8_sums, scalar) X(s8_sums, neon) X(s8_sums, neondot) X(s8_sums, avx2) X(s8_sums, avx512vnni)                  \
     X(f32_dwconv, scalar) X(f32_dwconv, neon) X(f32_dwconv, avx2)                                                    \
@@ -90,8 +99,8 @@ typedef void syn_f32_gemm_nt_fn(size_t m, size_t n, size_t k, const float *a, si
 
 /* Every kernel; its type is syn_<kernel>_fn. */
 #define SYN_KERNELS(X)                                                                                               \
-    X(f32_gemm) X(s8_gemm) X(s8_sums) X(f32_dwconv) X(s8_dwconv) X(f32_logistic) X(f32_tanh) X(f32_softmax)          \
-    X(f32_gemm_nn) X(f32_gemm_nt)
+    X(f32_gemm) X(f32_chain) X(s8_gemm) X(s8_sums) X(f32_dwconv) X(s8_dwconv) X(f32_logistic) X(f32_tanh)            \
+    X(f32_softmax) X(f32_gemm_nn) X(f32_gemm_nt)
 
 /* What `select` answers; each needs another remedy. */
 enum {

@@ -102,7 +102,12 @@ typedef struct {
     uint32_t constants_bytes, arena_bytes;
     uint32_t input, input_bytes;   /* where in the arena a run puts its input */
     uint32_t output, output_bytes; /* and finds its output */
+    uint32_t is_chain;             /* what syn_is_chain answered, or 0 */
 } syn_plan;
+
+/* Whether the plan is one perceptron: steps F32_GEMM of one row with constant weights, each of what the one before it made,
+ * from the plan's input to its output. Those run as one call, from the caller's memory to the caller's memory. */
+uint32_t syn_is_chain(const syn_plan *plan);
 
 /* Whether every operand lies in its region and every size is one the kernels take. 0, or 1 + the index of the operation
  * that is wrong, or ops_count + 1 when the plan's own fields are. */

@@ -71,21 +71,21 @@ TARGET static inline void store_some(float *y, size_t count, __m256 value) {
     _mm256_maskstore_ps(y, _mm256_loadu_si256((const __m256i *)(window + SYN_PANEL - count)), value);
 }
 
-TARGET void syn_f32_gemm__avx2(size_t rows, size_t cols, size_t depth, const float *x, size_t x_stride, const float *w,
-                               const float *bias, float low, float high, float *y, size_t y_stride) {
+TARGET static inline void row(size_t cols, size_t depth, const float *x, const float *w, const float *bias, float low,
+                              float high, float *y) {
     const __m256 lowest = _mm256_set1_ps(low), highest = _mm256_set1_ps(high);
-    for (size_t r = 0; r < rows; r++, x += x_stride, y += y_stride) {
-        const float *packed = w;
-        size_t c = 0;
-        for (; c + SYN_BLOCK <= cols; c += SYN_BLOCK, packed += depth * SYN_BLOCK) {
-            block(depth, x, packed, bias + c, lowest, highest, y + c);
-        }
-        for (; c + SYN_PANEL <= cols; c += SYN_PANEL, packed += depth * SYN_PANEL) {
-            _mm256_storeu_ps(y + c, clamp(panel(depth, x, packed, bias + c), lowest, highest));
-        }
-        if (c < cols) store_some(y + c, cols - c, clamp(panel(depth, x, packed, bias + c), lowest, highest));
+    size_t c = 0;
+    for (; c + SYN_BLOCK <= cols; c += SYN_BLOCK, w += depth * SYN_BLOCK) {
+        block(depth, x, w, bias + c, lowest, highest, y + c);
     }
+    for (; c + SYN_PANEL <= cols; c += SYN_PANEL, w += depth * SYN_PANEL) {
+        _mm256_storeu_ps(y + c, clamp(panel(depth, x, w, bias + c), lowest, highest));
+    }
+    if (c < cols) store_some(y + c, cols - c, clamp(panel(depth, x, w, bias + c), lowest, highest));
 }
+
+#define VARIANT avx2
+#include "rows.h"
 #else
 typedef int syn_nothing_here;
 #endif

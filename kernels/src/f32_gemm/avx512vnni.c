@@ -1,11 +1,10 @@
-/* Two inputs at once: their rows of a panel lie side by side and are one register, so that its halves are the contract's two
- * chains. Eight panels share each input where there are so many, which is as many additions in flight as two fused units of
- * four cycles take. The name is that of the processor: of VNNI nothing is needed here. */
+/* Two inputs at once: their rows of a panel lie side by side and are one register, so that its halves are two of the
+ * contract's chains. Four panels share each input: more would be more additions in flight, but weights that lie beyond the
+ * first cache come no faster in eight streams. The name is that of the processor: of VNNI nothing is needed here. */
 #include "synedge/kernels.h"
 
 #if defined(__x86_64__)
 #include <immintrin.h>
-#include <string.h>
 
 #define TARGET __attribute__((target("avx2,fma,avx512f,avx512vl")))
 enum { BOTH = 2 * SYN_PANEL, FIRST = 0x00ff };
@@ -32,38 +31,35 @@ TARGET static inline __m256 clamp(__m256 sum, __m256 low, __m256 high) {
     return _mm256_min_ps(high, _mm256_max_ps(low, sum)); /* of a NaN and a bound these give their second, the NaN */
 }
 
-/* `count` panels, a constant where it is called, of outputs that lie in whole blocks. */
-__attribute__((always_inline)) TARGET static inline void panels(size_t count, size_t depth, const float *x, const float *w,
-                                                                const float *bias, __m256 low, __m256 high, float *y) {
+/* Four panels of outputs that lie in whole blocks. */
+TARGET static inline void block(size_t depth, const float *x, const float *w, const float *bias, __m256 low, __m256 high,
+                                float *y) {
     const size_t panel = depth * SYN_PANEL;
-    __m512 sums[8];
-    for (size_t p = 0; p < count; p++) sums[p] = begun(bias + p * SYN_PANEL);
+    __m512 sums[4];
+    for (size_t p = 0; p < 4; p++) sums[p] = begun(bias + p * SYN_PANEL);
     size_t d = 0;
     for (; d + 2 <= depth; d += 2, w += BOTH) {
         const __m512 inputs = two(x + d);
-        for (size_t p = 0; p < count; p++) sums[p] = _mm512_fmadd_ps(inputs, _mm512_loadu_ps(w + p * panel), sums[p]);
+        for (size_t p = 0; p < 4; p++) sums[p] = _mm512_fmadd_ps(inputs, _mm512_loadu_ps(w + p * panel), sums[p]);
     }
     if (d < depth) {
-        for (size_t p = 0; p < count; p++) sums[p] = add_last(x[d], w + p * panel, sums[p]);
+        for (size_t p = 0; p < 4; p++) sums[p] = add_last(x[d], w + p * panel, sums[p]);
     }
-    for (size_t p = 0; p < count; p++) _mm256_storeu_ps(y + p * SYN_PANEL, clamp(ended(sums[p]), low, high));
+    for (size_t p = 0; p < 4; p++) _mm256_storeu_ps(y + p * SYN_PANEL, clamp(ended(sums[p]), low, high));
 }
 
-/* A panel that is left over: four chains, two registers. */
+/* A panel that is left over: eight chains, four registers. */
 TARGET static inline __m256 rest(size_t depth, const float *x, const float *w, const float *bias) {
-    __m512 first = begun(bias), second = _mm512_setzero_ps();
+    __m512 a = begun(bias), b = _mm512_setzero_ps(), c = b, e = b;
     size_t d = 0;
-    for (; d + 4 <= depth; d += 4, w += 2 * BOTH) {
-        first = _mm512_fmadd_ps(two(x + d), _mm512_loadu_ps(w), first);
-        second = _mm512_fmadd_ps(two(x + d + 2), _mm512_loadu_ps(w + BOTH), second);
+    for (; d + 8 <= depth; d += 8, w += 4 * BOTH) {
+        a = _mm512_fmadd_ps(two(x + d), _mm512_loadu_ps(w), a);
+        b = _mm512_fmadd_ps(two(x + d + 2), _mm512_loadu_ps(w + BOTH), b);
+        c = _mm512_fmadd_ps(two(x + d + 4), _mm512_loadu_ps(w + 2 * BOTH), c);
+        e = _mm512_fmadd_ps(two(x + d + 6), _mm512_loadu_ps(w + 3 * BOTH), e);
     }
-    if (d + 2 <= depth) {
-        first = _mm512_fmadd_ps(two(x + d), _mm512_loadu_ps(w), first);
-        if (d + 2 < depth) second = add_last(x[d + 2], w + BOTH, second);
-    } else if (d < depth) {
-        first = add_last(x[d], w, first);
-    }
-    return _mm256_add_ps(ended(first), ended(second));
+    for (; d < depth; d++, w += SYN_PANEL) a = add_last(x[d], w, a);
+    return _mm256_add_ps(_mm256_add_ps(ended(a), ended(b)), _mm256_add_ps(ended(c), ended(e)));
 }
 
 TARGET static inline void store(float *y, size_t count, __m256 value) {
@@ -74,23 +70,20 @@ TARGET static inline void store(float *y, size_t count, __m256 value) {
     }
 }
 
-TARGET void syn_f32_gemm__avx512vnni(size_t rows, size_t cols, size_t depth, const float *x, size_t x_stride, const float *w,
-                                     const float *bias, float low, float high, float *y, size_t y_stride) {
+TARGET static inline void row(size_t cols, size_t depth, const float *x, const float *w, const float *bias, float low,
+                              float high, float *y) {
     const __m256 lowest = _mm256_set1_ps(low), highest = _mm256_set1_ps(high);
-    for (size_t r = 0; r < rows; r++, x += x_stride, y += y_stride) {
-        const float *packed = w;
-        size_t c = 0;
-        for (; c + 2 * SYN_BLOCK <= cols; c += 2 * SYN_BLOCK, packed += depth * 2 * SYN_BLOCK) {
-            panels(8, depth, x, packed, bias + c, lowest, highest, y + c);
-        }
-        for (; c + SYN_BLOCK <= cols; c += SYN_BLOCK, packed += depth * SYN_BLOCK) {
-            panels(4, depth, x, packed, bias + c, lowest, highest, y + c);
-        }
-        for (; c < cols; c += SYN_PANEL, packed += depth * SYN_PANEL) {
-            store(y + c, cols - c, clamp(rest(depth, x, packed, bias + c), lowest, highest));
-        }
+    size_t c = 0;
+    for (; c + SYN_BLOCK <= cols; c += SYN_BLOCK, w += depth * SYN_BLOCK) {
+        block(depth, x, w, bias + c, lowest, highest, y + c);
+    }
+    for (; c < cols; c += SYN_PANEL, w += depth * SYN_PANEL) {
+        store(y + c, cols - c, clamp(rest(depth, x, w, bias + c), lowest, highest));
     }
 }
+
+#define VARIANT avx512vnni
+#include "rows.h"
 #else
 typedef int syn_nothing_here;
 #endif

@@ -1,4 +1,4 @@
-/* A panel is two registers; the order of additions is the contract's: two chains in whole blocks, four in what is left. */
+/* A panel is two registers; the order of additions is the contract's: two chains in whole blocks, eight in what is left. */
 #include "synedge/kernels.h"
 #include "../neon.h"
 
@@ -46,20 +46,22 @@ SYN_NEON_TARGET static inline void pair_in_two(size_t depth, const float *x, con
     *two = add(c, e);
 }
 
-SYN_NEON_TARGET static inline panel in_four(size_t depth, const float *x, const float *w, panel a) {
-    const panel zero = {vdupq_n_f32(0), vdupq_n_f32(0)};
-    panel b = zero, c = zero, e = zero;
+/* Half a panel in eight chains: of a whole one they would not fit the registers of 32 bits. */
+SYN_NEON_TARGET static inline float32x4_t half_in_eight(size_t depth, const float *x, const float *w, float32x4_t bias) {
+    float32x4_t chains[8] = {bias};
+    for (size_t i = 1; i < 8; i++) chains[i] = vdupq_n_f32(0);
     size_t d = 0;
-    for (; d + 4 <= depth; d += 4) {
-        a = step(a, x[d], w + d * SYN_PANEL);
-        b = step(b, x[d + 1], w + (d + 1) * SYN_PANEL);
-        c = step(c, x[d + 2], w + (d + 2) * SYN_PANEL);
-        e = step(e, x[d + 3], w + (d + 3) * SYN_PANEL);
+    for (; d + 8 <= depth; d += 8, w += 8 * SYN_PANEL) {
+        for (size_t i = 0; i < 8; i++) chains[i] = vfmaq_f32(chains[i], vdupq_n_f32(x[d + i]), vld1q_f32(w + i * SYN_PANEL));
     }
-    if (d < depth) a = step(a, x[d], w + d * SYN_PANEL);
-    if (d + 1 < depth) b = step(b, x[d + 1], w + (d + 1) * SYN_PANEL);
-    if (d + 2 < depth) c = step(c, x[d + 2], w + (d + 2) * SYN_PANEL);
-    return add(add(a, b), add(c, e));
+    for (; d < depth; d++, w += SYN_PANEL) chains[0] = vfmaq_f32(chains[0], vdupq_n_f32(x[d]), vld1q_f32(w));
+    const float32x4_t low = vaddq_f32(vaddq_f32(chains[0], chains[1]), vaddq_f32(chains[2], chains[3]));
+    return vaddq_f32(low, vaddq_f32(vaddq_f32(chains[4], chains[5]), vaddq_f32(chains[6], chains[7])));
+}
+
+SYN_NEON_TARGET static inline panel in_eight(size_t depth, const float *x, const float *w, panel bias) {
+    panel sum = {half_in_eight(depth, x, w, bias.low), half_in_eight(depth, x, w + 4, bias.high)};
+    return sum;
 }
 
 SYN_NEON_TARGET static inline void store(float *y, size_t count, panel sum, float32x4_t low, float32x4_t high) {
@@ -76,25 +78,25 @@ SYN_NEON_TARGET static inline void store(float *y, size_t count, panel sum, floa
     }
 }
 
-SYN_NEON_TARGET void syn_f32_gemm__neon(size_t rows, size_t cols, size_t depth, const float *x, size_t x_stride,
-                                        const float *w, const float *bias, float low, float high, float *y,
-                                        size_t y_stride) {
+SYN_NEON_TARGET static inline void row(size_t cols, size_t depth, const float *x, const float *w, const float *bias,
+                                       float low, float high, float *y) {
     const float32x4_t lowest = vdupq_n_f32(low), highest = vdupq_n_f32(high);
     const size_t wide = cols / SYN_BLOCK * SYN_BLOCK;
-    for (size_t r = 0; r < rows; r++, x += x_stride, y += y_stride) {
-        const float *packed = w;
-        size_t c = 0;
-        for (; c < wide; c += 2 * SYN_PANEL, packed += 2 * depth * SYN_PANEL) {
-            panel one = load(bias + c), two = load(bias + c + SYN_PANEL);
-            pair_in_two(depth, x, packed, &one, &two);
-            store(y + c, SYN_PANEL, one, lowest, highest);
-            store(y + c + SYN_PANEL, SYN_PANEL, two, lowest, highest);
-        }
-        for (; c < cols; c += SYN_PANEL, packed += depth * SYN_PANEL) {
-            store(y + c, cols - c, in_four(depth, x, packed, load(bias + c)), lowest, highest);
-        }
+    size_t c = 0;
+    for (; c < wide; c += 2 * SYN_PANEL, w += 2 * depth * SYN_PANEL) {
+        panel one = load(bias + c), two = load(bias + c + SYN_PANEL);
+        pair_in_two(depth, x, w, &one, &two);
+        store(y + c, SYN_PANEL, one, lowest, highest);
+        store(y + c + SYN_PANEL, SYN_PANEL, two, lowest, highest);
+    }
+    for (; c < cols; c += SYN_PANEL, w += depth * SYN_PANEL) {
+        store(y + c, cols - c, in_eight(depth, x, w, load(bias + c)), lowest, highest);
     }
 }
+
+#define VARIANT neon
+#define TARGET SYN_NEON_TARGET
+#include "rows.h"
 #else
 typedef int syn_nothing_here;
 #endif

@@ -30,6 +30,14 @@ def test_it_answers_as_the_run_in_place(widths: tuple[int, ...]):
             assert network.invoke(given) == wanted
 
 
+@pytest.mark.parametrize("skipped", [1, 2, 3])
+def test_an_input_at_an_odd_address_is_taken_too(skipped: int):
+    """A perceptron reads its input where it lies, but for floats between two words."""
+    network = Network(lower(read(export_float32(layers(Random(1), (16, 32, 8))))))
+    stored = b"".join(Random(7).randbytes(3) + b"\x3d" for _ in range(16))
+    assert network.invoke(memoryview(bytes(skipped) + stored)[skipped:]) == network.invoke(stored)
+
+
 def test_what_it_gave_is_not_changed_by_the_next_run_and_state_is_kept():
     case = draw("ASSIGN_VARIABLE", "int8", 1)
     one, other = (Network(lower(read(case.data))) for _ in range(2))
