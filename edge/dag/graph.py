@@ -89,6 +89,8 @@ class Graph:
         self._chains: dict[int, dict[int, Branch]] = {}
         self._changed: dict[int, None] = {}
         self.vertices = 0
+        self.changes = 0
+        """Grows whenever what is held becomes other than it was."""
         self.lost: dict[VertexKey, None] = {}
         """Held, but their record was found damaged: without a place until another copy lies in the log."""
 
@@ -157,6 +159,7 @@ class Graph:
         branch.ids += line.id
         branch.places.append(0)
         branch.signed.append(0)
+        self.changes += 1
         self._chains.setdefault(line.author, {})[line.incarnation] = branch
         self._changed[line.author] = None
 
@@ -166,6 +169,7 @@ class Graph:
         count = line.seq - branch.start
         if count < 0 or (count == 0 and branch.is_cut):
             return
+        self.changes += 1
         self.vertices -= line.seq - branch.held_from + 1
         # Slices of new objects, not deletions: these give the memory back.
         branch.ids = branch.ids[count * ID_BYTES :]
@@ -204,6 +208,7 @@ class Graph:
         self._changed.pop(key.author, None)
         self._changed[key.author] = None
         self.vertices += 1
+        self.changes += 1
 
     def above(self, key: VertexKey) -> list[VertexKey]:
         """Held vertices of its line from this one on, those that continue it in later incarnations among them."""
@@ -218,6 +223,7 @@ class Graph:
 
     def cut(self, keys: Iterable[VertexKey]) -> None:
         """Hold these no longer; with each of them, everything `above` it is named."""
+        self.changes += 1
         lowest: dict[tuple[int, int], int] = {}
         for key in keys:
             lowest[key[:2]] = min(key.seq, lowest.get(key[:2], key.seq))

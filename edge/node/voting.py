@@ -137,6 +137,7 @@ class Voting:
         """A peer knows a vote of ours that we do not: there may be others, so we vote no more in this epoch."""
         self._seat()
         if any(isinstance(item, Vote) for item in header.items) and self.note.lose(self._newest()):
+            self.agreement.quiet.tell()
             self._desk.report("error", "votes-lost", vertex=tuple(header.key))
 
     def _newest(self) -> list[Epoch]:
@@ -308,7 +309,7 @@ class Voting:
             agreement.release(now.mono_ms, can_ask=bool(self.can_ask(now)))
         self.note.turn(now.mono_ms)
         while (
-            agreement.has_open
+            agreement.is_due(now.mono_ms)
             and self._own.has_room
             and self._is_noted()
             and (votes := agreement.due(agreement.naming.parents(PARENTS_MAX), now.mono_ms))
