@@ -87,7 +87,7 @@ class Contest:
         the quorums of earlier epochs in its past.
         """
         before = self.past.mark(prev) if prev is not None else NOTHING
-        seen = self.seen(key, prev, parents)
+        seen = before.votes | self._beside(key, parents)
         mark = before._replace(votes=seen) if seen != before.votes else before
         said: list[tuple[Statement | None, str]] = []
         for vote in votes:
@@ -99,7 +99,11 @@ class Contest:
     def seen(self, key: VertexKey, prev: VertexKey | None, parents: Iterable[VertexKey]) -> int:
         """What is below this vertex, and proposed in it."""
         votes = self.past.mark(prev).votes if prev is not None else 0
-        votes |= self.proposals.get(key, 0)
+        return votes | self._beside(key, parents)
+
+    def _beside(self, key: VertexKey, parents: Iterable[VertexKey]) -> int:
+        """The same, but for what is below on its own line."""
+        votes = self.proposals.get(key, 0)
         for parent in parents:
             votes |= self.view(parent)
         return votes

@@ -302,6 +302,14 @@ class Graph:
             Tip(branch.head, bytes(branch.ids[-ID_BYTES:])) for branch in chain.values() if branch.head not in continued
         ]
 
+    def has_several(self, author: int) -> bool:
+        """Whether the author's history has more than one end."""
+        chain = self._chains.get(author, {})
+        if len(chain) < 2:
+            return False
+        continued = {branch.base[1:] for branch in chain.values() if branch.base is not None}
+        return sum((branch.incarnation, branch.head_seq) not in continued for branch in chain.values()) > 1
+
     def highest_seq(self, author: int) -> int:
         return max((branch.head_seq for branch in self._chains.get(author, {}).values()), default=0)
 

@@ -203,7 +203,7 @@ class Exchange:
 
     def _lines_with(self, missing: Missing) -> list[Line]:
         """Peers look for it on the newest few lines of its author; of one who has several it is asked for by line."""
-        has_several = len(self._graph.tips(missing.author)) > 1
+        has_several = self._graph.has_several(missing.author)
         incarnations = self._pending.lines_of(missing) if has_several else [ANY_INCARNATION]
         return [Line(missing.author, incarnation) for incarnation in incarnations]
 

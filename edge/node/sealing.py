@@ -131,8 +131,8 @@ class Sealing:
             self._due_ms = min(self._due_ms, due_ms)
 
     def deadline(self) -> float:
-        """When `turn` may have something to ask, monotonic ms."""
-        return self._due_ms if self._own.has_room else float("inf")
+        """When `turn` may have something to ask, if our line has room, monotonic ms."""
+        return self._due_ms
 
     def _seats(self, scope: str) -> Seats | None:
         """Where we vote, and may."""
