@@ -59,7 +59,7 @@ class Agreement:
         self._members: frozenset[int] = frozenset()
         self.sets = self.evictions.sets = Sets(site, index, self.epochs, self.proposers.opens_ms, timeout_ms)
         self._turn = Turn(site, index, self.epochs, self.sets, self.evictions, self.proposers.fault)
-        self.quiet = Quiet(graph, self.registers, self.checkpoints, self.leases, self.evictions)
+        self.quiet = Quiet(graph, self.epochs, self.sets, self.registers, self.checkpoints, self.leases, self.evictions)
         self._arrivals = Arrivals(graph, quarantined)
         self.wanted = self._arrivals.wanted
         self._chains = Chains()
@@ -108,7 +108,8 @@ class Agreement:
         A start may read vertices from a damaged log whose past comes only later, from peers: what they say is
         judged then, since a vote without its past would be another one.
         """
-        self.quiet.tell()
+        if header.author == self._index:
+            self.quiet.tell()  # also if it has to wait
         for one in self._arrivals.take(Heard(header, prev, signature), self._members):
             self._take(one, now_ms)
 
@@ -139,6 +140,7 @@ class Agreement:
         self._chains.cover(header, signature)
         if header.author not in self._members:
             return
+        self.quiet.tell()
         if header.author == self._index:
             self.naming.head = header.key
         elif alias is None:
@@ -163,6 +165,7 @@ class Agreement:
         fault = open_.contest.propose(heard.key, proposal.value, header.author, now_ms)
         if fault:
             return self._refuse(fault)
+        self.quiet.tell()
         if is_eviction(question.key):
             self.evictions.say(header.author, proposal.value)
         if heard.alias is None:
@@ -198,8 +201,10 @@ class Agreement:
 
     def _followed(self, header: Header) -> list[Contest]:
         """Sets whose past goes through this vertex; changes first, since they end what may be said on others."""
+        if not len(self.sets):
+            return []
         scopes = {scope: self.epochs.follows(scope, header) for scope in self.epochs.scopes}
-        return [one.contest for one in reversed(list(self.sets)) if scopes.get(one.contest.question.scope)]
+        return [one.contest for one in reversed([*self.sets]) if scopes.get(one.contest.question.scope)]
 
     def _counts(self, contest: Contest, heard: Heard, at: int, cut: Mapping[tuple[str, int], int], sees: Sees) -> bool:
         """Whether a vote may count at all: of a member who has entered the epoch, and has not stopped in it."""

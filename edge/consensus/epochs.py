@@ -130,9 +130,10 @@ class Epochs:
     def follows(self, scope: str, header: Header) -> bool:
         """Whether the past of votes in a scope goes through this vertex: its author has a seat in this or an earlier
         epoch, by the roster that the vertex was made under."""
-        return any(
-            header.author in seats.members for seats in self._scopes.get(scope, ()) if seats.epoch <= header.epoch
-        )
+        for seats in self._scopes.get(scope, ()):
+            if header.author in seats.members and seats.epoch <= header.epoch:
+                return True
+        return False
 
     def may_propose(self, question: Question, author: int, epoch: int) -> bool:
         """Whether a committee of the roster of this version has the author in it, or the one that is asked."""

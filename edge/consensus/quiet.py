@@ -6,9 +6,11 @@ What it says depends on what it was told, on the machines below, and on time: do
 from __future__ import annotations
 
 from edge.consensus.checkpoint import Checkpoints
+from edge.consensus.epochs import Epochs
 from edge.consensus.eviction import Evictions
 from edge.consensus.lease import Leases
 from edge.consensus.registers import Registers
+from edge.consensus.sets import Sets
 from edge.dag.graph import Graph
 
 
@@ -16,16 +18,25 @@ class Quiet:
     """Ends with its time, or by what comes."""
 
     def __init__(
-        self, graph: Graph, registers: Registers, checkpoints: Checkpoints, leases: Leases, evictions: Evictions
+        self,
+        graph: Graph,
+        epochs: Epochs,
+        sets: Sets,
+        registers: Registers,
+        checkpoints: Checkpoints,
+        leases: Leases,
+        evictions: Evictions,
     ) -> None:
         self._graph = graph
+        self._cuts = epochs.cuts
+        self._sets = sets
         self._registers = registers
         self._checkpoints = checkpoints
         self._leases = leases
         self._evictions = evictions
         self._told = 0
-        self._began = -1
-        """After how many changes there was nothing to say."""
+        self._began: tuple[int, ...] = ()
+        """What there was when there was nothing to say."""
         self._until_ms = 0.0
 
     def tell(self) -> None:
@@ -33,10 +44,11 @@ class Quiet:
         self._told += 1
 
     @property
-    def _changes(self) -> int:
-        """Grows with everything that may, but time."""
-        changes = self._told + self._graph.changes + self._registers.changes + self._checkpoints.changes
-        return changes + self._leases.changes + len(self._evictions.proven)
+    def _changes(self) -> tuple[int, ...]:
+        """Changes with everything that may, but time. What is held beside votes matters to evictions and cuts alone."""
+        held = self._graph.changes if self._sets.evictions or self._cuts.are_any else -1
+        machines = (self._registers.changes, self._checkpoints.changes, self._leases.changes)
+        return (self._told, held, len(self._evictions.proven), *machines)
 
     def begin(self, until_ms: float) -> None:
         """There is nothing to say now, nor before this moment, monotonic ms, unless something comes."""

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any
 
+from edge.dag import evidence
 from edge.node import custody, exchange, intake, mending, readback, recovery, rescue
 from edge.sim import checkers, store
 
@@ -18,7 +19,7 @@ FRAMES_MAX = 4_096
 """Of each kind; more than a small site says in a minute or two."""
 _SHARED: dict[str, tuple[Any, ...]] = {
     "decode_vertex": (intake, exchange, recovery, readback, mending, rescue, store, checkers),
-    "decode_header": (intake, recovery, readback, custody, mending, rescue, store, checkers),
+    "decode_header": (intake, recovery, readback, custody, mending, rescue, evidence, store, checkers),
     "decode_frontier": (exchange,),
 }
 """By the name of a decoder, who uses it on what others have decoded already."""
