@@ -46,9 +46,12 @@ class Quiet:
     @property
     def _changes(self) -> tuple[int, ...]:
         """Changes with everything that may, but time. What is held beside votes matters to evictions and cuts alone."""
-        held = self._graph.changes if self._sets.evictions or self._cuts.are_any else -1
-        machines = (self._registers.changes, self._checkpoints.changes, self._leases.changes)
-        return (self._told, held, len(self._evictions.proven), *machines)
+        return (
+            self._told,
+            self._graph.changes if self._sets.evictions or self._cuts.are_any else -1,
+            len(self._evictions.proven),
+            self._registers.changes + self._checkpoints.changes + self._leases.changes,
+        )
 
     def begin(self, until_ms: float) -> None:
         """There is nothing to say now, nor before this moment, monotonic ms, unless something comes."""

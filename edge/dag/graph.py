@@ -108,8 +108,10 @@ class Graph:
         return chain.get(incarnation) if chain else None
 
     def id_at(self, key: VertexKey) -> VertexId | None:
-        branch = self.branch(key.author, key.incarnation)
-        return branch.id_at(key.seq) if branch else None
+        author, incarnation, seq = key
+        chain = self._chains.get(author)
+        branch = chain.get(incarnation) if chain else None
+        return branch.id_at(seq) if branch else None
 
     def holds(self, key: VertexKey, id: VertexId) -> bool:
         return self.id_at(key) == id
@@ -123,8 +125,10 @@ class Graph:
 
     def is_below(self, key: VertexKey) -> bool:
         """Whether the vertex was dropped and its id with it: whoever names it can no longer be compared with us."""
-        branch = self.branch(key.author, key.incarnation)
-        return branch is not None and branch.is_cut and branch.first_seq <= key.seq < branch.start
+        author, incarnation, seq = key
+        chain = self._chains.get(author)
+        branch = chain.get(incarnation) if chain else None
+        return branch is not None and branch.is_cut and branch.first_seq <= seq < branch.start
 
     def is_dropped(self, key: VertexKey) -> bool:
         """Whether the vertex was here once and is no longer in our log."""
@@ -192,6 +196,10 @@ class Graph:
     def branches(self, author: int) -> list[Branch]:
         """By incarnation, ascending."""
         return [branch for _, branch in sorted(self._chains.get(author, {}).items())]
+
+    def lines(self) -> list[Branch]:
+        """Branches of all authors, in no order."""
+        return [branch for chain in self._chains.values() for branch in chain.values()]
 
     def insert(self, key: VertexKey, id: VertexId, prev: VertexKey | None, place: Place = 0, signed: Place = 0) -> None:
         """Add a vertex whose `prev` is held (None at a genesis)."""
@@ -296,19 +304,18 @@ class Graph:
 
     def tips(self, author: int) -> list[Tip]:
         """Ends of the author's history: heads that no later incarnation continues."""
+        return [Tip(branch.head, bytes(branch.ids[-ID_BYTES:])) for branch in self._ends(author)]
+
+    def _ends(self, author: int) -> list[Branch]:
         chain = self._chains.get(author, {})
-        continued = {branch.base: None for branch in chain.values()}
-        return [
-            Tip(branch.head, bytes(branch.ids[-ID_BYTES:])) for branch in chain.values() if branch.head not in continued
-        ]
+        if len(chain) == 1:
+            return [*chain.values()]
+        continued = {branch.base[1:] for branch in chain.values() if branch.base is not None}
+        return [branch for branch in chain.values() if (branch.incarnation, branch.head_seq) not in continued]
 
     def has_several(self, author: int) -> bool:
         """Whether the author's history has more than one end."""
-        chain = self._chains.get(author, {})
-        if len(chain) < 2:
-            return False
-        continued = {branch.base[1:] for branch in chain.values() if branch.base is not None}
-        return sum((branch.incarnation, branch.head_seq) not in continued for branch in chain.values()) > 1
+        return len(self._ends(author)) > 1
 
     def highest_seq(self, author: int) -> int:
         return max((branch.head_seq for branch in self._chains.get(author, {}).values()), default=0)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -52,7 +52,7 @@ class Voting:
         self._early: deque[Candidate] = deque()
         """Vertices of the log above one whose roster lies further on, and their signatures."""
         self._signatures: dict[bytes, bytes] = {}
-        self._told: Counter[str] = Counter()
+        self._told = {"voted-twice": 0, "voted-stopped": 0}
         """How many members were named for each breach."""
         self._unjudged: list[tuple[int, Record]] = []
         """Certificates of the log whose committee is in a roster that the log has further on."""
@@ -331,10 +331,11 @@ class Voting:
 
     def _tell(self, event: str, authors: Mapping[int, None]) -> None:
         """Name those of whom a breach came to be known since this was last told."""
-        if len(authors) > self._told[event]:
-            for author in list(authors)[self._told[event] :]:
-                self._desk.report("error", event, author=author)
-            self._told[event] = len(authors)
+        if len(authors) == self._told[event]:
+            return
+        for author in list(authors)[self._told[event] :]:
+            self._desk.report("error", event, author=author)
+        self._told[event] = len(authors)
 
     def _is_noted(self) -> bool:
         """Whether it is durable beside the key that we vote wherever something is open to us."""

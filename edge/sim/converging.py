@@ -94,13 +94,13 @@ class Converging:
 
 
 def _held(machine: Machine) -> Held:
-    graph = machine.node.graph
     return tuple(
-        [
-            (author, branch.incarnation, branch.head_seq, bytes(branch.ids[-ID_BYTES:]))
-            for author in graph.authors()
-            for branch in graph.branches(author)
-        ]
+        sorted(
+            [
+                (branch.author, branch.incarnation, branch.head_seq, bytes(branch.ids[-ID_BYTES:]))
+                for branch in machine.node.graph.lines()
+            ]
+        )
     )
 
 
