@@ -22,6 +22,7 @@ from edge.consensus.lease import Leases
 from edge.consensus.naming import Naming
 from edge.consensus.proposers import Proposers
 from edge.consensus.question import final_id, is_eviction, value_digest
+from edge.consensus.quiet import Quiet
 from edge.consensus.registers import Final, Registers
 from edge.consensus.sets import Sets
 from edge.consensus.turn import IsLost, Turn
@@ -58,6 +59,7 @@ class Agreement:
         self._members: frozenset[int] = frozenset()
         self.sets = self.evictions.sets = Sets(site, index, self.epochs, self.proposers.opens_ms, timeout_ms)
         self._turn = Turn(site, index, self.epochs, self.sets, self.evictions, self.proposers.fault)
+        self.quiet = Quiet(graph, self.epochs, self.sets, self.registers, self.checkpoints, self.leases, self.evictions)
         self._arrivals = Arrivals(graph, quarantined)
         self.wanted = self._arrivals.wanted
         self._chains = Chains()
@@ -74,6 +76,7 @@ class Agreement:
 
     def seat(self, committees: Iterable[Seats], gateways: Iterable[int]) -> None:
         """The committees that the roster lists, of all times. What ended sets say is kept: it binds those after."""
+        self.quiet.tell()
         self.epochs.seat(committees)
         self._members = self.epochs.members
         self.proposers.gateways = frozenset(gateways)
@@ -105,12 +108,15 @@ class Agreement:
         A start may read vertices from a damaged log whose past comes only later, from peers: what they say is
         judged then, since a vote without its past would be another one.
         """
+        if header.author == self._index:
+            self.quiet.tell()  # also if it has to wait
         for one in self._arrivals.take(Heard(header, prev, signature), self._members):
             self._take(one, now_ms)
 
     def shown(self, headers: Sequence[Header], signature: bytes, now_ms: float) -> tuple[bool, int | None]:
         """A chain of a forked member, which this signature covers: what lies beside the line that is held is judged if
         somebody's vertex stands on it. Whether any was new; and of what it hangs above, if we lack that, the seq."""
+        self.quiet.tell()
         chain, lacking_seq = self._arrivals.beside(headers, signature)
         for heard in chain:
             if heard.alias is None:
@@ -134,6 +140,7 @@ class Agreement:
         self._chains.cover(header, signature)
         if header.author not in self._members:
             return
+        self.quiet.tell()
         if header.author == self._index:
             self.naming.head = header.key
         elif alias is None:
@@ -158,6 +165,7 @@ class Agreement:
         fault = open_.contest.propose(heard.key, proposal.value, header.author, now_ms)
         if fault:
             return self._refuse(fault)
+        self.quiet.tell()
         if is_eviction(question.key):
             self.evictions.say(header.author, proposal.value)
         if heard.alias is None:
@@ -193,8 +201,10 @@ class Agreement:
 
     def _followed(self, header: Header) -> list[Contest]:
         """Sets whose past goes through this vertex; changes first, since they end what may be said on others."""
+        if not len(self.sets):
+            return []
         scopes = {scope: self.epochs.follows(scope, header) for scope in self.epochs.scopes}
-        return [one.contest for one in reversed(list(self.sets)) if scopes.get(one.contest.question.scope)]
+        return [one.contest for one in reversed([*self.sets]) if scopes.get(one.contest.question.scope)]
 
     def _counts(self, contest: Contest, heard: Heard, at: int, cut: Mapping[tuple[str, int], int], sees: Sees) -> bool:
         """Whether a vote may count at all: of a member who has entered the epoch, and has not stopped in it."""
@@ -323,14 +333,27 @@ class Agreement:
         """Judge what has waited in vain for a line of who has forked: perhaps nothing is open because all of it did.
         `can_ask`: somebody is there."""
         for one in self._arrivals.released(self._members, now_ms, can_ask=can_ask):
+            self.quiet.tell()
             self._take(one, now_ms)
+
+    def is_due(self, now_ms: float) -> bool:
+        """Whether `due` is worth asking: where it had nothing to say, it is once that may be otherwise."""
+        until_ms = self.quiet.until_ms
+        if until_ms is not None:
+            return now_ms >= until_ms
+        is_open = self.has_open
+        if not is_open:
+            self.quiet.begin(float("inf"))
+        return is_open
 
     def due(self, parents: list[Parent], now_ms: float) -> list[Item]:
         """What to say now, all in one vertex that names these parents; tell of it by `heard` before asking again."""
-        if self._must_wait:
-            return []
-        items = self._turn.due(self.registers, self.naming.head, self._held(parents), now_ms)
-        self.votes_cast += sum(isinstance(item, Vote) for item in items)
+        items: list[Item] = []
+        if not self._must_wait:
+            items = self._turn.due(self.registers, self.naming.head, self._held(parents), now_ms)
+            self.votes_cast += sum(isinstance(item, Vote) for item in items)
+        if not items:
+            self.quiet.begin(self._next_due())
         return items
 
     def needed(self) -> list[VertexKey]:
@@ -339,6 +362,10 @@ class Agreement:
 
     def deadline(self) -> float:
         """When `due` is worth asking although nothing came, monotonic ms."""
+        until_ms = self.quiet.until_ms
+        return self._next_due() if until_ms is None else until_ms
+
+    def _next_due(self) -> float:
         due_ms = min(self.sets.deadline(), self.evictions.due_ms)
         return due_ms if self.has_open and not self._must_wait else float("inf")
 

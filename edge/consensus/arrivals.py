@@ -93,7 +93,7 @@ class Arrivals:
     def wanted(self) -> list[Wanted]:
         """What is to be asked for of forked members, beside the lines that are held: of each line the highest vertex on
         which a source stands, since what is below comes along."""
-        if not any(map(self._is_beside, self._waiting)):
+        if not self._waiting or not any(map(self._is_beside, self._waiting)):
             return []
         found: dict[tuple[int, int, int], int] = {}
         for one in islice(chain.from_iterable(self._waiting.values()), LOOK_AHEAD):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import NamedTuple
 
 from edge.consensus.contest import Contest
@@ -57,9 +56,9 @@ class Chains:
             else:
                 self._chains.append(chain)
 
-    def unsigned(self) -> Iterator[tuple[Contest, VertexKey]]:
+    def unsigned(self) -> list[tuple[Contest, VertexKey]]:
         """Where precommits are that nothing shows yet."""
-        return ((chain.contest, chain.key) for chain in self._chains)
+        return [(chain.contest, chain.key) for chain in self._chains]
 
     def drop(self, contest: Contest) -> None:
         """Nobody needs to be shown these."""

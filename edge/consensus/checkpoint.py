@@ -147,6 +147,8 @@ class Checkpoints:
         self._site = site
         self._registers = registers
         self.seals: dict[str, Seal] = {}
+        self.changes = 0
+        """How often one was taken."""
         self._ids: dict[tuple[str, bytes, int], Digest] = {}
         """By scope, tag and version, what was final here, in the order it was learned: others may name it later."""
         self._opened: tuple[Question, bytes, int, bool] | None = None
@@ -180,6 +182,7 @@ class Checkpoints:
         """Go by this, which our own log says, or what was learned."""
         if seal.version > self.version(scope):
             self.seals[scope] = seal
+            self.changes += 1
 
     def version(self, scope: str) -> int:
         """Of the newest checkpoint that we know all of; 0 for none."""

@@ -87,7 +87,7 @@ class Contest:
         the quorums of earlier epochs in its past.
         """
         before = self.past.mark(prev) if prev is not None else NOTHING
-        seen = self.seen(key, prev, parents)
+        seen = before.votes | self._beside(key, parents)
         mark = before._replace(votes=seen) if seen != before.votes else before
         said: list[tuple[Statement | None, str]] = []
         for vote in votes:
@@ -99,7 +99,11 @@ class Contest:
     def seen(self, key: VertexKey, prev: VertexKey | None, parents: Iterable[VertexKey]) -> int:
         """What is below this vertex, and proposed in it."""
         votes = self.past.mark(prev).votes if prev is not None else 0
-        votes |= self.proposals.get(key, 0)
+        return votes | self._beside(key, parents)
+
+    def _beside(self, key: VertexKey, parents: Iterable[VertexKey]) -> int:
+        """The same, but for what is below on its own line."""
+        votes = self.proposals.get(key, 0)
         for parent in parents:
             votes |= self.view(parent)
         return votes
@@ -138,7 +142,8 @@ class Contest:
         if not self.ballots.is_proposed(mark.votes, None):
             # It is as if it were not there: who hears of the set only later does not know that it is.
             return mark, (None, "vote-unproposed")
-        mark = entering(mark, handed)._replace(last=statement[1:3])
+        mark = entering(mark, handed)
+        mark = Mark(mark.votes, statement[1:3], mark.lock, mark.has_cast)
         if not self.ballots.is_proposed(mark.votes, vote.value):
             return mark, (None, "vote-unproposed")
         lock = mark.lock
@@ -148,12 +153,12 @@ class Contest:
         elif vote.value is not None:
             self._precommitted(member, vote.ballot, vote.value)
             cast = self.ballots.bit(Statement(member, vote.ballot, CAST, vote.value))
-            mark = mark._replace(votes=mark.votes | cast, has_cast=True)
+            mark = Mark(mark.votes | cast, mark.last, mark.lock, has_cast=True)
             if self.ballots.count(mark.votes, vote.ballot, PREVOTE, vote.value) < self.ballots.quorum:
                 return mark, (statement, "vote-unjustified")
             lock = Lock(self.seats.epoch, vote.ballot, vote.value)
         bit = self.ballots.bit(statement)
-        return mark._replace(votes=mark.votes | bit, lock=lock), (statement, "")
+        return Mark(mark.votes | bit, mark.last, lock, mark.has_cast), (statement, "")
 
     def _precommitted(self, member: int, ballot: int, value: bytes) -> None:
         """q of these are a certificate, whatever is known of what they saw: of q members q - r are honest, and saw

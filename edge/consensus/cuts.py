@@ -91,6 +91,10 @@ class Cuts:
             if seats.cut is not None
         }
 
+    @property
+    def are_any(self) -> bool:
+        return bool(self._crossings)
+
     def heard(
         self,
         key: VertexKey,

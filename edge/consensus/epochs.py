@@ -44,6 +44,15 @@ def is_change(question: Question) -> bool:
     return question.key == CHANGE_KEY
 
 
+_Asked = tuple[str, str, int, bytes | None]
+"""A question, in whichever epoch: scope, key, version and predecessor."""
+
+
+def _asked(question: Question) -> _Asked:
+    scope, _, key, version, predecessor = question
+    return scope, key, version, predecessor
+
+
 class Handover(NamedTuple):
     """`epoch` decides; `to` is to follow, or None. Members are named by their index."""
 
@@ -69,8 +78,8 @@ class Epochs:
         """By scope, the newest epoch that takes over from nobody."""
         self.changes: dict[tuple[str, int], Contest] = {}
         """By the scope and the epoch that ends."""
-        self._asked: dict[Question, dict[int, Contest]] = {}
-        """Open sets that ask the same question, by epoch; the question with epoch 0."""
+        self._asked: dict[_Asked, dict[int, Contest]] = {}
+        """Open sets that ask the same question, by epoch."""
 
     def seat(self, committees: Iterable[Seats]) -> None:
         """The committees that the roster lists, ascending by scope and epoch."""
@@ -121,9 +130,10 @@ class Epochs:
     def follows(self, scope: str, header: Header) -> bool:
         """Whether the past of votes in a scope goes through this vertex: its author has a seat in this or an earlier
         epoch, by the roster that the vertex was made under."""
-        return any(
-            header.author in seats.members for seats in self._scopes.get(scope, ()) if seats.epoch <= header.epoch
-        )
+        for seats in self._scopes.get(scope, ()):
+            if header.author in seats.members and seats.epoch <= header.epoch:
+                return True
+        return False
 
     def may_propose(self, question: Question, author: int, epoch: int) -> bool:
         """Whether a committee of the roster of this version has the author in it, or the one that is asked."""
@@ -140,17 +150,17 @@ class Epochs:
         if is_change(question):
             self.changes[question.scope, question.epoch] = contest
         else:
-            self._asked.setdefault(question._replace(epoch=0), {})[question.epoch] = contest
+            self._asked.setdefault(_asked(question), {})[question.epoch] = contest
 
     def closed(self, contest: Contest) -> None:
         question = contest.question
         if is_change(question):
             self.changes.pop((question.scope, question.epoch), None)
             return
-        asked = self._asked.get(question._replace(epoch=0), {})
+        asked = self._asked.get(_asked(question), {})
         asked.pop(question.epoch, None)
         if not asked:
-            self._asked.pop(question._replace(epoch=0), None)
+            self._asked.pop(_asked(question), None)
 
     def change_of(self, seats: Seats) -> Contest | None:
         return self.changes.get(seats.name)
@@ -293,11 +303,11 @@ class Epochs:
 
     def is_asked(self, question: Question) -> bool:
         """Whether it is open in some epoch."""
-        return question._replace(epoch=0) in self._asked
+        return _asked(question) in self._asked
 
     def before(self, question: Question) -> Iterator[Contest]:
         """Open sets of earlier epochs that ask the same."""
-        asked = self._asked.get(question._replace(epoch=0), {})
+        asked = self._asked.get(_asked(question), {})
         return (other for epoch, other in asked.items() if epoch < question.epoch)
 
     def handed(self, contest: Contest, sees: Sees) -> tuple[Lock, ...]:
@@ -347,8 +357,8 @@ class Epochs:
     def left(self, scope: str, epoch: int) -> list[Contest]:
         """Sets that the newest epoch before this one left open, one for each question that is asked."""
         found = []
-        for question, asked in self._asked.items():
+        for (asked_scope, *_), asked in self._asked.items():
             before = [other for other in asked if other < epoch]
-            if question.scope == scope and before:
+            if asked_scope == scope and before:
                 found.append(asked[max(before)])
         return found

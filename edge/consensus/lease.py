@@ -85,6 +85,8 @@ class Leases:
         """Learned since the last turn."""
         self._asked: dict[tuple[str, str], tuple[int, Instant]] = {}
         """By register, the version that we asked for last, and when first."""
+        self.changes = 0
+        """How often a time began to run."""
 
     def learned(self, final: Final) -> None:
         """A value is final, whoever said so; from the next `turn` on its time runs."""
@@ -94,6 +96,7 @@ class Leases:
     def turn(self, now_ms: float) -> None:
         for register, version in self._fresh.items():
             self._learned[register] = (version, now_ms)
+        self.changes += len(self._fresh)
         self._fresh.clear()
 
     def asked(self, question: Question, now: Instant) -> None:

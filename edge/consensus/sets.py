@@ -41,10 +41,21 @@ class Sets:
         self._opens_ms = opens_ms
         self._timeout_ms = timeout_ms
         self._open: dict[bytes, OpenSet] = {}
+        self._in_turn: tuple[OpenSet, ...] = ()
+        self.evictions = 0
+        """Of those that are open, how many would evict somebody."""
+
+    def __len__(self) -> int:
+        return len(self._open)
 
     def __iter__(self) -> Iterator[OpenSet]:
         """What was open when this began; changes last, since what is said after one does not count."""
-        return iter(sorted(self._open.values(), key=lambda one: is_change(one.contest.question)))
+        return iter(self._in_turn)
+
+    def _changed(self) -> None:
+        questions = [one.contest.question for one in self._open.values()]
+        self._in_turn = tuple(sorted(self._open.values(), key=lambda one: is_change(one.contest.question)))
+        self.evictions = sum(is_eviction(question.key) for question in questions)
 
     def counts(self) -> dict[str, int]:
         """Those that can be decided, changes included, and those that only bind later epochs."""
@@ -82,11 +93,13 @@ class Sets:
         opener = -1 if is_change(question) or self._epochs.is_asked(question) else author
         contest = Contest(self._site, question, seats, self._opens_ms)
         self._open[contest.conflict] = OpenSet(contest, opener, course)
+        self._changed()
         self._epochs.opened(contest)
         return self._open[contest.conflict]
 
     def close(self, contest: Contest) -> None:
         del self._open[contest.conflict]
+        self._changed()
         self._epochs.closed(contest)
 
     def needed(self) -> list[VertexKey]:

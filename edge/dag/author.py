@@ -115,10 +115,11 @@ class Author:
         """When the next batch is due, monotonic ms; None with nothing to say."""
         if self._urgent or len(self._queue) >= BATCH_EVENTS_MAX:
             return 0.0
-        dues = [self._queue[0].due_ms] if self._queue else []
-        if self._items_due_ms is not None:
-            dues.append(self._items_due_ms)
-        return min(dues, default=None)
+        items_ms = self._items_due_ms
+        if not self._queue:
+            return items_ms
+        due_ms = self._queue[0].due_ms
+        return due_ms if items_ms is None else min(due_ms, items_ms)
 
     def observe(self, clock: int) -> None:
         """At the start: never write below what we know to have been written, nor trust a clock that stands below it."""

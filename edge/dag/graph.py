@@ -89,6 +89,8 @@ class Graph:
         self._chains: dict[int, dict[int, Branch]] = {}
         self._changed: dict[int, None] = {}
         self.vertices = 0
+        self.changes = 0
+        """Grows whenever what is held becomes other than it was."""
         self.lost: dict[VertexKey, None] = {}
         """Held, but their record was found damaged: without a place until another copy lies in the log."""
 
@@ -106,8 +108,10 @@ class Graph:
         return chain.get(incarnation) if chain else None
 
     def id_at(self, key: VertexKey) -> VertexId | None:
-        branch = self.branch(key.author, key.incarnation)
-        return branch.id_at(key.seq) if branch else None
+        author, incarnation, seq = key
+        chain = self._chains.get(author)
+        branch = chain.get(incarnation) if chain else None
+        return branch.id_at(seq) if branch else None
 
     def holds(self, key: VertexKey, id: VertexId) -> bool:
         return self.id_at(key) == id
@@ -121,8 +125,10 @@ class Graph:
 
     def is_below(self, key: VertexKey) -> bool:
         """Whether the vertex was dropped and its id with it: whoever names it can no longer be compared with us."""
-        branch = self.branch(key.author, key.incarnation)
-        return branch is not None and branch.is_cut and branch.first_seq <= key.seq < branch.start
+        author, incarnation, seq = key
+        chain = self._chains.get(author)
+        branch = chain.get(incarnation) if chain else None
+        return branch is not None and branch.is_cut and branch.first_seq <= seq < branch.start
 
     def is_dropped(self, key: VertexKey) -> bool:
         """Whether the vertex was here once and is no longer in our log."""
@@ -157,6 +163,7 @@ class Graph:
         branch.ids += line.id
         branch.places.append(0)
         branch.signed.append(0)
+        self.changes += 1
         self._chains.setdefault(line.author, {})[line.incarnation] = branch
         self._changed[line.author] = None
 
@@ -166,6 +173,7 @@ class Graph:
         count = line.seq - branch.start
         if count < 0 or (count == 0 and branch.is_cut):
             return
+        self.changes += 1
         self.vertices -= line.seq - branch.held_from + 1
         # Slices of new objects, not deletions: these give the memory back.
         branch.ids = branch.ids[count * ID_BYTES :]
@@ -189,6 +197,10 @@ class Graph:
         """By incarnation, ascending."""
         return [branch for _, branch in sorted(self._chains.get(author, {}).items())]
 
+    def lines(self) -> list[Branch]:
+        """Branches of all authors, in no order."""
+        return [branch for chain in self._chains.values() for branch in chain.values()]
+
     def insert(self, key: VertexKey, id: VertexId, prev: VertexKey | None, place: Place = 0, signed: Place = 0) -> None:
         """Add a vertex whose `prev` is held (None at a genesis)."""
         chain = self._chains.setdefault(key.author, {})
@@ -204,6 +216,7 @@ class Graph:
         self._changed.pop(key.author, None)
         self._changed[key.author] = None
         self.vertices += 1
+        self.changes += 1
 
     def above(self, key: VertexKey) -> list[VertexKey]:
         """Held vertices of its line from this one on, those that continue it in later incarnations among them."""
@@ -218,6 +231,7 @@ class Graph:
 
     def cut(self, keys: Iterable[VertexKey]) -> None:
         """Hold these no longer; with each of them, everything `above` it is named."""
+        self.changes += 1
         lowest: dict[tuple[int, int], int] = {}
         for key in keys:
             lowest[key[:2]] = min(key.seq, lowest.get(key[:2], key.seq))
@@ -290,11 +304,18 @@ class Graph:
 
     def tips(self, author: int) -> list[Tip]:
         """Ends of the author's history: heads that no later incarnation continues."""
+        return [Tip(branch.head, bytes(branch.ids[-ID_BYTES:])) for branch in self._ends(author)]
+
+    def _ends(self, author: int) -> list[Branch]:
         chain = self._chains.get(author, {})
-        continued = {branch.base: None for branch in chain.values()}
-        return [
-            Tip(branch.head, bytes(branch.ids[-ID_BYTES:])) for branch in chain.values() if branch.head not in continued
-        ]
+        if len(chain) == 1:
+            return [*chain.values()]
+        continued = {branch.base[1:] for branch in chain.values() if branch.base is not None}
+        return [branch for branch in chain.values() if (branch.incarnation, branch.head_seq) not in continued]
+
+    def has_several(self, author: int) -> bool:
+        """Whether the author's history has more than one end."""
+        return len(self._ends(author)) > 1
 
     def highest_seq(self, author: int) -> int:
         return max((branch.head_seq for branch in self._chains.get(author, {}).values()), default=0)

@@ -14,11 +14,11 @@ class InOrder:
 
     def append(self, records: tuple[Record, ...]) -> tuple[Place, ...] | None:
         """Their places; None for want of room, and for vertices until the very records that were refused are taken."""
-        is_vertex = any(record.type == VERTEX for record in records)
+        is_vertex = VERTEX in [record.type for record in records]
         if is_vertex and self._refused is not None and self._refused is not records:
             return None
         try:
-            places = tuple(self._journal.append(record.type, record.payload) for record in records)
+            places = tuple([self._journal.append(record.type, record.payload) for record in records])
         except DiskFullError:
             if is_vertex:
                 self._refused = records

@@ -181,6 +181,8 @@ class Blobs:
         if served is not None:
             ticket = self._desk.ticket(partial(self._read, *served))
             self._desk.do(ReadBlob(ticket, served[0].digest, served[1]))
+        if not self._jobs:
+            return
         room = BLOB_FLIGHT_CHUNKS - sum(job.fetch.in_flight + job.writing for job in self._jobs.values())
         for job in list(self._jobs.values()):
             if job.state not in ACTIVE:
@@ -194,8 +196,11 @@ class Blobs:
                 room -= len(ask.chunks)
 
     def deadline(self) -> float:
-        dues = [job.fetch.deadline() for job in self._jobs.values() if job.state in ACTIVE]
-        return min([self._serving.deadline(), *dues])
+        due_ms = self._serving.deadline()
+        for job in self._jobs.values():
+            if job.state in ACTIVE:
+                due_ms = min(due_ms, job.fetch.deadline())
+        return due_ms
 
     # ---- serving
 

@@ -203,7 +203,7 @@ class Exchange:
 
     def _lines_with(self, missing: Missing) -> list[Line]:
         """Peers look for it on the newest few lines of its author; of one who has several it is asked for by line."""
-        has_several = len(self._graph.tips(missing.author)) > 1
+        has_several = self._graph.has_several(missing.author)
         incarnations = self._pending.lines_of(missing) if has_several else [ANY_INCARNATION]
         return [Line(missing.author, incarnation) for incarnation in incarnations]
 
@@ -308,9 +308,10 @@ class Exchange:
             return min(self._graph.highest_seq(author), through_seq - 1)
         if through_seq < branch.first_seq:
             return through_seq - 1  # a life that began above it cannot have it: it proves another one
-        if all(self._pending.names(VertexKey(author, incarnation, seq)) for seq in (branch.head_seq + 1, through_seq)):
+        head_seq, names = branch.head_seq, self._pending.names
+        if names(VertexKey(author, incarnation, through_seq)) and names(VertexKey(author, incarnation, head_seq + 1)):
             return None  # it goes on from our head, and waits for others: these are asked for by themselves
-        return branch.head_seq if branch.head_seq < through_seq else None
+        return head_seq if head_seq < through_seq else None
 
     def _lines(self, want: Want, room: int) -> list[Stretch]:
         """The chains to serve for a want, each oldest first; where lines share a stem it is served once.

@@ -39,7 +39,8 @@ class Forks:
     @property
     def has_open(self) -> bool:
         """Whether a conflict waits for our own side of it to be on the disk and signed."""
-        return any(author not in self._tried for author in self._admission.conflicts)
+        conflicts = self._admission.conflicts
+        return bool(conflicts) and not conflicts.keys() <= self._tried.keys()
 
     def look(self, now: Instant) -> None:
         """Complete what admission has found, as soon as our own side of it is on the disk and signed."""

@@ -304,15 +304,13 @@ class Node:
         """When `tick` wants to be called next, monotonic ms; never, once nothing more is said or asked."""
         if self._is_closing:
             return float("inf")
-        own = self._own.deadline()
-        dues = [machine.deadline() for machine in (self.custody, self.voting, self.shared)]
-        dues += [] if own is None else [own]
+        due_ms = min(self._own.deadline(), self.custody.deadline(), self.voting.deadline(), self.shared.deadline())
         if self.senses.has_streams or self._forks.has_open:
-            dues.append(self._tick_ms)
+            due_ms = min(due_ms, self._tick_ms)
         # Without a link nothing is announced or asked, however long it has been due.
         if self._is_linked:
-            dues += (self._exchange.deadline(), self.blobs.deadline(), self.membership.deadline)
-        return min(dues)
+            due_ms = min(due_ms, self._exchange.deadline(), self.blobs.deadline(), self.membership.deadline)
+        return due_ms
 
     # ---- what it knows
 
@@ -359,20 +357,21 @@ class Node:
         """What is due after any input: drafts, retries, frontiers, requests."""
         if self._is_closing:
             return self._desk.take()
-        self._intake.is_full = self._own.is_disk_full or self._own.log_share >= LOG_PEERS_SHARE or self.custody.is_full
-        self.custody.settle(len(self.roster.members), now)
+        roster, own = self.membership.roster, self._own
+        self._intake.is_full = own.is_disk_full or own.log_share >= LOG_PEERS_SHARE or self.custody.is_full
+        self.custody.settle(len(roster.members), now)
         self._mending.look()
-        self._own.retry(now)
-        self._rescue.turn(self.roster.version, now)
-        self.voting.turn(self.roster.version, now)
-        self.shared.turn(self.roster.version, now)
-        self._own.flush(self.roster.version, now)
+        own.retry(now)
+        self._rescue.turn(roster.version, now)
+        self.voting.turn(roster.version, now)
+        self.shared.turn(roster.version, now)
+        own.flush(roster.version, now)
         if self._owes_tally and not self._author.queued_events:
             self._owes_tally = False
             self._close_account(now)
         if self._is_linked:
-            self._exchange.announce(self.roster, now)
-            self._exchange.ask(self.roster, now)
+            self._exchange.announce(roster, now)
+            self._exchange.ask(roster, now)
             self.blobs.turn(now)
         return self._desk.take()
 

@@ -182,10 +182,7 @@ class OwnLine:
 
     def flush(self, epoch: int, now: Instant) -> None:
         """Draft every batch that is due."""
-        while self.has_room:
-            due = self._author.deadline()
-            if due is None or due > now.mono_ms:
-                return
+        while (due_ms := self._author.deadline()) is not None and due_ms <= now.mono_ms and self.has_room:
             self.draft(epoch, now)
 
     @property
@@ -270,10 +267,12 @@ class OwnLine:
             self._retry_ms = float("inf")  # until it has answered
             self._ask(self._refused[0])
 
-    def deadline(self) -> float | None:
+    def deadline(self) -> float:
+        """When `retry` or `flush` has something to do, monotonic ms."""
         if self._refused:
             return self._retry_ms
-        return self._author.deadline() if len(self._flights) < OWN_FLIGHT_MAX and not self.is_held else None
+        due_ms = self._author.deadline()
+        return due_ms if due_ms is not None and self.has_room else float("inf")
 
     def sign_again(self, header: Header) -> None:
         """Sign a durable own vertex whose signature a crash took: the same header signed twice is no fork."""

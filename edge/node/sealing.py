@@ -70,6 +70,8 @@ class Sealing:
         self._scopes: dict[str, _Scope] = {}
         self._looked = (-1, -1)
         self._due_ms = float("inf")
+        self._recorded = 0
+        """How many changes of checkpoints were looked at for our log."""
         self._written: dict[str, int] = {}
         """By scope, the version of the newest checkpoint that our log has, or is about to."""
         self.lines: dict[tuple[int, int], int] = {}
@@ -80,8 +82,12 @@ class Sealing:
 
     def records(self) -> list[Record]:
         """What newer checkpoints come to, for our log; each once."""
+        checkpoints = self._agreement.checkpoints
+        if self._recorded == checkpoints.changes:
+            return []
+        self._recorded = checkpoints.changes
         found = []
-        for scope, seal in self._agreement.checkpoints.seals.items():
+        for scope, seal in checkpoints.seals.items():
             if seal.version > self._written.get(scope, 0):
                 self._written[scope] = seal.version
                 lines = self._below(seal)
@@ -131,8 +137,8 @@ class Sealing:
             self._due_ms = min(self._due_ms, due_ms)
 
     def deadline(self) -> float:
-        """When `turn` may have something to ask, monotonic ms."""
-        return self._due_ms if self._own.has_room else float("inf")
+        """When `turn` may have something to ask, if our line has room, monotonic ms."""
+        return self._due_ms
 
     def _seats(self, scope: str) -> Seats | None:
         """Where we vote, and may."""

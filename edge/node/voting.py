@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter, deque
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -52,7 +52,7 @@ class Voting:
         self._early: deque[Candidate] = deque()
         """Vertices of the log above one whose roster lies further on, and their signatures."""
         self._signatures: dict[bytes, bytes] = {}
-        self._told: Counter[str] = Counter()
+        self._told = {"voted-twice": 0, "voted-stopped": 0}
         """How many members were named for each breach."""
         self._unjudged: list[tuple[int, Record]] = []
         """Certificates of the log whose committee is in a roster that the log has further on."""
@@ -126,7 +126,7 @@ class Voting:
     def _prev(self, header: Header) -> VertexKey | None:
         branch = self._graph.branch(header.author, header.incarnation)
         if branch is None or header.seq > branch.first_seq:
-            return header.key._replace(seq=header.seq - 1)
+            return VertexKey(header.author, header.incarnation, header.seq - 1)
         return branch.base
 
     def _drafted(self, header: Header, prev: VertexKey | None, now: Instant) -> None:
@@ -137,6 +137,7 @@ class Voting:
         """A peer knows a vote of ours that we do not: there may be others, so we vote no more in this epoch."""
         self._seat()
         if any(isinstance(item, Vote) for item in header.items) and self.note.lose(self._newest()):
+            self.agreement.quiet.tell()
             self._desk.report("error", "votes-lost", vertex=tuple(header.key))
 
     def _newest(self) -> list[Epoch]:
@@ -308,7 +309,7 @@ class Voting:
             agreement.release(now.mono_ms, can_ask=bool(self.can_ask(now)))
         self.note.turn(now.mono_ms)
         while (
-            agreement.has_open
+            agreement.is_due(now.mono_ms)
             and self._own.has_room
             and self._is_noted()
             and (votes := agreement.due(agreement.naming.parents(PARENTS_MAX), now.mono_ms))
@@ -323,12 +324,18 @@ class Voting:
             if final.certificate and known != final:
                 record = Record(CERTIFICATE, final.certificate)
                 self._own.persist((record,), partial(self._late, final, record), sync=True)
-        for event, authors in (("voted-twice", agreement.voted_twice), ("voted-stopped", agreement.voted_stopped)):
-            for author in list(authors)[self._told[event] :]:
-                self._told[event] += 1
-                self._desk.report("error", event, author=author)
+        self._tell("voted-twice", agreement.voted_twice)
+        self._tell("voted-stopped", agreement.voted_stopped)
         self.witnessing.turn(epoch, now)
         self.sealing.turn(epoch, now)
+
+    def _tell(self, event: str, authors: Mapping[int, None]) -> None:
+        """Name those of whom a breach came to be known since this was last told."""
+        if len(authors) == self._told[event]:
+            return
+        for author in list(authors)[self._told[event] :]:
+            self._desk.report("error", event, author=author)
+        self._told[event] = len(authors)
 
     def _is_noted(self) -> bool:
         """Whether it is durable beside the key that we vote wherever something is open to us."""
@@ -337,10 +344,11 @@ class Voting:
         return self.note.promise(ours, agreement.epochs.scopes)
 
     def deadline(self) -> float:
-        others = min(self.witnessing.deadline(), self.sealing.deadline())
-        if not self._own.has_room or self.note.is_behind:
-            return min(others, self.note.deadline())
-        return min(others, self.agreement.deadline())
+        note_ms = self.note.deadline()
+        if not self._own.has_room:
+            return note_ms
+        own_ms = note_ms if self.note.is_behind else self.agreement.deadline()
+        return min(own_ms, self.witnessing.deadline(), self.sealing.deadline())
 
     def status(self) -> dict[str, Any]:
         levels = {"witnessed_seq": self.witnessing.own_seq, "sealed_seq": self.sealing.own_seq}

@@ -89,8 +89,8 @@ class Witnessing:
                 self._own.draft(epoch, now, items=claims)
 
     def deadline(self) -> float:
-        """When `turn` has something to say, monotonic ms."""
-        if not self._owed or self._since_ms is None or not self._own.has_room:
+        """When `turn` has something to say, if our line has room, monotonic ms."""
+        if not self._owed or self._since_ms is None:
             return float("inf")
         return self._since_ms + self._wait_ms
 

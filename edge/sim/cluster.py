@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
 from hashlib import sha256
 from random import Random
 
@@ -29,8 +28,6 @@ from edge.wire.voters import SITE_SCOPE, Voters
 
 LOOK_MS = 1_000.0
 """How often it is asked whether keepers agree."""
-SHARING_NODES_MIN = 50
-"""From here on nodes share what they decode."""
 GENUINE_EVERY = 100
 """One seed in so many runs with real signatures."""
 
@@ -98,7 +95,7 @@ class Cluster:
 
     def run(self) -> None:
         """Load and faults, then healing and quiet; ends at the first violation."""
-        with shared_decoding() if self.profile.nodes > SHARING_NODES_MIN else nullcontext():
+        with shared_decoding():
             self._run()
 
     def _run(self) -> None:

@@ -6,6 +6,7 @@ from contextlib import suppress
 from random import Random
 from typing import TYPE_CHECKING, Any
 
+from edge.dag.graph import ID_BYTES
 from edge.effects import Effect
 from edge.ids import Instant, VertexId
 from edge.node import Node
@@ -93,11 +94,13 @@ class Converging:
 
 
 def _held(machine: Machine) -> Held:
-    graph = machine.node.graph
     return tuple(
-        (*branch.head, branch.id_at(branch.head_seq) or b"")
-        for author in graph.authors()
-        for branch in graph.branches(author)
+        sorted(
+            [
+                (branch.author, branch.incarnation, branch.head_seq, bytes(branch.ids[-ID_BYTES:]))
+                for branch in machine.node.graph.lines()
+            ]
+        )
     )
 
 

@@ -255,7 +255,7 @@ class Machine:
         if not self.is_on:
             return
         life = self.life
-        effects: list[Effect] = method(*args, self.clock.now(self.world.now))
+        effects: list[Effect] = method(*args, self.clock.now(self.world.time.now))
         self._carry_out(effects)
         if life == self.life:
             self.world.checkers.stepped(self, bool(effects))
@@ -296,10 +296,11 @@ class Machine:
             self.feed(self.node.close)
 
     def _plan_tick(self) -> None:
-        due = max(self.clock.when(self.node.deadline()), self.world.now + 0.05)
+        time = self.world.time
+        due = max(self.clock.when(self.node.deadline()), time.now + 0.05)
         if due < self._tick_ms:
             self._tick_ms = due
-            self.world.time.at(due, self._act, self.life, self._tick, (due,))
+            time.at(due, self._act, self.life, self._tick, (due,))
 
     def _tick(self, due: float) -> None:
         if due == self._tick_ms:

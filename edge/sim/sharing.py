@@ -1,28 +1,39 @@
-"""What a broker hands to a thousand nodes is decoded once: decoders are functions of bytes, and values never change.
+"""What many nodes are handed, and read again at their starts, is decoded once: decoders are functions of bytes, and
+values never change.
 
-For large sites alone. A test holds that no trace differs by it.
+A test holds that no trace differs by it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
+from typing import Any
 
-from edge.node import exchange, intake
+from edge.dag import evidence
+from edge.node import custody, exchange, intake, mending, readback, recovery, rescue
+from edge.sim import checkers, store
 
-FRAMES_MAX = 512
-_SHARED = ((intake, "decode_vertex"), (intake, "decode_header"), (exchange, "decode_frontier"))
+FRAMES_MAX = 4_096
+"""Of each kind; more than a small site says in a minute or two."""
+_SHARED: dict[str, tuple[Any, ...]] = {
+    "decode_vertex": (intake, exchange, recovery, readback, mending, rescue, store, checkers),
+    "decode_header": (intake, recovery, readback, custody, mending, rescue, evidence, store, checkers),
+    "decode_frontier": (exchange,),
+}
+"""By the name of a decoder, who uses it on what others have decoded already."""
 
 
 @contextmanager
 def shared_decoding() -> Iterator[None]:
     """Until it ends, all nodes of this process share what they decode."""
-    usual = [getattr(module, name) for module, name in _SHARED]
+    usual = [(module, name, getattr(module, name)) for name, modules in _SHARED.items() for module in modules]
+    shared: dict[Callable[..., Any], Callable[..., Any]] = {}
     try:
-        for (module, name), decode in zip(_SHARED, usual, strict=True):
-            setattr(module, name, lru_cache(FRAMES_MAX)(decode))
+        for module, name, decode in usual:
+            setattr(module, name, shared.setdefault(decode, lru_cache(FRAMES_MAX)(decode)))
         yield
     finally:
-        for (module, name), decode in zip(_SHARED, usual, strict=True):
+        for module, name, decode in usual:
             setattr(module, name, decode)

@@ -63,10 +63,8 @@ class Header(NamedTuple):
     items: tuple[Item, ...]
     raw: bytes
     id: VertexId
-
-    @property
-    def key(self) -> VertexKey:
-        return VertexKey(self.author, self.incarnation, self.seq)
+    key: VertexKey
+    """Author, incarnation and seq once more: what it is looked up by, everywhere."""
 
 
 def vertex_id(raw: bytes) -> VertexId:
@@ -146,6 +144,7 @@ def decode_header(raw: bytes) -> Header | Refusal:
         tuple(item_values),
         raw,
         vertex_id(raw),
+        VertexKey(author, incarnation, seq),
     )
 
 

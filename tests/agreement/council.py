@@ -123,7 +123,10 @@ class Member(Holder):
 
     def turn(self) -> None:
         agreement = self.agreement
-        while self.is_up and (items := agreement.due(agreement.naming.parents(31), self.council.now)):
+        now_ms = self.council.now
+        while (
+            self.is_up and agreement.is_due(now_ms) and (items := agreement.due(agreement.naming.parents(31), now_ms))
+        ):
             self._say(tuple(items))
         self.finals += agreement.take_finals()
         if self.is_up:

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from contextlib import nullcontext
 
 from edge.node import intake
 from edge.sim import cluster
@@ -29,10 +30,10 @@ def test_the_trace_does_not_depend_on_the_hash_seed():
 
 
 def test_sharing_what_is_decoded_changes_nothing(monkeypatch):
-    profile = profile_named("site", nodes=12, minutes=1.0, rate_per_minute=10.0)
-    alone = run_case(Case(5, profile))
-    monkeypatch.setattr(cluster, "SHARING_NODES_MIN", 0)
+    profile = profile_named("mixed", minutes=0.5)
     together = run_case(Case(5, profile))
+    monkeypatch.setattr(cluster, "shared_decoding", nullcontext)
+    alone = run_case(Case(5, profile))
     assert alone.trace_hash == together.trace_hash
     assert intake.decode_header is decode_header, "and afterwards everyone decodes alone again"
 

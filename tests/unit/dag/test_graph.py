@@ -39,9 +39,11 @@ def test_a_later_incarnation_continues_a_line_or_starts_another():
     graph = grown(5)
     graph.insert(VertexKey(1, 2, 6), id_of(6, 2), VertexKey(1, 1, 5))
     assert [tip.key for tip in graph.tips(1)] == [VertexKey(1, 2, 6)], "it continues what stood there"
+    assert not graph.has_several(1)
     graph.insert(VertexKey(1, 3, 4), id_of(4, 3), VertexKey(1, 1, 3))
     graph.insert(VertexKey(1, 4, 1), id_of(1, 4), None)
     assert {tip.key for tip in graph.tips(1)} == {VertexKey(1, 2, 6), VertexKey(1, 3, 4), VertexKey(1, 4, 1)}
+    assert graph.has_several(1) and not graph.has_several(9)
     assert graph.highest_incarnation(1) == 4
     assert graph.find(1, 4, id_of(4, 3)) == VertexKey(1, 3, 4)
 

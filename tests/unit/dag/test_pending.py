@@ -105,7 +105,8 @@ def test_who_waits_tells_the_line_of_what_is_missing():
     base = vertex(1, 4, bytes(32), incarnation=2).header
     missing = Missing(1, 4, base.id)
     for incarnation in (9, 8):
-        liar = vertex(2, incarnation, bytes(32), parents=[base._replace(incarnation=incarnation)])
+        named = base._replace(key=base.key._replace(incarnation=incarnation))
+        liar = vertex(2, incarnation, bytes(32), parents=[named])
         assert pending.park(liar, missing)
     assert pending.lines_of(missing) == [9], "each who waits has one word"
     assert pending.park(vertex(3, 2, bytes(32), parents=[base]), missing)

@@ -53,7 +53,7 @@ def receive(world: World, name: str, frames: list[bytes], *, good: bool = True) 
 def forged(frame: bytes, **changes: object) -> bytes:
     """As somebody without a key would make it."""
     header = header_of(frame)
-    fields = {name: getattr(header, name) for name in Header._fields if name not in ("raw", "id")}
+    fields = {name: getattr(header, name) for name in Header._fields if name not in ("raw", "id", "key")}
     made = encode_header(**{**fields, **changes})  # type: ignore[arg-type]
     return encode_vertex(made.raw, bytes(2420), None)
 
