@@ -46,6 +46,7 @@ from edge.node import Node
 from edge.node.trim import Segments
 from edge.shell.inbox import Inbox
 from edge.shell.notify import Watchdog
+from edge.shell.precedence import Precedence
 from edge.shell.publish import People
 from edge.shell.telemetry import Bounded
 from edge.wire.frame import Channel
@@ -132,6 +133,7 @@ class Loop:
         self._due_ms: float | None = None
         """When the node wants its next tick, from the end of a turn to the beginning of the next; None if it has been
         told anything since."""
+        self._precedence = Precedence()
         self._is_running = True
         node.on_accepted = self._note_accepted
 
@@ -208,8 +210,7 @@ class Loop:
             if key.data is not None:
                 key.data()
         room = self.node.room
-        others = min(room.others, MEMBER_OTHERS_MAX) if self.node.voting.agreement.is_member else room.others
-        due = self.inbox.take(BATCH_MAX, others, self._readings_max, room.votes)
+        due = self.inbox.take(BATCH_MAX, self._others(room.others, begun), self._readings_max, room.votes)
         for task in due.tasks:
             task()
         for channel, payload in due.frames:
@@ -233,6 +234,13 @@ class Loop:
         world.watchdog.progress(current.mono_ms)
         self.turns += 1
         self.turn_ms_max = max(self.turn_ms_max, now().mono_ms - begun.mono_ms)
+
+    def _others(self, room: int, current: Instant) -> int:
+        """How many vertices that are no votes this turn sees to."""
+        agreement = self.node.voting.agreement
+        if not agreement.is_member:
+            return room
+        return 0 if self._precedence.look(agreement.has_open, current.mono_ms) else min(room, MEMBER_OTHERS_MAX)
 
     def execute(self, effects: list[Effect]) -> None:
         """Carry out effects in order; then models that are due run, all together, and what that causes follows. Every
@@ -327,13 +335,18 @@ class Loop:
 
     def _wait_ms(self) -> float:
         current = now().mono_ms
-        dues = [self._deadline_ms(), self._second_ms]
+        dues = [self._deadline_ms(), self._second_ms, self._bulk_ms(current)]
         for due in (self.world.people.deadline(now()), self.world.watchdog.deadline()):
             if due is not None:
                 dues.append(due)
         if self._archives:
             dues.append(current + 50)
         return min(dues) - current
+
+    def _bulk_ms(self, current_ms: float) -> float:
+        """When bulk that waits is due: its coming wakes nobody."""
+        is_over = self._precedence.holds and not self.node.voting.agreement.has_open
+        return current_ms if is_over else self._precedence.deadline_ms()
 
 
 def now() -> Instant:

@@ -17,7 +17,7 @@ from typing import Any
 from edge.cli.options import add_example, at_least
 from edge.consensus.committee import Committee
 from edge.errors import SynedgeError, UnavailableError
-from edge.lab.benches.finality_bulk import Bulk, seats_of
+from edge.lab.benches.finality_bulk import Bulk
 from edge.lab.layout import Seat, found_site, node_settings
 from edge.lab.process import Device, cpu_s, wait_until
 from edge.lab.report import percentile
@@ -66,8 +66,12 @@ def measure(args: Namespace) -> dict[str, Any]:
     """What a sleeper has to fetch; decisions uncontended, by two proposers at once, beside the bulk of others, and with
     one member killed."""
     root = Path(tempfile.mkdtemp(prefix="synedge-bench-"))
-    authors = seats_of(root, args.bulk)
-    council = _Council(root, int(args.committee), authors, is_sealing=args.sealed)
+    with Bulk(args.bulk, args.bulk_rate) as bulk:
+        return _measure(args, root, bulk)
+
+
+def _measure(args: Namespace, root: Path, bulk: Bulk) -> dict[str, Any]:
+    council = _Council(root, int(args.committee), bulk.seats, is_sealing=args.sealed)
     try:
         council.start()
         rule = Committee(council.size, (council.size - 1) // 3)
@@ -78,8 +82,7 @@ def measure(args: Namespace) -> dict[str, Any]:
         if council.size > 1:
             figures["contended"] = council.decide("contended", args.decisions, 2)
         figures["idle"] = council.idle(5.0)
-        if authors:
-            bulk = Bulk(root, authors, args.bulk_rate)
+        if bulk.seats:
             figures["beside_bulk"] = council.decide_beside(bulk, args.decisions, args.bulk_seconds)
             figures["bulk_over_alone"] = ratio(figures["beside_bulk"], figures["alone"])
         if rule.absent:

@@ -1,14 +1,18 @@
 """Bulk for `synedge bench finality`: authors of the same site record and gossip while its committee decides.
 
 They are those of `synedge bench mesh`, with the same events, several agents to a process; members keep all they say.
+They stand for other machines: what they write lies in memory, so that the committee has its disk, and they run when its
+members leave a processor to them.
 """
 
 from __future__ import annotations
 
+import shutil
+import tempfile
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from edge.errors import SynedgeError
 from edge.lab.benches.mesh import CONFIG
@@ -16,6 +20,7 @@ from edge.lab.benches.workers import Workers
 from edge.lab.layout import Seat
 from edge.lab.process import Device, wait_until
 
+MEMORY = Path("/dev/shm")
 PROCESSES = 2
 WINDOW_MS = 20
 """As in `bench mesh`."""
@@ -23,31 +28,33 @@ FLOW_S_MAX = 20.0
 SETTLE_S_MAX = 60.0
 
 
-def seats_of(root: Path, authors: int) -> list[Seat]:
-    """Places for so many."""
-    return [Seat(name, "device", root / name, None) for name in (f"bulk-{number + 1}" for number in range(authors))]
-
-
 class Bulk:
-    """Authors at a rate in events per second, of all together; 0 is as many as go."""
+    """Authors at a rate in events per second, of all together; 0 is as many as go. Use as a context manager."""
 
-    def __init__(self, root: Path, seats: list[Seat], rate: float) -> None:
-        self._root = root
-        self._names = [seat.name for seat in seats]
+    def __init__(self, authors: int, rate: float) -> None:
+        self._root = Path(tempfile.mkdtemp(prefix="synedge-bench-", dir=MEMORY if MEMORY.is_dir() else None))
+        self._names = [f"bulk-{number + 1}" for number in range(authors)]
         self._rate = rate
-        for seat in seats:
-            text = CONFIG.format(name=seat.name, keep="own", host="never", window=WINDOW_MS)
-            seat.config.write_text(text)
+        self.seats = [Seat(name, "device", self._root / name, None) for name in self._names]
+        """To be made members of the site before they speak."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        shutil.rmtree(self._root, ignore_errors=True)
 
     def beside(
         self, members: list[Device], seconds: float, decide: Callable[[float], dict[str, Any]]
     ) -> dict[str, Any]:
         """What `decide` measures until the time it is given (monotonic seconds), while the authors speak, and how much
         they said meanwhile."""
+        for seat in self.seats:
+            seat.config.write_text(CONFIG.format(name=seat.name, keep="own", host="never", window=WINDOW_MS))
         with Workers() as workers:
             for at in range(min(PROCESSES, len(self._names))):
                 some = self._names[at::PROCESSES]
-                workers.start(some, "mesh_worker", str(self._root), "0", *some)
+                workers.start(some, "mesh_worker", str(self._root), "0", *some).give_way()
             for worker in workers.all:
                 if not worker.receive()["linked"]:
                     raise SynedgeError(f"{', '.join(worker.names)}: no broker was found")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -68,6 +69,10 @@ class Worker:
     def ask(self, **order: Any) -> Any:
         self.send(**order)
         return self.receive()
+
+    def give_way(self) -> None:
+        """Run when nobody else wants to."""
+        os.setpriority(os.PRIO_PROCESS, self._process.pid, 19)
 
     def kill(self) -> None:
         """Its broker dies with it, and its directory is thrown away: nothing may be left that writes there."""

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from edge.effects import Effect, Load, Persist, Sign, Verify
+from edge.ids import Instant
 from edge.limits import QUEUE_EVENTS_MAX
 from edge.nn.export import export_float32
 from edge.nn.mlp import Layer
@@ -19,6 +20,7 @@ from edge.shell.homeassistant import AgentCard
 from edge.shell.loop import MEMBER_OTHERS_MAX, Loop, NoNet, World
 from edge.shell.loop import now as clock
 from edge.shell.notify import Notifier, Watchdog
+from edge.shell.precedence import BULK_WAITS_MS_MAX
 from edge.shell.publish import People
 from edge.shell.telemetry import Bounded
 from edge.wire.event import Event
@@ -137,6 +139,31 @@ def test_a_member_takes_few_vertices_in_a_turn_and_every_vote(
     while Channel.VERTEX in heard[-1:] and len(heard) < 40:
         loop.turn(wait_ms_max=0.0)
     assert len(heard) == 40, "the others come in the next turns, unasked"
+
+
+def test_while_a_question_is_open_a_member_takes_votes_alone(loop: Loop, monkeypatch: pytest.MonkeyPatch) -> None:
+    heard: list[Channel] = []
+    agreement = loop.node.voting.agreement
+    is_open, mono_ms = True, 50_000.0
+    monkeypatch.setattr("edge.shell.loop.now", lambda: Instant(mono_ms, 0))
+    monkeypatch.setattr(loop.node, "receive", lambda channel, payload, now: heard.append(channel) or [])
+    monkeypatch.setattr(agreement, "_members", frozenset({0}))
+    monkeypatch.setattr(type(agreement), "has_open", property(lambda self: is_open))
+
+    def come(channel: Channel) -> list[Channel]:
+        heard.clear()
+        loop.inbox.frame(channel, b"one", 1)
+        loop.turn(wait_ms_max=0.0)
+        return heard
+
+    assert come(Channel.VERTEX) == [] and come(Channel.VOTE) == [Channel.VOTE]
+    assert 0 < loop._wait_ms() <= BULK_WAITS_MS_MAX
+    is_open = False
+    assert loop._wait_ms() <= 0 and come(Channel.VERTEX) == [Channel.VERTEX] * 2, "nothing wakes the loop for it"
+    is_open = True
+    assert come(Channel.VERTEX) == []
+    mono_ms += BULK_WAITS_MS_MAX
+    assert come(Channel.VERTEX) == [Channel.VERTEX] * 2, "it does not wait for ever"
 
 
 def test_whatever_the_node_is_told_between_turns_is_seen_in_how_long_the_loop_waits(loop: Loop) -> None:
