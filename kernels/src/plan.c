@@ -3,7 +3,6 @@
 
 #include <string.h>
 
-#include "fetch.h"
 #include "ops.h"
 #include "subnormal.h"
 
@@ -64,31 +63,27 @@ static inline void copy(uint8_t *to, const uint8_t *from, size_t bytes) {
 
 /* Apart from the way of perceptrons, which would otherwise save registers for it: a tenth of the time of the smallest. */
 __attribute__((noinline)) static void by_steps(const syn_plan *plan, const uint8_t *constants, uint8_t *arena,
-                                               const void *input, void *output, const uint8_t *ahead, uint32_t ahead_lines) {
+                                               const void *input, void *output) {
     const syn_memory memory = {constants, arena};
     if (input) copy(arena + plan->input, input, plan->input_bytes);
-    for (const syn_op *op = plan->ops, *end = op + plan->ops_count; op < end; op++) {
-        ahead = syn_fetch(ahead, ahead_lines);
-        step(op, memory);
-    }
+    for (const syn_op *op = plan->ops, *end = op + plan->ops_count; op < end; op++) step(op, memory);
     if (output) copy(output, arena + plan->output, plan->output_bytes);
 }
 
 static inline int holds_floats(const void *at) { return (uintptr_t)at % sizeof(float) == 0; }
 
-void syn_plan_once(const syn_plan *plan, const uint8_t *constants, uint8_t *arena, const void *input, void *output,
-                   const uint8_t *ahead, uint32_t ahead_lines) {
+void syn_plan_once(const syn_plan *plan, const uint8_t *constants, uint8_t *arena, const void *input, void *output) {
     if (plan->is_chain && holds_floats(input) && holds_floats(output)) {
         const void *x = input ? input : arena + plan->input;
         void *y = output ? output : arena + plan->output;
-        syn_kernels.f32_chain(plan->ops, plan->ops_count, constants, arena, x, y, ahead, ahead_lines);
+        syn_kernels.f32_chain(plan->ops, plan->ops_count, constants, arena, x, y);
     } else {
-        by_steps(plan, constants, arena, input, output, ahead, ahead_lines);
+        by_steps(plan, constants, arena, input, output);
     }
 }
 
 void syn_plan_run(const syn_plan *plan, const uint8_t *constants, uint8_t *arena, const void *input, void *output) {
     const syn_float_mode before = syn_flush_subnormals();
-    syn_plan_once(plan, constants, arena, input, output, NULL, 0);
+    syn_plan_once(plan, constants, arena, input, output);
     syn_restore_subnormals(before);
 }

@@ -4,9 +4,7 @@
 
 #include "synedge/plan.h"
 
-/* From `input` to `output`, null to leave them in the arena. Meanwhile `ahead_lines` cache lines a step are fetched from
- * `ahead` on, of what the next call will read; null and 0 for nothing. All at once they would hold up the step's own reads. */
-void syn_plan_once(const syn_plan *plan, const uint8_t *constants, uint8_t *arena, const void *input, void *output,
-                   const uint8_t *ahead, uint32_t ahead_lines);
+/* From `input` to `output`, null to leave them in the arena. */
+void syn_plan_once(const syn_plan *plan, const uint8_t *constants, uint8_t *arena, const void *input, void *output);
 
 #endif

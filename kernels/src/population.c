@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "chance.h"
-#include "fetch.h"
 #include "plan.h"
 #include "subnormal.h"
 
@@ -107,30 +106,20 @@ static uint8_t *place(const syn_population *population, uint32_t handle) {
     return slot < population->capacity ? population->slots + (size_t)slot * population->slot_bytes : NULL;
 }
 
-/* How much of the next network each step of this one fetches ahead: they begin on pages of their own, across which no
- * processor fetches ahead by itself. As far as a page; of what is longer, the processor does the rest once it reads there. */
-static uint32_t lines_a_step(const syn_plan *plan, const syn_population *population) {
-    enum { AHEAD_MAX = 4096 };
-    const uint32_t bytes = population->slot_bytes < AHEAD_MAX ? population->slot_bytes : AHEAD_MAX;
-    const uint32_t lines = (bytes + SYN_LINE - 1) / SYN_LINE;
-    return plan->ops_count ? (lines + plan->ops_count - 1) / plan->ops_count : 0;
-}
-
 uint32_t syn_run_many(const syn_plan *plan, syn_population *population, const uint32_t *handles, uint32_t count,
                       const uint8_t *inputs, uint8_t *outputs, uint8_t *arena) {
     const syn_float_mode before = syn_flush_subnormals();
-    const uint32_t state_bytes = population->state_bytes, lines = lines_a_step(plan, population);
+    const uint32_t state_bytes = population->state_bytes;
     uint32_t done = 0;
     population->clock++;
     for (; done < count; done++) {
         syn_slot *entry = tenant(population, handles[done]);
         if (!entry) break;
         uint8_t *slot = place(population, handles[done]);
-        const uint8_t *next = done + 1 < count ? place(population, handles[done + 1]) : NULL;
         uint8_t *state = slot + population->slot_bytes - state_bytes;
         if (state_bytes) memcpy(arena, state, state_bytes);
         syn_plan_once(plan, slot, arena, inputs + (size_t)done * plan->input_bytes,
-                      outputs + (size_t)done * plan->output_bytes, next, next ? lines : 0);
+                      outputs + (size_t)done * plan->output_bytes);
         if (state_bytes) memcpy(state, arena, state_bytes);
         entry->used_at = population->clock;
     }

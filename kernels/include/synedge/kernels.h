@@ -37,10 +37,9 @@ typedef struct {
 typedef void syn_f32_gemm_fn(size_t rows, size_t cols, size_t depth, const float *x, size_t x_stride, const float *w,
                              const float *bias, float low, float high, float *y, size_t y_stride);
 
-/* `count` steps F32_GEMM of one row each (syn_is_chain): a perceptron from `x` to `y`, what lies between in the arena. Each
- * step first fetches `ahead_lines` more cache lines from `ahead` on, which the next call will read. */
+/* `count` steps F32_GEMM of one row each (syn_is_chain): a perceptron from `x` to `y`, what lies between in the arena. */
 typedef void syn_f32_chain_fn(const syn_op *op, uint32_t count, const uint8_t *constants, uint8_t *arena, const float *x,
-                              float *y, const uint8_t *ahead, uint32_t ahead_lines);
+                              float *y);
 
 /* The same as f32_gemm in int8, requantised. Weights as panels [cols/8][ceil(depth/4)][8][4], zero where there is no input. Weights
  * that are `narrow` hold no -128, which lets some variants multiply bytes as they are. */

@@ -1,5 +1,6 @@
 /* Four panels in two chains each, and what is left over one by one in eight: eight additions in flight, which is what two
  * fused units of four cycles take. */
+#include "order.h"
 #include "synedge/kernels.h"
 
 #if defined(__x86_64__)
@@ -46,6 +47,18 @@ TARGET static inline void block(size_t depth, const float *x, const float *w, co
     _mm256_storeu_ps(y + 24, clamp(_mm256_add_ps(a3, b3), low, high));
 }
 
+/* One of these panels alone, its two chains. */
+TARGET static inline __m256 one(size_t depth, const float *x, const float *w, const float *bias) {
+    __m256 a = _mm256_loadu_ps(bias), b = _mm256_setzero_ps();
+    size_t d = 0;
+    for (; d + 2 <= depth; d += 2, w += 2 * SYN_PANEL) {
+        a = step(x + d, w, a);
+        b = step(x + d + 1, w + SYN_PANEL, b);
+    }
+    if (d < depth) a = step(x + d, w, a);
+    return _mm256_add_ps(a, b);
+}
+
 TARGET static inline __m256 panel(size_t depth, const float *x, const float *w, const float *bias) {
     __m256 a0 = _mm256_loadu_ps(bias), a1 = _mm256_setzero_ps(), a2 = a1, a3 = a1, a4 = a1, a5 = a1, a6 = a1, a7 = a1;
     size_t d = 0;
@@ -75,6 +88,9 @@ TARGET static inline void row(size_t cols, size_t depth, const float *x, const f
                               float high, float *y) {
     const __m256 lowest = _mm256_set1_ps(low), highest = _mm256_set1_ps(high);
     size_t c = 0;
+    for (size_t end = depth <= SHORT_DEPTH ? cols / SYN_BLOCK * SYN_BLOCK : 0; c < end; c += SYN_PANEL, w += depth * SYN_PANEL) {
+        _mm256_storeu_ps(y + c, clamp(one(depth, x, w, bias + c), lowest, highest));
+    }
     for (; c + SYN_BLOCK <= cols; c += SYN_BLOCK, w += depth * SYN_BLOCK) {
         block(depth, x, w, bias + c, lowest, highest, y + c);
     }

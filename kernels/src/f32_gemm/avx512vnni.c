@@ -1,6 +1,7 @@
 /* Two inputs at once: their rows of a panel lie side by side and are one register, so that its halves are two of the
  * contract's chains. Four panels share each input: more would be more additions in flight, but weights that lie beyond the
  * first cache come no faster in eight streams. The name is that of the processor: of VNNI nothing is needed here. */
+#include "order.h"
 #include "synedge/kernels.h"
 
 #if defined(__x86_64__)
@@ -48,6 +49,15 @@ TARGET static inline void block(size_t depth, const float *x, const float *w, co
     for (size_t p = 0; p < 4; p++) _mm256_storeu_ps(y + p * SYN_PANEL, clamp(ended(sums[p]), low, high));
 }
 
+/* One of these panels alone, its two chains. */
+TARGET static inline __m256 one(size_t depth, const float *x, const float *w, const float *bias) {
+    __m512 sum = begun(bias);
+    size_t d = 0;
+    for (; d + 2 <= depth; d += 2, w += BOTH) sum = _mm512_fmadd_ps(two(x + d), _mm512_loadu_ps(w), sum);
+    if (d < depth) sum = add_last(x[d], w, sum);
+    return ended(sum);
+}
+
 /* A panel that is left over: eight chains, four registers. */
 TARGET static inline __m256 rest(size_t depth, const float *x, const float *w, const float *bias) {
     __m512 a = begun(bias), b = _mm512_setzero_ps(), c = b, e = b;
@@ -74,6 +84,9 @@ TARGET static inline void row(size_t cols, size_t depth, const float *x, const f
                               float high, float *y) {
     const __m256 lowest = _mm256_set1_ps(low), highest = _mm256_set1_ps(high);
     size_t c = 0;
+    for (size_t end = depth <= SHORT_DEPTH ? cols / SYN_BLOCK * SYN_BLOCK : 0; c < end; c += SYN_PANEL, w += depth * SYN_PANEL) {
+        _mm256_storeu_ps(y + c, clamp(one(depth, x, w, bias + c), lowest, highest));
+    }
     for (; c + SYN_BLOCK <= cols; c += SYN_BLOCK, w += depth * SYN_BLOCK) {
         block(depth, x, w, bias + c, lowest, highest, y + c);
     }

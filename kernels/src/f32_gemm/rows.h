@@ -1,6 +1,5 @@
 /* What a variant makes of its `row`: products of many rows, and chains of layers. Included with VARIANT, TARGET and
  *   row(cols, depth, x, w, bias, low, high, y) */
-#include "../fetch.h"
 #include "synedge/kernels.h"
 
 #define NAME_OF(kernel, variant) syn_##kernel##__##variant
@@ -12,11 +11,10 @@ TARGET void NAME(f32_gemm, VARIANT)(size_t rows, size_t cols, size_t depth, cons
 }
 
 TARGET void NAME(f32_chain, VARIANT)(const syn_op *op, uint32_t count, const uint8_t *constants, uint8_t *arena,
-                                     const float *x, float *y, const uint8_t *ahead, uint32_t ahead_lines) {
+                                     const float *x, float *y) {
     for (const syn_op *end = op + count; op < end; op++) {
         const void *w = constants + (op->in[1] ^ SYN_CONSTANT), *bias = constants + (op->in[2] ^ SYN_CONSTANT);
         void *made = op + 1 < end ? (void *)(arena + op->out) : y;
-        ahead = syn_fetch(ahead, ahead_lines);
         row(op->cols, op->depth, x, w, bias, op->f32_low, op->f32_high, made);
         x = made;
     }
