@@ -41,7 +41,7 @@ def operations(agent: Agent) -> dict[str, Operation]:
         "levels": lambda asked: registers.levels(agent),
         "certificate": lambda asked: registers.certificate(agent, asked),
         "propose": lambda asked: registers.propose(agent, asked),
-        "state": lambda asked: converged.state(agent),
+        "state": lambda asked: converged.state(agent, asked),
         "state_get": lambda asked: converged.state_get(agent, asked),
         "state_say": lambda asked: converged.state_say(agent, asked),
         "state_said": lambda asked: converged.state_said(agent),

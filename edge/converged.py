@@ -17,21 +17,33 @@ if TYPE_CHECKING:
 PUTS = {"grow": GROW, "add": ADD, "set": REGISTER, "append": APPEND}
 
 
-def state(agent: Agent) -> dict[str, Any]:
-    """Every name of shared state, at most STATE_ROWS_MAX, and its root."""
+def state(agent: Agent, asked: Mapping[str, Any]) -> dict[str, Any]:
+    """Every name of shared state, at most STATE_ROWS_MAX, and its root; with `sealed` as the newest checkpoint that is
+    known here has it: under the root that a quorum has signed."""
     shared = agent.node.shared
-    names, root = shared.state.names(), shared.root()
+    if asked.get("sealed"):
+        kept = shared.sealed
+        root = kept.sealed.root.hex() if kept.is_kept and not kept.is_short else None
+        more = {"version": kept.version, "newest": kept.newest.version}
+        return {"root": root, "partial": kept.is_short, **more, **_names(kept.sealed.state())}
+    held = shared.root()
     return {
-        "root": root.hex() if root is not None else None,
+        "root": held.hex() if held is not None else None,
         "partial": shared.is_partial,
-        "names": [_summary(shared.state, type, name) for type, name in names[:STATE_ROWS_MAX]],
-        "more": max(0, len(names) - STATE_ROWS_MAX),
+        **_names(shared.state),
     }
 
 
+def _names(state: State) -> dict[str, Any]:
+    names = state.names()
+    rows = [_summary(state, type, name) for type, name in names[:STATE_ROWS_MAX]]
+    return {"names": rows, "more": max(0, len(names) - STATE_ROWS_MAX)}
+
+
 def state_get(agent: Agent, asked: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """What a name has, in each type that knows it."""
-    held, name, members = agent.node.shared.state, str(asked.get("name")), agent.node.roster.by_index
+    """What a name has, in each type that knows it; with `sealed` at the newest checkpoint."""
+    shared, name, members = agent.node.shared, str(asked.get("name")), agent.node.roster.by_index
+    held = shared.sealed.sealed.state() if asked.get("sealed") else shared.state
 
     def by(author: int) -> str:
         return members[author].name if author in members else str(author)

@@ -114,6 +114,12 @@ STATE_QUEUE_MAX = 256  # own operations that wait for our next vertices
 STATE_ROWS_MAX = 1024  # names, or values of one, in an answer of the control socket
 STATE_DEPTH_MAX = 1024  # lives of an author through which one of its adds is still its own to take back
 
+STATE_ABOVE_MAX = 65_536  # vertices with operations that are not sealed, by their seq alone
+STATE_ABOVE_HELD_MAX = 1024  # of these, headers in memory
+STATE_ABOVE_AUTHOR_MAX = 256  # of these, of one author
+STATE_CUTS_MAX = 16  # checkpoints whose vertices have not all come
+STATE_JUDGED_MAX = 64  # roots that were proposed for one checkpoint, and how they were judged
+
 # Repair
 REPAIR_FLIGHT_BYTES = 256 * 1024
 REPAIR_RANGES_MAX = 256

@@ -31,7 +31,7 @@ def registers(agent: Agent) -> list[dict[str, Any]]:
 def checkpoints(agent: Agent) -> list[dict[str, Any]]:
     """The newest final checkpoint of each scope; `known` if the running agent knows all that is sealed with it."""
     voting, names = agent.node.voting, agent.node.roster.by_index
-    rows = []
+    kept, rows = agent.node.shared.sealed, []
     for (scope, key), final in sorted(voting.finals.items()):
         checkpoint = decode_checkpoint(final.value) if key == CHECKPOINT_KEY else None
         if checkpoint is None:
@@ -44,6 +44,8 @@ def checkpoints(agent: Agent) -> list[dict[str, Any]]:
                 "version": final.question.version,
                 "epoch": final.question.epoch,
                 "root": checkpoint.root.hex(),
+                "state_root": checkpoint.state.hex() if checkpoint.state is not None else None,
+                "state_known": checkpoint.state == kept.sealed.root and kept.is_current,
                 "roster_version": checkpoint.roster,
                 "heads": [
                     {"node": names[head.author].name, "incarnation": head.incarnation, "seq": head.seq}

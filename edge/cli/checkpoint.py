@@ -1,6 +1,7 @@
 """`synedge checkpoint`: up to where a committee has sealed what the site holds and what is final."""
 
 from argparse import ArgumentParser, Namespace
+from typing import Any
 
 from edge.cli.options import add_config, add_example, add_json, load_config
 from edge.cli.output import Output
@@ -28,7 +29,14 @@ def run(args: Namespace, out: Output) -> int:
             [
                 ("checkpoint", f"{row['scope']}/{row['version']}, epoch {row['epoch']}: {known}"),
                 ("root of registers", row["root"]),
+                ("root of shared state", _state(row)),
                 ("heads", ", ".join(f"{head['node']} {head['incarnation']}/{head['seq']}" for head in row["heads"])),
             ]
         )
     return 0
+
+
+def _state(row: dict[str, Any]) -> str:
+    if row["state_root"] is None:
+        return "not said"
+    return row["state_root"] if row["state_known"] else f"{row['state_root']}, which this device has not come to"

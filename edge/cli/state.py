@@ -27,8 +27,18 @@ SAYS = {
 def arguments(parser: ArgumentParser) -> None:
     add_example(parser, "state list --config pump-7/synedge.toml", 'state set "limit °C" 21.5')
     commands = parser.add_subparsers(dest="what", metavar="WHAT", required=True)
-    add_command(commands, "list", "every name, and the root of all", "state list --config pump-7/synedge.toml")
+    add_command(
+        commands,
+        "list",
+        "every name, and the root of all",
+        "state list --config pump-7/synedge.toml",
+        "state list --sealed",
+    )
     add_command(commands, "get", "what a name has, and who said so", 'state get "on duty"', "state get doors --json")
+    for verb in ("list", "get"):
+        commands.choices[verb].add_argument(
+            "--sealed", action="store_true", help="as the newest checkpoint has it, under the root that this says"
+        )
     for verb, (summary, *examples) in SAYS.items():
         add_command(commands, verb, summary, *examples)
     for verb, child in commands.choices.items():
@@ -61,7 +71,7 @@ def run(args: Namespace, out: Output) -> int:
 
 
 def _list(args: Namespace, out: Output) -> int:
-    state = ask(load_config(args).node.control_socket, "state")
+    state = ask(load_config(args).node.control_socket, "state", **_asked(args))
     if out.as_json:
         out.document(state)
         return 0
@@ -72,13 +82,30 @@ def _list(args: Namespace, out: Output) -> int:
         out.line("nobody has said anything yet")
     if state["more"]:
         out.line(f"and {state['more']} more; `synedge state get NAME` shows each")
-    if state["partial"]:
+    if args.sealed:
+        out.line(_said_by_checkpoint(state))
+    elif state["partial"]:
         out.line("partial: this device lacks part of what was said")
     elif state["root"] is None:
         out.line("of its own line only: this device keeps nobody else's")
     else:
         out.line(f"root {state['root']}")
     return 0
+
+
+def _asked(args: Namespace) -> dict[str, bool]:
+    return {"sealed": True} if args.sealed else {}
+
+
+def _said_by_checkpoint(state: dict[str, Any]) -> str:
+    if state["partial"]:
+        return "this device's log has lost what was sealed before, and nobody has handed it over yet"
+    if state["root"] is None:
+        return "of no checkpoint: this device keeps nobody else's"
+    if not state["version"]:
+        return "no checkpoint that is known here says anything of shared state"
+    behind = f"; {state['newest']} is final and not followed yet" if state["newest"] > state["version"] else ""
+    return f"as of checkpoint site/{state['version']}, root {state['root']}{behind}"
 
 
 def _told(row: dict[str, Any]) -> object:
@@ -95,7 +122,7 @@ def _shown(row: dict[str, Any]) -> str:
 
 def _get(args: Namespace, out: Output) -> int:
     """Exit code 1: nobody has said anything of this name."""
-    rows = ask(load_config(args).node.control_socket, "state_get", name=args.name)
+    rows = ask(load_config(args).node.control_socket, "state_get", name=args.name, **_asked(args))
     if out.as_json:
         out.document({"name": args.name, "types": rows})
     elif not rows:

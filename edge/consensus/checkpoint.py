@@ -9,22 +9,28 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from edge.consensus.committee import Seats
 from edge.consensus.question import final_id, value_digest
 from edge.consensus.registers import Final, Registers
 from edge.ids import Parent, VertexKey
-from edge.limits import CHECKPOINT_IDS_MAX, COMMITTEE_MAX, REGISTERS_MAX, VALUE_BYTES_MAX
+from edge.limits import CHECKPOINT_IDS_MAX, COMMITTEE_MAX, VALUE_BYTES_MAX
 from edge.wire.cbor import Malformed, decode, encode
 from edge.wire.finals import TAG_BYTES, Unsealed, tag_of
-from edge.wire.items import Question, is_index, is_number, is_question
+from edge.wire.items import Question, is_index, is_number
 from edge.wire.merkle import Digest, leaf_hash, root_of
 from edge.wire.vertex import Header
+from edge.wire.voters import SITE_SCOPE
 
 CHECKPOINT_KEY = "checkpoint"
 """The register of a scope. Members ask for it themselves."""
-FORMAT = 1
+FORM = 2
+"""Of the value."""
+FAIR_STEP = 31
+"""From one version to the next somebody else's lines come first: what has no room once has it soon."""
+STATE_BYTES = 36
+"""That the root of shared state takes, and how many lines there are."""
 PREFIX_BYTES = 16
 """Of a vertex id: a second chain that begins alike costs 2^128 hashes."""
 
@@ -55,6 +61,11 @@ class Checkpoint(NamedTuple):
     """Of all registers as they are sealed, those of the base among them."""
     roster: int
     """The version that its proposer went by."""
+    lines: tuple[VertexKey, ...] = ()
+    """Up to which vertices shared state moves on from the last checkpoint with a `state`; one a line, ascending."""
+    state: Digest | None = None
+    """The root of shared state up to there; None where the proposer does not know it, or in another scope than the
+    site's."""
 
 
 class Leaf(NamedTuple):
@@ -77,6 +88,25 @@ class Seal(NamedTuple):
     leaves: Leaves
 
 
+class SharedState(Protocol):
+    """Shared state at the cut of the newest checkpoint that says something of it."""
+
+    changes: int
+    """Moves whenever one of these answers may."""
+
+    def fits(self, ends: tuple[VertexKey, ...], root: Digest) -> bool:
+        """Whether it has this root once these lines are in it up to there."""
+
+    def learned(self, version: int, ends: tuple[VertexKey, ...], root: Digest) -> None:
+        """A final checkpoint says so."""
+
+    def ends(self) -> list[VertexKey] | None:
+        """Up to where lines may move on; None if it is not known here where they stand."""
+
+    def root(self, ends: tuple[VertexKey, ...]) -> Digest | None:
+        """With these in it up to there."""
+
+
 def is_checkpoint(question: Question) -> bool:
     return question.key == CHECKPOINT_KEY
 
@@ -91,9 +121,10 @@ def keys_of(heads: Iterable[Head]) -> dict[int, VertexKey]:
 
 
 def encode_checkpoint(checkpoint: Checkpoint) -> bytes:
-    base, heads, sealed, root, roster = checkpoint
+    base, heads, sealed, root, roster, lines, state = checkpoint
     flat = [field for pair in sealed for field in pair]
-    return encode([FORMAT, base, [list(head) for head in heads], flat, root, roster])
+    ends = [field for end in lines for field in end]
+    return encode([FORM, base, [list(head) for head in heads], flat, root, roster, ends, state])
 
 
 def decode_checkpoint(value: bytes) -> Checkpoint | None:
@@ -103,19 +134,33 @@ def decode_checkpoint(value: bytes) -> Checkpoint | None:
     except Malformed:
         return None
     match fields:
-        case [form, base, list() as heads, list() as flat, bytes() as root, roster] if (
-            type(form) is int and form == FORMAT and is_number(base) and is_index(roster) and len(root) == 32
+        case [form, base, list() as heads, list() as flat, bytes() as root, roster, list() as ends, state] if (
+            type(form) is int and form == FORM and is_number(base) and is_index(roster) and len(root) == 32
         ):
             pass
         case _:
             return None
-    named, pairs = _heads(heads), list(zip(flat[::2], flat[1::2], strict=False))
+    lines = _lines(ends)
+    if lines is None or not ((state is None and not lines) or (type(state) is bytes and len(state) == 32)):
+        return None
+    named, pairs = heads_of(heads), list(zip(flat[::2], flat[1::2], strict=False))
     if named is None or len(flat) % 2 or not all(_is_sealed(*pair) for pair in pairs) or not _ascends(flat[::2]):
         return None
-    return Checkpoint(base, named, tuple(pairs), root, roster)
+    return Checkpoint(base, named, tuple(pairs), root, roster, lines, state)
 
 
-def _heads(values: list[Any]) -> tuple[Head, ...] | None:
+def _lines(values: list[Any]) -> tuple[VertexKey, ...] | None:
+    lines = [VertexKey(*values[at : at + 3]) for at in range(0, len(values) // 3 * 3, 3)]
+    are_ends = all(
+        is_index(end.author) and is_index(end.incarnation) and end.incarnation and is_number(end.seq) and end.seq
+        for end in lines
+    )
+    is_whole = len(lines) * 3 == len(values)
+    return tuple(lines) if is_whole and are_ends and _ascends([end[:2] for end in lines]) else None
+
+
+def heads_of(values: list[Any]) -> tuple[Head, ...] | None:
+    """As a value or a record has them; None for anything else."""
     heads = [Head(*value) for value in values if type(value) is list and len(value) == len(Head._fields)]
     are_named = all(is_index(head.author) and is_index(head.incarnation) and head.incarnation for head in heads)
     if len(heads) != len(values) or not 1 <= len(heads) <= COMMITTEE_MAX or not are_named:
@@ -149,9 +194,11 @@ class Checkpoints:
         self.seals: dict[str, Seal] = {}
         self.changes = 0
         """How often one was taken."""
+        self.state: SharedState | None = None
+        """Of the whole site; of nobody who keeps its own line only."""
         self._ids: dict[tuple[str, bytes, int], Digest] = {}
         """By scope, tag and version, what was final here, in the order it was learned: others may name it later."""
-        self._opened: tuple[Question, bytes, int, bool] | None = None
+        self._opened: tuple[Question, bytes, int, int, bool] | None = None
         """The last answer of `opens_ms`, and what it was about."""
 
     # ---- what is final
@@ -172,6 +219,9 @@ class Checkpoints:
 
     def _seal(self, question: Question, value: bytes) -> None:
         checkpoint = decode_checkpoint(value)
+        shared = self._shared(question.scope)
+        if checkpoint is not None and checkpoint.state is not None and shared is not None:
+            shared.learned(question.version, checkpoint.lines, checkpoint.state)
         if checkpoint is None or self.version(question.scope) >= question.version:
             return
         leaves = self._leaves(question.scope, checkpoint)
@@ -229,11 +279,27 @@ class Checkpoints:
         finals = (final for final in self._registers if final.question.scope == scope)
         return [one for one in finals if not is_checkpoint(one.question) and not self.is_sealed(one.question)]
 
+    @property
+    def state_changes(self) -> int:
+        """Moves whenever what we know of shared state may have."""
+        return self.state.changes if self.state is not None else 0
+
+    def knows_state(self, scope: str) -> bool:
+        """Whether we can say what shared state comes to, if anybody can."""
+        shared = self._shared(scope)
+        return shared is None or shared.ends() is not None
+
+    def lines_ahead(self, scope: str) -> int:
+        """How many lines of shared state may move on."""
+        shared = self._shared(scope)
+        return len(shared.ends() or ()) if shared is not None else 0
+
     def value(self, scope: str, heads: Iterable[Head], roster: int, version: int) -> bytes | None:
         """What to propose as this version: every key if there is room for all, else what the last checkpoint has not
         and there is room for. None where that is not known here."""
         finals = [one for one in self._registers if one.question.scope == scope and not is_checkpoint(one.question)]
-        checkpoint = Checkpoint(0, tuple(sorted(heads)), _pairs(finals), bytes(32), roster)
+        bare = Checkpoint(0, tuple(sorted(heads)), (), bytes(32), roster)
+        checkpoint = self._with_state(scope, bare, version)._replace(sealed=_pairs(finals))
         if len(encode_checkpoint(checkpoint)) > VALUE_BYTES_MAX:
             if version - 1 != self.version(scope):
                 return None
@@ -248,6 +314,23 @@ class Checkpoints:
         if leaves is None:
             return None
         return encode_checkpoint(checkpoint._replace(root=root_of_leaves(self._site, scope, leaves)))
+
+    def _with_state(self, scope: str, checkpoint: Checkpoint, version: int) -> Checkpoint:
+        """With the root of shared state, moved on by what half the room is enough for; without, if it is not known."""
+        shared = self._shared(scope)
+        ends = shared.ends() if shared is not None else None
+        if shared is None or ends is None:
+            return checkpoint
+        turn = version * FAIR_STEP % max(1, len(ends))
+        room, chosen = (VALUE_BYTES_MAX - len(encode_checkpoint(checkpoint))) // 2 - STATE_BYTES, list[VertexKey]()
+        for end in ends[turn:] + ends[:turn]:
+            room -= len(encode(end)) - 1
+            if room < 0:
+                break
+            chosen.append(end)
+        lines = tuple(sorted(chosen))
+        root = shared.root(lines)
+        return checkpoint._replace(lines=lines, state=root) if root is not None else checkpoint
 
     def fault(self, value: bytes, header: Header, prev: VertexKey | None, seats: Seats) -> str:
         """Why the proposal of a checkpoint in this vertex counts for nothing; empty if it may be decided.
@@ -271,19 +354,31 @@ class Checkpoints:
     def opens_ms(self, question: Question, value: bytes) -> float:
         """From when on a member may vote for the value, monotonic ms: at once where all that it names was final here,
         else never. Until then nobody says anything, so a false one costs nothing."""
-        asked = (question, value, self._registers.changes)
-        if self._opened is None or self._opened[:3] != asked:
+        asked = (question, value, self._registers.changes, self.state_changes)
+        if self._opened is None or self._opened[:4] != asked:
             self._opened = (*asked, self._is_true(question, value))
-        return 0.0 if self._opened[3] else float("inf")
+        return 0.0 if self._opened[4] else float("inf")
 
     def _is_true(self, question: Question, value: bytes) -> bool:
         checkpoint = decode_checkpoint(value)
         if checkpoint is None or checkpoint.base not in (0, question.version - 1):
             return False
+        if not self._is_state(question.scope, checkpoint):
+            return False
         leaves, before = self._leaves(question.scope, checkpoint), self.seals.get(question.scope)
         if leaves is None or before is None:
             return leaves is not None
         return all(tag in leaves and leaves[tag].version >= leaf.version for tag, leaf in before.leaves.items())
+
+    def _is_state(self, scope: str, checkpoint: Checkpoint) -> bool:
+        """Whether shared state is known here to be what it says; it may say nothing."""
+        if checkpoint.state is None:
+            return True
+        shared = self._shared(scope)
+        return shared is not None and shared.fits(checkpoint.lines, checkpoint.state)
+
+    def _shared(self, scope: str) -> SharedState | None:
+        return self.state if scope == SITE_SCOPE else None
 
     def _leaves(self, scope: str, checkpoint: Checkpoint) -> dict[bytes, Leaf] | None:
         """All that is sealed with it, if that is known here and its root is right."""
@@ -305,40 +400,3 @@ class Checkpoints:
 
 def _pairs(finals: Iterable[Final]) -> tuple[Sealed, ...]:
     return tuple(sorted((tag_of(one.question.scope, one.question.key), one.question.version) for one in finals))
-
-
-def encode_final(final: Final) -> bytes:
-    """A value that a checkpoint alone vouches for, for our own log."""
-    return encode([FORMAT, *final.question, final.value])
-
-
-def decode_final(payload: bytes) -> Final | None:
-    """None for what `encode_final` has not written."""
-    try:
-        form, *asked, value = decode(payload, depth_max=1)
-        question = Question(*asked)
-    except (Malformed, TypeError, ValueError):
-        return None
-    return (
-        Final(question, value, None, b"") if form == FORMAT and is_question(question) and type(value) is bytes else None
-    )
-
-
-def encode_seal(scope: str, seal: Seal, lines: Iterable[tuple[int, int, int]]) -> bytes:
-    """A seal and the lines that are sealed with it, (author, incarnation, seq), for our own log; as many as fit."""
-    leaves = [[tag, *leaf] for tag, leaf in sorted(seal.leaves.items())]
-    return encode([FORMAT, scope, seal.version, [list(head) for head in seal.heads], leaves, sorted(map(list, lines))])
-
-
-def decode_seal(payload: bytes) -> tuple[str, Seal, dict[tuple[int, int], int]] | None:
-    """None for what `encode_seal` has not written."""
-    try:
-        form, scope, version, heads, leaves, lines = decode(payload, depth_max=3)
-        named = _heads(heads)
-        known = {tag: Leaf(*leaf) for tag, *leaf in leaves}
-        held = {(author, incarnation): seq for author, incarnation, seq in lines}
-    except (Malformed, TypeError, ValueError):
-        return None
-    if form != FORMAT or type(scope) is not str or named is None or len(known) > REGISTERS_MAX:
-        return None
-    return scope, Seal(version, named, known), held

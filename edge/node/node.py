@@ -60,8 +60,7 @@ class Node:
     ) -> None:
         self.options = options
         self.senses = senses
-        self.graph = Graph()
-        self.peers = Peers()
+        self.graph, self.peers = Graph(), Peers()
         self._desk = Desk()
         self._gossip = Gossip(options.frontier_interval_ms, jitter)
         self._pending = Pending()
@@ -97,7 +96,8 @@ class Node:
         keeps = (self.custody, self.recovery, self._forks, self.voting)
         self._trimmer = Trimmer(self._desk, self._admission, self._author, *keeps)
         self._rescue = Rescue(*mine, self._admission, self._own, self.custody, self.peers, self._exchange.repair)
-        self.shared = Shared(self._admission, self._author, self._own, self.recovery, self._trimmer, self._rescue)
+        told_of = (self.recovery, self._trimmer, self._rescue, self._readback, agreed.checkpoints)
+        self.shared = Shared(self._admission, self._author, self._own, *told_of)
         self._trimmer.pinned_segment = lambda: self._rescue.pinned_segment
         self.on_accepted: Callable[[VertexKey], None] = lambda key: None
         """Told of each vertex by others that enters the graph; for measuring, never for deciding."""

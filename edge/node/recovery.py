@@ -68,7 +68,7 @@ class Recovery:
         that before the sync which covers both had returned, so they were never sent and are no part of our line."""
         self._unsent_roots: dict[bytes, bytes] = {}
         """Of their bodies, those that are not recorded once more yet, and their ids."""
-        self.restored: Callable[..., None] = lambda data, *, has_floor: None
+        self.restored: Callable[..., None] = lambda data, sealed, *, has_floor: None
         """Told at the floor of what that has of shared state, and whether anything was dropped."""
         self.places: dict[int, int] = {}
         """Where the newest record of BOOT and of ROSTER lies, by type."""
@@ -84,7 +84,7 @@ class Recovery:
         for ack in floor.acks:
             self._custody.acknowledged(ack)
         self._author.observe(floor.clock)
-        self.restored(floor.state, has_floor=bool(floor.lines))
+        self.restored(floor.state, floor.sealed, has_floor=bool(floor.lines))
 
     def record(self, place: int, record: Record) -> Header | None:
         """Take one record; the header if it held a vertex."""

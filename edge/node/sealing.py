@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from edge.consensus.agreement import Agreement
-from edge.consensus.checkpoint import CHECKPOINT_KEY, Seal, decode_checkpoint, encode_seal, head_of, keys_of
+from edge.consensus.checkpoint import CHECKPOINT_KEY, Seal, decode_checkpoint, head_of, keys_of
 from edge.consensus.committee import Seats
+from edge.consensus.sealrecord import encode_seal
 from edge.consensus.witness import Witnesses
 from edge.dag.admission import Admission
 from edge.dag.records import SEAL, Record
@@ -17,6 +18,9 @@ from edge.wire.items import Proposal, Question
 
 FINALS_MIN = 32
 """So many registers that changed are sealed at once, before the time is over."""
+LINES_MIN = 32
+"""So many lines whose shared state moved on wait a minute at most: one checkpoint has hardly room for more."""
+OFTEN_MS = 60_000.0
 SPREAD_MS = 2_000.0
 """Between the moments at which one member after the other asks: mostly one does."""
 SETTLE_MS = 10_000.0
@@ -68,7 +72,7 @@ class Sealing:
         self._every_ms = every_ms
         self._is_lost = is_lost
         self._scopes: dict[str, _Scope] = {}
-        self._looked = (-1, -1)
+        self._looked = (-1, -1, -1)
         self._due_ms = float("inf")
         self._recorded = 0
         """How many changes of checkpoints were looked at for our log."""
@@ -120,13 +124,16 @@ class Sealing:
 
     def turn(self, epoch: int, now: Instant) -> None:
         """As a member: ask for a checkpoint where it is due."""
-        looked = (self._agreement.registers.changes, self._witnesses.taken)
+        agreement = self._agreement
+        # While nothing is due, shared state may be what brings it.
+        changes = agreement.checkpoints.state_changes if self._due_ms == float("inf") else self._looked[2]
+        looked = (agreement.registers.changes, self._witnesses.taken, changes)
         if (looked == self._looked and now.mono_ms < self._due_ms) or not self._own.has_room:
             return
         self._looked = looked
         self._due_ms = float("inf")
-        for scope in self._agreement.epochs.scopes:
-            seats, question = self._seats(scope), self._agreement.question(scope, CHECKPOINT_KEY)
+        for scope in agreement.epochs.scopes:
+            seats, question = self._seats(scope), agreement.question(scope, CHECKPOINT_KEY)
             if seats is None or question is None:
                 continue
             due_ms = self._due(scope, seats, question, now)
@@ -152,14 +159,17 @@ class Sealing:
         held = self._agreement.registers.get(scope, CHECKPOINT_KEY)
         if held is not None and held.question.version != known.version:
             known.begin(held.question.version, held.value, now.mono_ms)
-        unsealed = len(self._agreement.checkpoints.unsealed(scope))
-        if not unsealed and not self._witnesses.are_beyond(known.heads):
+        checkpoints = self._agreement.checkpoints
+        unsealed, lines = len(checkpoints.unsealed(scope)), checkpoints.lines_ahead(scope)
+        if not (unsealed or lines or self._witnesses.are_beyond(known.heads)):
             return float("inf")
         if known.news_ms is None:
             known.news_ms = now.mono_ms
         members = seats.members
         rank = (members.index(self._index) - question.version) % len(members)
-        wait_ms = 0.0 if unsealed >= FINALS_MIN else self._every_ms
+        rank += 0 if checkpoints.knows_state(scope) else len(members)  # who could say more comes first
+        wait_ms = min(self._every_ms, OFTEN_MS) if lines >= LINES_MIN else self._every_ms
+        wait_ms = 0.0 if unsealed >= FINALS_MIN else wait_ms
         due_ms = max(known.since_ms + wait_ms, known.news_ms + min(wait_ms, SETTLE_MS))
         return max(due_ms + rank * SPREAD_MS, known.asked_ms + AGAIN_MS)
 

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from itertools import chain
 from typing import Any, NamedTuple
 
+from edge.consensus.checkpoint import Checkpoints
 from edge.dag.admission import Admission
 from edge.dag.author import Author
 from edge.ids import Instant, Parent, VertexId, VertexKey
@@ -25,8 +26,10 @@ from edge.limits import (
     STATE_VALUE_BYTES_MAX,
 )
 from edge.node.ownline import OwnLine
+from edge.node.readback import Readback
 from edge.node.recovery import Recovery
 from edge.node.rescue import Rescue
+from edge.node.sealedstate import SealedState
 from edge.node.trim import Trimmer
 from edge.state.crdt import State
 from edge.state.root import Roots
@@ -56,8 +59,9 @@ class Shared:
     """`put`, `count` and `remove` are what our own people and agents say; ValueError where there is no room."""
 
     def __init__(
-        self, admission: Admission, author: Author, own: OwnLine, recovery: Recovery, trimmer: Trimmer, rescue: Rescue
-    ) -> None:
+        self, admission: Admission, author: Author, own: OwnLine, recovery: Recovery, trimmer: Trimmer, rescue: Rescue,
+        readback: Readback, checkpoints: Checkpoints,
+    ) -> None:  # fmt: skip
         self._admission = admission
         self._graph = admission.graph
         self._author = author
@@ -71,6 +75,8 @@ class Shared:
         self._queue: deque[_Queued] = deque()
         self._flying: deque[_Queued] = deque()
         """In vertices that are not durable yet."""
+        self.sealed = checkpoints.state = SealedState(admission, readback)
+        """The same at the cut of the newest checkpoint."""
         self.entries = 0
         """How often a vertex entered the graph."""
         self.noted = 0
@@ -81,6 +87,7 @@ class Shared:
         own.entered = self._own_entered
         recovery.restored = self._restored
         trimmer.snapshot = lambda: snapshot(self.state)
+        trimmer.sealed = self.sealed.dump
         rescue.on_cut = self._cut
 
     # ---- what enters the graph
@@ -89,6 +96,7 @@ class Shared:
         """A vertex is in the graph, above `prev`."""
         self.entries += 1
         self.state.apply(header, prev.incarnation if prev is not None else 0)
+        self.sealed.entered(header)
         if self._ahead and self._ahead.get(header.key[:2]) == (header.seq, header.id):
             del self._ahead[header.key[:2]]
 
@@ -98,8 +106,9 @@ class Shared:
             if isinstance(item, Op) and self._flying:
                 self.recorded = self._flying.popleft().number
 
-    def _restored(self, data: bytes | None, *, has_floor: bool) -> None:
+    def _restored(self, data: bytes | None, sealed: bytes | None, *, has_floor: bool) -> None:
         """At the start, before the first vertex: what the floor file has of the state."""
+        self.sealed.restored(sealed, has_floor=has_floor)
         state = restore(data) if data is not None else None
         self.state = state or State()
         self.state.is_partial |= has_floor and state is None
@@ -108,7 +117,9 @@ class Shared:
 
     def _cut(self, keys: Iterable[VertexKey]) -> None:
         """Own vertices left the graph: until somebody gives them back or a start reads the log anew, we are ahead."""
-        for key in keys:
+        gone = list(keys)
+        self.sealed.cut(gone)
+        for key in gone:
             line = self.state.lines.get(key[:2])
             if line is not None:
                 self._ahead[key[:2]] = (line.head_seq, line.head_id)
@@ -146,6 +157,7 @@ class Shared:
             "state_dropped": self.state.dropped,
             "state_early": len(self.state.early),
             "state_queued": len(self._queue) + len(self._flying),
+            **self.sealed.counts(),
         }
 
     # ---- what our own side says
@@ -265,6 +277,7 @@ class Shared:
         """Draft what is due; with `is_last` everything."""
         if self._is_restored:
             self._compare()
+        self.sealed.turn(now)
         while self._queue and (is_last or (self._queue[0].due_ms <= now.mono_ms and self._own.has_room)):
             batch, parents = self._batch()
             self._flying += batch

@@ -95,6 +95,8 @@ class Trimmer:
         """The oldest segment with an own vertex that is to be recorded once more; 0 if there is none."""
         self.snapshot: Callable[[], bytes | None] = lambda: None
         """Shared state, which outlives the vertices that it came from."""
+        self.sealed: Callable[[], bytes | None] = lambda: None
+        """The same at the cut of the newest checkpoint."""
         self.trims = 0
         self.refused = 0
 
@@ -109,8 +111,11 @@ class Trimmer:
         if not last:
             return
         lines = floor_lines(self._graph, last)
-        dropped = Floor(self._author.clock, tuple(lines), self._custody.acks(), self.snapshot())
+        dropped = Floor(self._author.clock, tuple(lines), self._custody.acks(), self.snapshot(), self.sealed())
         floor = encode_floor(dropped)
+        if len(floor) > FLOOR_BYTES_MAX:  # a peer can hand it over
+            dropped = dropped._replace(sealed=None)
+            floor = encode_floor(dropped)
         is_state_left = len(floor) > FLOOR_BYTES_MAX
         if is_state_left:
             floor = encode_floor(dropped._replace(state=None))

@@ -9,11 +9,11 @@ from typing import Any
 
 from edge.consensus.agreement import Agreement
 from edge.consensus.certificate import Certificate, decode_certificate, look
-from edge.consensus.checkpoint import decode_final, decode_seal, encode_final
 from edge.consensus.committee import Committees, by_epoch, seats_of
 from edge.consensus.eviction import WHY, Eviction, decode_eviction
 from edge.consensus.question import is_eviction
 from edge.consensus.registers import Final
+from edge.consensus.sealrecord import decode_final, decode_seal, encode_final
 from edge.dag.admission import Admission
 from edge.dag.author import Author
 from edge.dag.pending import Candidate

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from edge.dag.admission import Duplicate
 from edge.effects import Decided
 from edge.ids import VertexKey
-from edge.sim.converging import by_arrival
+from edge.sim.converging import by_arrival, without_cut
 from edge.sim.profiles import Profile
 
 if TYPE_CHECKING:
@@ -267,6 +267,7 @@ BREAKS = {
     "final": Break("what is said to be final is in the log, synced", "crashes", ("lost-final",), _final),
     "witness": Break("what a member says that it holds is in its log", "crashes", ("lost-witnessed",), _witness),
     "seal": Break("what a quorum says that it holds is sealed", "crashes", ("sealed-false",), _seal),
+    "cuts": Break("shared state is sealed up to one cut", "crashes", ("sealed-differs",), without_cut),
     "grounds": Break("nobody is evicted without grounds", "liars", ("honest-evicted",), _grounds, "slander", True),
     "cut": Break("nothing is taken above a cut", "evictions", ("evicted-taken",), _cut),
     "writer": Break("the last writer is found by the clock", "network", ("roots-differ",), by_arrival),

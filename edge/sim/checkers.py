@@ -52,6 +52,7 @@ KINDS = {
     "dropped-early": "a log drops what no gateway's store has",
     "graphs-differ": "equal frontiers over different graphs",
     "roots-differ": "equal graphs with different roots of shared state, or none where there must be one",
+    "sealed-differs": "two nodes have other shared state at the cut of one checkpoint, or other than lies below it",
     "causality": "a vertex is held without its parents",
     "bounds": "something grew beyond its bound",
     "disagreement": "two values are final for one version of a register, while at most r members lie or lost votes",

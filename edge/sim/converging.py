@@ -1,7 +1,9 @@
-"""Shared state in a simulated site: what devices say, and that equal graphs give equal roots, after every step."""
+"""Shared state in a simulated site: what devices say, and that equal graphs and equal cuts give equal roots, after
+every step."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import suppress
 from random import Random
 from typing import TYPE_CHECKING, Any
@@ -10,6 +12,7 @@ from edge.dag.graph import ID_BYTES
 from edge.effects import Effect
 from edge.ids import Instant, VertexId
 from edge.node import Node
+from edge.node.sealedstate import SealedState
 from edge.node.shared import Shared
 from edge.state.crdt import State
 from edge.state.root import Roots
@@ -40,6 +43,10 @@ class Converging:
         self._roots: dict[Held, tuple[str, bytes]] = {}
         self._seen: dict[int, tuple[int, int]] = {}
         """By machine: its life, and how many vertices its state had taken when it was looked at."""
+        self._sealed: dict[int, tuple[str, bytes]] = {}
+        """By the version of a checkpoint: who came to its cut first, and the root there."""
+        self._cuts: dict[int, tuple[int, int]] = {}
+        """By machine: its life, and the version that it was looked at."""
 
     # ---- load
 
@@ -57,6 +64,7 @@ class Converging:
     def stepped(self, machine: Machine) -> None:
         """After every input of a keeper: if its graph changed, its root is that of all who held the same."""
         shared = machine.node.shared
+        self._at_cut(machine, shared.sealed)
         seen = (machine.life, shared.entries)
         if self._seen.get(machine.index) == seen:
             return
@@ -69,6 +77,18 @@ class Converging:
         if theirs != root:
             self._world.checkers.violated("roots-differ", machine, f"{root[:4].hex()}, {theirs[:4].hex()} at {other}")
 
+    def _at_cut(self, machine: Machine, kept: SealedState) -> None:
+        """Shared state at the cut of a checkpoint is the same for all who have come there."""
+        seen = (machine.life, kept.version)
+        if not kept.version or machine.is_liar or self._cuts.get(machine.index) == seen:
+            return
+        self._cuts[machine.index] = seen
+        self._world.checkers.note("shared state at a cut")
+        other, theirs = self._sealed.setdefault(kept.version, (machine.name, kept.sealed.root))
+        if theirs != kept.sealed.root and self._world.checkers.ledger.is_bearable:
+            text = f"checkpoint {kept.version}: {kept.sealed.root[:4].hex()}, {theirs[:4].hex()} at {other}"
+            self._world.checkers.violated("sealed-differs", machine, text)
+
     def finished(self) -> None:
         """Whose disk keeps what it says has a root; and what all hold, taken anew, has the same."""
         for machine in self._world.keepers():
@@ -76,18 +96,25 @@ class Converging:
             if machine.trust.keeps and not machine.trust.is_damaged and shared.root() is None:
                 self._world.checkers.violated("roots-differ", machine, f"has none: {shared.status()}")
         for machine in self._world.keepers()[:1]:
-            root = machine.node.shared.root()
-            if root not in (None, self._anew(machine)):
+            root, anew = machine.node.shared.root(), self._anew(machine)
+            if None not in (root, anew) and root != anew:
                 self._world.checkers.violated("roots-differ", machine, "is not that of what it holds")
+            kept = machine.node.shared.sealed.sealed
+            anew = self._anew(machine, kept.ends)
+            has_forks = bool(machine.node.counts()["quarantined"])  # then another side may be below the cut
+            if anew is not None and not has_forks and Roots(kept.state()).root() != anew:
+                self._world.checkers.violated("sealed-differs", machine, "is not that of what lies below the cut")
 
-    def _anew(self, machine: Machine) -> bytes | None:
-        """The root of everything held, taken author by author; None if the beginning was dropped."""
+    def _anew(self, machine: Machine, ends: Mapping[tuple[int, int], int] | None = None) -> bytes | None:
+        """The root of everything held, or up to these ends, taken author by author; None if the beginning was
+        dropped."""
         state, graph = State(), machine.node.graph
         for author in graph.authors():
             for branch in graph.branches(author):
                 if branch.is_cut:
-                    return machine.node.shared.root()
-                for seq in range(branch.start, branch.head_seq + 1):
+                    return None
+                through = branch.head_seq if ends is None else ends.get((author, branch.incarnation), 0)
+                for seq in range(branch.start, through + 1):
                     header = self._world.checkers.vertices[branch.id_at(seq) or b""].header
                     state.apply(header, branch.base.incarnation if branch.base is not None else 0)
         return Roots(state).root()
@@ -130,3 +157,15 @@ def by_arrival(machine: Machine) -> None:
         return usual(share, order._replace(hlc=next(arrivals)), op)
 
     setattr(state, "_set", last)  # noqa: B010
+
+
+def without_cut(machine: Machine) -> None:
+    """Take the rule away by which all seal the same: each has in it what it holds just then."""
+    kept = machine.node.shared.sealed
+    usual = kept.sealed.ahead
+
+    def all_held(ends: Any, above: Any, origin: Any) -> Any:
+        return usual(list(above.ends(lambda name: 1 << 53)), above, origin)
+
+    setattr(kept.sealed, "ahead", all_held)  # noqa: B010
+    setattr(kept, "_has", lambda step, root: True)  # noqa: B010

@@ -12,6 +12,7 @@ from edge.limits import OPEN_SETS_PER_AUTHOR_MAX, PROPOSALS_PER_AUTHOR_MAX
 from edge.sim.liars import Liar, Line
 from edge.wire.finals import tag_of
 from edge.wire.items import PRECOMMIT, PREVOTE, Item, Proposal, Question, Vote, Witness
+from edge.wire.merkle import root_of
 from edge.wire.vertex import Header
 from edge.wire.voters import SITE_SCOPE
 
@@ -257,8 +258,8 @@ class Slander(Prompted):
 
 
 class Perjurer(Prompted):
-    """Says that it holds what nobody has made, and asks for checkpoints of what was never final, or of heads that its
-    vertex does not name."""
+    """Says that it holds what nobody has made, and asks for checkpoints of what was never final, of heads that its
+    vertex does not name, or of shared state that nobody has."""
 
     def heard(self, victim: Machine, header: Header, votes: Votes, questions: Questions) -> None:
         rng, said = self.rng, self.world.liars.headers
@@ -278,7 +279,11 @@ class Perjurer(Prompted):
             named = [prev, *list(below.values())[: self.world.checkers.ledger.quorum - 1]]
             heads = tuple(sorted(Head(*one.key, one.id[:PREFIX_BYTES]) for one in named))
             sealed = ((tag_of(SITE_SCOPE, "model"), rng.randrange(1, 9)),)
-            items.append(Proposal(question, encode_checkpoint(Checkpoint(0, heads, sealed, rng.randbytes(32), 1))))
+            lie = Checkpoint(0, heads, sealed, rng.randbytes(32), 1)
+            if rng.random() < 0.5:
+                lines = tuple(victim.node.shared.sealed.ends() or ())
+                lie = Checkpoint(0, heads, (), root_of([]), 1, lines, rng.randbytes(32))
+            items.append(Proposal(question, encode_checkpoint(lie)))
         self.say([items], [header, *below.values()] if rng.random() < 0.7 else [header])
 
 

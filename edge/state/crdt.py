@@ -13,7 +13,7 @@ from typing import Any
 from edge.ids import VertexId, VertexKey
 from edge.limits import STATE_DEPTH_MAX, STATE_EARLY_MAX
 from edge.state.slots import Key, Order, Share, Smallest
-from edge.wire.items import ADD, GROW, REGISTER, Count, Put, Remove, Tag
+from edge.wire.items import ADD, GROW, REGISTER, Count, Op, Put, Remove, Tag
 from edge.wire.vertex import Header
 
 TYPES = ("grow", "set", "register", "counter", "series")
@@ -110,14 +110,18 @@ class State:
         else:
             self.is_partial |= header.seq != line.head_seq + 1
             line.head_seq, line.head_id, line.clock = header.seq, header.id, header.hlc
+        self.operate(header, (Put, Count, Remove))
+        return True
+
+    def operate(self, header: Header, kinds: tuple[type[Op], ...]) -> None:
+        """What the operations of these kinds in a vertex do, its line being up to date."""
         for position, item in enumerate(header.items):
-            if isinstance(item, Put | Count | Remove):
+            if isinstance(item, Put | Count | Remove) and isinstance(item, kinds):
                 order = Order(header.hlc, *header.key, position)
                 if self._apply(header, order, item):
                     self.applied += 1
                 else:
                     self.dropped += 1
-        return True
 
     def _apply(self, header: Header, order: Order, op: Put | Count | Remove) -> bool:
         """Whether it may count."""
@@ -219,8 +223,13 @@ class State:
     # ---- taking back
 
     def _remove(self, header: Header, name: str, tag: Tag) -> bool:
-        if not self._has_observed(header, tag):
+        if not self.has_observed(header, tag):
             return False
+        self.take_back(name, tag)
+        return True
+
+    def take_back(self, name: str, tag: Tag) -> None:
+        """An add counts no longer, or will not once it comes."""
         line = self.lines.get((tag.author, tag.incarnation))
         if line is not None and tag.seq <= line.head_seq:
             self._drop(name, tag)
@@ -228,7 +237,6 @@ class State:
             self.early[name, tag] = None
         else:
             self.unsure[tag.author] = None
-        return True
 
     def _drop(self, name: str, tag: Tag) -> None:
         elements = self.sets.get(name)
@@ -237,7 +245,7 @@ class State:
             if not elements.tags:
                 del self.sets[name]
 
-    def _has_observed(self, header: Header, tag: Tag) -> bool:
+    def has_observed(self, header: Header, tag: Tag) -> bool:
         """Whether the header proves that its author had the vertex of this tag."""
         if tag.author == header.author:
             return self.is_below(header.key, tag)

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from edge.consensus.checkpoint import Checkpoint, Head, encode_checkpoint
-from edge.ids import Parent
+from edge.ids import Parent, VertexKey
 from edge.wire import blob, hlc, merkle
 from edge.wire.cbor import decode
 from edge.wire.event import encode_event
@@ -60,6 +60,7 @@ from tests.conformance.headers import (
 from tests.conformance.rosters import recovery_files, roster_file
 from tests.reference import cbor as slow
 from tests.reference import checkpoint as slow_checkpoint
+from tests.reference import sealed as slow_sealed
 from tests.reference import state as slow_state
 from tests.reference.vertex import decode_header
 
@@ -228,6 +229,9 @@ def checkpoint_file() -> Vectors:
     heads = tuple(Head(author, 2, 40 + author, seed(f"head {author}")[:16]) for author in (0, 1, 3))
     sealed = tuple(sorted((tag_of("site", key), version) for key, (version, _) in finals.items()))
     whole = encode_checkpoint(Checkpoint(0, heads, sealed, root, 7))
+    lines = (VertexKey(0, 2, 39), VertexKey(4, 1, 7), VertexKey(4, 3, 12))
+    moved = encode_checkpoint(Checkpoint(0, heads, sealed, root, 7, lines, seed("state")))
+    ends = [field for line in lines for field in line]
     flat = [field for pair in sealed for field in pair]
     head, empty = list(heads[0]), slow_checkpoint.root_of(SITE, "site", {})
     many = [field for number in range(120) for field in (number.to_bytes(8, "big"), 1)]
@@ -238,9 +242,17 @@ def checkpoint_file() -> Vectors:
             "all registers": {"bytes": whole.hex(), "site": SITE.hex(), "scope": "site", "registers": registers},
             "one more than the last": {"bytes": edited(edited(whole, 1, 6), 3, flat[:2]).hex()},
             "nothing is final": {"bytes": edited(edited(whole, 3, []), 4, empty).hex()},
+            "shared state moves on": {"bytes": moved.hex()},
+            "shared state stays": {"bytes": edited(moved, 6, []).hex()},
         },
         {
-            "form 2": (edited(whole, 0, 2), "proposal-checkpoint"),
+            "form 1": (edited(whole, 0, 1), "proposal-checkpoint"),
+            "lines without a root of state": (edited(moved, 7, None), "proposal-checkpoint"),
+            "a root of state of 16 bytes": (edited(moved, 7, bytes(16)), "proposal-checkpoint"),
+            "a line without its seq": (edited(moved, 6, ends[:-1]), "proposal-checkpoint"),
+            "a line up to seq 0": (edited(moved, 6, [0, 2, 0]), "proposal-checkpoint"),
+            "one line twice": (edited(moved, 6, [0, 2, 39, 0, 2, 40]), "proposal-checkpoint"),
+            "lines out of order": (edited(moved, 6, ends[3:] + ends[:3]), "proposal-checkpoint"),
             "no heads": (edited(whole, 2, []), "proposal-checkpoint"),
             "one member twice": (edited(whole, 2, [head, head]), "proposal-checkpoint"),
             "incarnation 0": (edited(whole, 2, [[0, 0, *head[2:]]]), "proposal-checkpoint"),
@@ -350,6 +362,15 @@ def state_file() -> Vectors:
         "headers": [{"name": name, "bytes": header.raw.hex()} for name, header in made.items()],
         "leaves": [leaf.hex() for leaf in slow_state.leaves(headers)],
         "root": slow_state.root(headers).hex(),
+        "cuts": [
+            {
+                "ends": [list(end) for end in ends],
+                "parts": [part.hex() for part in slow_sealed.parts(headers, cut).values()],
+                "root": slow_sealed.root(headers, cut).hex(),
+            }
+            for ends in (((0, 1, 1),), ((0, 1, 2), (3, 1, 1)), ((0, 2, 3),), ((0, 2, 3), (3, 1, 2)))
+            for cut in [{end[:2]: end[2] for end in ends}]
+        ],
     }
 
 

@@ -6,8 +6,11 @@ from typing import Any
 
 import pytest
 
+from edge.ids import VertexKey
+from edge.state.above import Above
 from edge.state.crdt import State
 from edge.state.root import Roots, content_of
+from edge.state.sealed import Sealed
 from edge.wire import merkle
 from edge.wire.blob import open_manifest
 from edge.wire.cbor import decode, encode
@@ -104,6 +107,18 @@ def test_shared_state() -> None:
     assert Roots(state).root().hex() == vectors["root"]
     leaves = [encode([*name, content_of(state, name)]).hex() for name in state.names()]
     assert leaves == vectors["leaves"]
+    first = {header.key[:2]: header for header in reversed(headers)}
+
+    def origin(name: tuple[int, int]) -> tuple[int, int]:
+        return first[name].seq, lives[prev] if (prev := first[name].prev) else 0
+
+    for cut in vectors["cuts"]:
+        above, sealed = Above(), Sealed()
+        for header in headers:
+            above.add(header)
+        step = sealed.ahead([VertexKey(*end) for end in cut["ends"]], above, origin)
+        assert step is not None and step.root.hex() == cut["root"]
+        assert [part.hex() for part in step.parts.values()] == cut["parts"]
 
 
 def test_the_signed_roster() -> None:

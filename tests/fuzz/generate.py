@@ -189,7 +189,10 @@ def checkpoint(rng: Random) -> Tree:
     heads = [[author, index(rng, 1), number(rng, 1), rng.randbytes(16)] for author in authors]
     tags = sorted({rng.randbytes(8) for _ in range(rng.choice((0, 1, 3, 20)))})
     sealed = [field for tag in tags for field in (tag, number(rng, 1))]
-    return [1, number(rng), heads, sealed, rng.randbytes(32), index(rng)]
+    names = sorted({(index(rng), index(rng, 1)) for _ in range(rng.choice((0, 0, 1, 3, 9)))})
+    lines = [field for name in names for field in (*name, number(rng, 1))]
+    state = rng.randbytes(32) if lines or rng.random() < 0.5 else None
+    return [2, number(rng), heads, sealed, rng.randbytes(32), index(rng), lines, state]
 
 
 def eviction(rng: Random) -> Tree:

@@ -226,6 +226,7 @@ def one_checkpoint(raw: bytes) -> Accepted | Refusal:
     if got is None:
         return Refusal("proposal-checkpoint")
     values = got._asdict() | {"heads": list(map(tuple, got.heads)), "sealed": list(got.sealed)}
+    values |= {"lines": list(map(tuple, got.lines))}
     return Accepted(values, checkpoint.encode_checkpoint(got))
 
 

@@ -166,3 +166,11 @@ def test_what_is_recorded_and_final_is_witnessed_and_sealed(council: Council) ->
     rows = [council.run(name, "checkpoint")["checkpoints"][0] for name in council.devices]
     assert all(row["known"] and row["registers"] == 1 and len(row["heads"]) == 3 for row in rows)
     assert len({(row["version"], row["root"]) for row in rows}) == 1
+
+    def is_sealed_state() -> bool:
+        states = [council.run(name, "state", "list", "--sealed") for name in council.devices]
+        return len({state["root"] for state in states}) == 1 and all(len(state["names"]) == 1 for state in states)
+
+    assert wait_until(is_sealed_state, DECIDE_S_MAX)
+    rows = [council.run(name, "checkpoint")["checkpoints"][0] for name in council.devices]
+    assert all(row["state_known"] and row["state_root"] for row in rows)

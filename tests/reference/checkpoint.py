@@ -10,8 +10,8 @@ from tests.reference.vertex import INDEX_MAX, NUMBER_MAX, is_array, is_bytes, is
 def decode_checkpoint(raw: bytes) -> dict[str, Any]:
     require(len(raw) <= 1024, "too large for a value")
     fields = decode(raw, 3)
-    require(is_array(fields, 6, 6) and is_int(fields[0], 1, 1), "six fields of form 1")
-    _, base, heads, flat, root, roster = fields
+    require(is_array(fields, 8, 8) and is_int(fields[0], 2, 2), "eight fields of form 2")
+    _, base, heads, flat, root, roster, ends, state = fields
     require(is_int(base, 0, NUMBER_MAX) and is_bytes(root, 32) and is_int(roster, 0, INDEX_MAX), "numbers")
     require(is_array(heads, 1, 31), "heads")
     for head in heads:
@@ -26,7 +26,24 @@ def decode_checkpoint(raw: bytes) -> dict[str, Any]:
     require(all(is_bytes(tag, 8) and is_int(version, 1, NUMBER_MAX) for tag, version in sealed), "sealed")
     tags = [tag for tag, _ in sealed]
     require(tags == sorted(set(tags)), "order of tags")
-    return {"base": base, "heads": [tuple(head) for head in heads], "sealed": sealed, "root": root, "roster": roster}
+    require(type(ends) is list and len(ends) % 3 == 0, "lines")
+    lines = [tuple(ends[at : at + 3]) for at in range(0, len(ends), 3)]
+    for author, incarnation, seq in lines:
+        require(
+            is_int(author, 0, INDEX_MAX) and is_int(incarnation, 1, INDEX_MAX) and is_int(seq, 1, NUMBER_MAX), "line"
+        )
+    names = [line[:2] for line in lines]
+    require(names == sorted(set(names)), "order of lines")
+    require(is_bytes(state, 32) or (state is None and not lines), "state")
+    return {
+        "base": base,
+        "heads": [tuple(head) for head in heads],
+        "sealed": sealed,
+        "root": root,
+        "roster": roster,
+        "lines": lines,
+        "state": state,
+    }
 
 
 def tag_of(scope: str, key: str) -> bytes:

@@ -96,6 +96,23 @@ def test_the_list_ends_with_the_root(agent: Agent, config: Path, synedge: Synedg
     assert "own line only" in synedge("state", "list", "-c", config).out
 
 
+def test_state_is_shown_as_the_newest_checkpoint_has_it(agent: Agent, config: Path, synedge: Synedge) -> None:
+    said = {"root": "cd" * 32, "partial": False, "version": 3, "newest": 3, "names": [], "more": 0}
+
+    def last(**changed: object) -> str:
+        agent.answers["state"] = said | changed
+        return synedge("state", "list", "--sealed", "-c", config).out.splitlines()[-1]
+
+    assert last() == f"as of checkpoint site/3, root {'cd' * 32}"
+    assert agent.asked[-1] == {"op": "state", "sealed": True}
+    assert last(newest=5) == f"as of checkpoint site/3, root {'cd' * 32}; 5 is final and not followed yet"
+    assert last(version=0, newest=0).startswith("no checkpoint")
+    assert "handed it over" in last(partial=True, root=None)
+    assert "nobody else's" in last(root=None)
+    synedge("state", "get", "a", "--sealed", "-c", config)
+    assert agent.asked[-1] == {"op": "state_get", "name": "a", "sealed": True}
+
+
 def test_a_name_is_shown_in_each_of_its_types(agent: Agent, config: Path, synedge: Synedge) -> None:
     out = synedge("state", "get", "a", "-c", config).out
     for said in ("set: 1", "0x00ff", "register: 1, by valve-2", "counter: 3"):

@@ -12,14 +12,13 @@ from edge.consensus.checkpoint import (
     Leaf,
     Seal,
     decode_checkpoint,
-    decode_seal,
     encode_checkpoint,
-    encode_seal,
     root_of_leaves,
 )
 from edge.consensus.committee import Committee, Seats
 from edge.consensus.question import final_id, value_digest
 from edge.consensus.registers import Final, Registers
+from edge.consensus.sealrecord import decode_seal, encode_seal
 from edge.ids import Parent, VertexKey
 from edge.limits import CHECKPOINT_IDS_MAX, COMMITTEE_MAX, REGISTERS_MAX, VALUE_BYTES_MAX
 from edge.wire.cbor import decode, encode
@@ -208,9 +207,10 @@ GOOD = decode(value_of(*HEADS))
 @pytest.mark.parametrize(
     ("at", "value"),
     [
-        (0, 2), (0, True), (1, -1), (2, []), (2, [[0, 7, 3]]), (2, [[0, 0, 3, bytes(16)]]), (2, [[0, 7, 0, bytes(16)]]),
+        (0, 1), (0, True), (1, -1), (2, []), (2, [[0, 7, 3]]), (2, [[0, 0, 3, bytes(16)]]), (2, [[0, 7, 0, bytes(16)]]),
         (2, [[0, 7, 3, bytes(15)]]), (2, [[1, 7, 3, bytes(16)], [0, 7, 3, bytes(16)]]), (3, [bytes(8)]),
         (3, [bytes(7), 1]), (3, [bytes(8), 0]), (3, [bytes(8), 1, bytes(8), 2]), (4, bytes(31)), (5, -1), (5, "1"),
+        (6, [0, 7, 3]), (6, None), (7, bytes(31)), (7, 0),
     ],
 )  # fmt: skip
 def test_any_other_value_is_none(at: int, value: object) -> None:
