@@ -11,6 +11,7 @@ cdef enum:
     FRAME_FIELDS = 3
     HEADER_FIELDS = 12
     HINT_FIELDS = 5
+    STATE_FIELDS = 4  # of a request for the state at a checkpoint
     FINALS_FIELDS = 6  # of a frontier that says what is final, and of a request for that
 
 
@@ -31,7 +32,7 @@ cdef inline bint finds(Reader* reader, uint8_t channel, Head* head) noexcept nog
         reader.end = reader.at + head.arg
         if not (takes(reader, ARRAY, HEADER_FIELDS) and skips(reader, UNSIGNED, head)):
             return False
-    elif not (skips(reader, ARRAY, head) and (head.arg == HINT_FIELDS or head.arg == FINALS_FIELDS)):
+    elif not (skips(reader, ARRAY, head) and STATE_FIELDS <= head.arg <= FINALS_FIELDS):
         return False
     if not takes(reader, BYTES, SITE_BYTES):
         return False

@@ -118,6 +118,8 @@ STATE_ABOVE_MAX = 65_536  # vertices with operations that are not sealed, by the
 STATE_ABOVE_HELD_MAX = 1024  # of these, headers in memory
 STATE_ABOVE_AUTHOR_MAX = 256  # of these, of one author
 STATE_CUTS_MAX = 16  # checkpoints whose vertices have not all come
+STATE_PART_BYTES_MAX = 60 * 1024  # of the state at a checkpoint, in one answer
+STATE_HANDED_BYTES_MAX = 16 * 1024 * 1024  # of all of it
 STATE_JUDGED_MAX = 64  # roots that were proposed for one checkpoint, and how they were judged
 
 # Repair

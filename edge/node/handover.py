@@ -30,6 +30,7 @@ from edge.mesh.allowance import Allowance
 from edge.mesh.gossip import Gossip
 from edge.mesh.peers import Peers
 from edge.node.desk import Desk
+from edge.node.statehandover import StateHandover
 from edge.wire.finals import (
     MARK_BYTES,
     FinalsReply,
@@ -44,6 +45,7 @@ from edge.wire.frame import Channel, FrontierFrame
 from edge.wire.refusal import Refusal
 from edge.wire.roster import Roster
 from edge.wire.speaker import claimed_speaker
+from edge.wire.stateparts import REPLY_HEAD, REQUEST_HEAD
 
 GRACE_MS = 500.0
 """Who hears votes mostly counts them a moment later than whoever says first that they decided."""
@@ -101,6 +103,7 @@ class Handover:
         self._jitter = jitter
         self.refuse: Callable[[Refusal], None] = lambda refusal: None
         """Counts what is not let in."""
+        self.states = StateHandover(desk, index, admission, agreement, peers, chance)
         self._standing = Standing(agreement.registers, agreement.checkpoints)
         self._changes = 0
         self._roster: Roster | None = None
@@ -165,6 +168,7 @@ class Handover:
             self._ended(self._open[0], SILENT_MAX, now)
         if self._ahead and self._is_free and now.mono_ms >= self._busy_ms:
             self._ask(now)
+        self.states.turn(now)
 
     @property
     def _is_free(self) -> bool:
@@ -194,11 +198,12 @@ class Handover:
 
     def deadline(self) -> float:
         """When `turn` is worth calling although nothing came, monotonic ms."""
+        due_ms = self.states.deadline()
         if self._open is not None:
-            return self._open[2]
+            return min(due_ms, self._open[2])
         if self._source is not None or not self._ahead:
-            return float("inf")
-        return max(self._busy_ms, min(peer.due_ms for peer in self._ahead.values()))
+            return due_ms
+        return min(due_ms, max(self._busy_ms, min(peer.due_ms for peer in self._ahead.values())))
 
     def _ended(self, index: int, failures_max: int, now: Instant) -> None:
         """It has brought nothing: it is asked ever more rarely, and others before it."""
@@ -216,7 +221,9 @@ class Handover:
     # ---- what comes
 
     def receive(self, payload: bytes, now: Instant) -> Refusal | None:
-        """An answer with certificates."""
+        """An answer with certificates, or with what a checkpoint comes to."""
+        if payload[:1] == REPLY_HEAD:
+            return self.states.receive(payload, now)
         frame = decode_finals_reply(payload)
         if isinstance(frame, Refusal):
             return frame
@@ -312,6 +319,10 @@ class Handover:
         if not (self._allowance.has(claimed, now.mono_ms) and self._allowance_of_all.has(None, now.mono_ms)):
             self._counts["dropped"] += 1
             return None
+        if payload[:1] == REQUEST_HEAD:
+            self._allowance.spend(claimed, now.mono_ms)
+            self._allowance_of_all.spend(None, now.mono_ms)
+            return self.states.serve(payload, now)
         frame = decode_finals_request(payload)
         if isinstance(frame, Refusal):
             return frame
@@ -334,4 +345,4 @@ class Handover:
         return None
 
     def counts(self) -> dict[str, int]:
-        return {f"finals_{name}": count for name, count in self._counts.items()}
+        return {f"finals_{name}": count for name, count in self._counts.items()} | self.states.counts()

@@ -113,7 +113,10 @@ class Converging:
             for branch in graph.branches(author):
                 if branch.is_cut:
                     return None
-                through = branch.head_seq if ends is None else ends.get((author, branch.incarnation), 0)
+                through = branch.head_seq
+                if ends is not None:  # a life in which nothing was said is below the cut with those after it
+                    end = ends.get((author, branch.incarnation))
+                    through = max(end, branch.first_seq) if end is not None else 0
                 for seq in range(branch.start, through + 1):
                     header = self._world.checkers.vertices[branch.id_at(seq) or b""].header
                     state.apply(header, branch.base.incarnation if branch.base is not None else 0)

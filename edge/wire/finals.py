@@ -27,8 +27,9 @@ TAG_BYTES = 8
 MARK_BYTES = 16
 PARTS = tuple(1 << at for at in range(FINALS_PARTS_MAX.bit_length()))
 """Into how many the keys may be parted."""
-_HEADS = (b"\x86", b"\x84", b"\x87")
-"""A request of six fields, an answer of four or seven: no other frame on their channels begins so."""
+_HEADS = (b"\x86", b"\x84", b"\x87", b"\x88")
+"""A request of six fields, an answer of four or seven; and those of edge/wire/stateparts.py, four and eight. No other
+frame on their channels begins so."""
 
 Held = tuple[bytes, int]
 """The tag of a key and the version of its newest final value."""
@@ -112,7 +113,7 @@ def is_statement(value: object) -> bool:
 
 
 def is_about_finals(raw: bytes) -> bool:
-    """Whether a request or reply is one of these, if it is any."""
+    """Whether a request or reply is one of these, or about what a checkpoint seals, if it is any."""
     return raw[:1] in _HEADS
 
 

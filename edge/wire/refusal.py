@@ -124,6 +124,8 @@ ADMISSION_REASONS = (
     "chunk-digest",  # not the bytes that the manifest names
     "reply-unasked",  # an answer to a request that is not open
     "sealed-other",  # what is said to be below a checkpoint is not what its root is over
+    "state-other",  # what is said to be the state at a checkpoint has another root
+    "state-shape",
 )
 AGREEMENT_REASONS = (
     "proposal-epoch",  # for a committee that is not, or is no longer, the scope's

@@ -1,12 +1,11 @@
 """The golden vectors: what stands in vectors/*.json, built again from fixed seeds and the slow encoder."""
 
 import json
-from collections.abc import Iterable
 from pathlib import Path
 
 from edge.consensus.checkpoint import Checkpoint, Head, encode_checkpoint
-from edge.ids import Parent, VertexKey
-from edge.wire import blob, hlc, merkle
+from edge.ids import VertexKey
+from edge.wire import blob, merkle
 from edge.wire.cbor import decode
 from edge.wire.event import encode_event
 from edge.wire.finals import (
@@ -32,7 +31,6 @@ from edge.wire.frame import (
     encode_request,
     encode_vertex,
 )
-from edge.wire.items import ADD, APPEND, GROW, REGISTER, Count, Item, Put, Remove, Tag
 from edge.wire.suite import (
     PURPOSE_BLOB,
     PURPOSE_VERTEX,
@@ -42,12 +40,10 @@ from edge.wire.suite import (
     sig_structure,
     sign1,
 )
-from edge.wire.vertex import Header, encode_header
 from tests.conformance.agreement import eviction_file, evidence_file, stopped_file
 from tests.conformance.headers import (
     EVENTS,
     SITE,
-    WALL_MS,
     Vectors,
     bodies,
     edited,
@@ -58,11 +54,9 @@ from tests.conformance.headers import (
     seed,
 )
 from tests.conformance.rosters import recovery_files, roster_file
+from tests.conformance.sharing import state_file, state_files
 from tests.reference import cbor as slow
 from tests.reference import checkpoint as slow_checkpoint
-from tests.reference import sealed as slow_sealed
-from tests.reference import state as slow_state
-from tests.reference.vertex import decode_header
 
 FOLDER = Path(__file__).parent / "vectors"
 
@@ -331,49 +325,6 @@ def signature_file() -> Vectors:
     return {"purpose": PURPOSE_VERTEX.decode(), "signatures": vectors}
 
 
-def state_file() -> Vectors:
-    """A few vertices, the leaves that they make together and the root over these."""
-    made: dict[str, Header] = {}
-
-    def vertex(
-        name: str, line: tuple[int, int, int], prev: str | None, *items: Item, parents: Iterable[str] = ()
-    ) -> None:
-        author, incarnation, seq = line
-        made[name] = encode_header(
-            suite=2, site=SITE, epoch=1, author=author, incarnation=incarnation, seq=seq,
-            prev=made[prev].id if prev else None, parents=[Parent(*made[one].key, made[one].id) for one in parents],
-            hlc=hlc.pack(WALL_MS, len(made)), body=None, items=items,
-        )  # fmt: skip
-
-    on_duty = "on duty"
-    vertex("first", (0, 1, 1), None, Put(ADD, on_duty, b"pump-7"), Put(ADD, on_duty, b"boiler"), Count("doors", 5))
-    vertex("lost tail", (0, 1, 2), "first", Put(ADD, on_duty, b"lost"), Put(REGISTER, "Schwelle °C", b"20"))
-    vertex("next life", (0, 2, 2), "first", Remove(on_duty, (Tag(0, 1, 1, 1), Tag(0, 1, 2, 0))), Count("doors", -133))
-    vertex(
-        "other", (3, 1, 1), None, Put(REGISTER, "Schwelle °C", b"21.5"), Put(APPEND, "notes", b""), parents=["first"]
-    )
-    gone = Remove(on_duty, (Tag(0, 1, 1, 0),))
-    vertex("takes back", (3, 1, 2), "other", gone, Put(GROW, "seen", b"x"), parents=["lost tail"])
-    vertex(
-        "again", (0, 2, 3), "next life", Put(ADD, on_duty, b"pump-7"), Put(GROW, "seen", b"a"), Put(GROW, "seen", b"x")
-    )
-    headers = [decode_header(header.raw) for header in made.values()]
-    return {
-        "headers": [{"name": name, "bytes": header.raw.hex()} for name, header in made.items()],
-        "leaves": [leaf.hex() for leaf in slow_state.leaves(headers)],
-        "root": slow_state.root(headers).hex(),
-        "cuts": [
-            {
-                "ends": [list(end) for end in ends],
-                "parts": [part.hex() for part in slow_sealed.parts(headers, cut).values()],
-                "root": slow_sealed.root(headers, cut).hex(),
-            }
-            for ends in (((0, 1, 1),), ((0, 1, 2), (3, 1, 1)), ((0, 2, 3),), ((0, 2, 3), (3, 1, 2)))
-            for cut in [{end[:2]: end[2] for end in ends}]
-        ],
-    }
-
-
 def build() -> dict[str, str]:
     """File name: text."""
 
@@ -382,7 +333,7 @@ def build() -> dict[str, str]:
     files = {"headers": header_file(), "events": event_file(), "bodies": body_file(), "roster": roster_file()}
     files["evidence"], files["evictions"], files["stopped"] = evidence_file(), eviction_file(), stopped_file()
     files["checkpoints"] = checkpoint_file()
-    files |= blob_files() | finals_files() | recovery_files()
+    files |= blob_files() | finals_files() | state_files() | recovery_files()
     files |= {f"frames-{name}": vectors for name, vectors in frame_files().items()}
     for vectors in files.values():
         for vector in vectors["accepted"]:

@@ -184,6 +184,17 @@ def finals_reply(rng: Random) -> Tree:
     return [*reply, name(rng), rows, [field for leaf in leaves for field in leaf]]
 
 
+def state_request(rng: Random) -> Tree:
+    return [rng.randbytes(8), index(rng), number(rng), [number(rng, 1), number(rng)]]
+
+
+def state_reply(rng: Random) -> Tree:
+    data = part(rng, 9999)
+    offset = rng.choice((0, 24, 70_000)) if data else 0
+    size = offset + len(data) + rng.choice((0, 0, 9999)) if data else 0
+    return [rng.randbytes(8), index(rng), number(rng), number(rng, 1), rng.randbytes(32), size, offset, data]
+
+
 def checkpoint(rng: Random) -> Tree:
     authors = sorted({index(rng) for _ in range(rng.choice((1, 3, 5, 9)))})
     heads = [[author, index(rng, 1), number(rng, 1), rng.randbytes(16)] for author in authors]
@@ -343,6 +354,8 @@ TREES: dict[str, Callable[[Random], Tree]] = {
     "reply": reply,
     "finals-request": finals_request,
     "finals-reply": finals_reply,
+    "state-request": state_request,
+    "state-reply": state_reply,
     "checkpoint": checkpoint,
     "evidence": evidence,
     "eviction": eviction,

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from edge.consensus import checkpoint, eviction, stops
 from edge.dag import evidence
-from edge.wire import blob, event, finals, frame, recovery, roster, vertex
+from edge.wire import blob, event, finals, frame, recovery, roster, stateparts, vertex
 from edge.wire.cbor import decode
 from edge.wire.refusal import Refusal
 from edge.wire.voters import Voters
@@ -117,6 +117,16 @@ def finals_reply(raw: bytes) -> Accepted | Refusal:
     unsealed = {"scope": given.scope, "rows": plain[0], "leaves": plain[1]} if given is not None else None
     values = got._asdict() | {"certificates": list(got.certificates), "unsealed": unsealed}
     return Accepted(values, finals.encode_finals_reply(got))
+
+
+def state_request(raw: bytes) -> Accepted | Refusal:
+    got = stateparts.decode_state_request(raw)
+    return got if isinstance(got, Refusal) else Accepted(got._asdict(), stateparts.encode_state_request(got))
+
+
+def state_reply(raw: bytes) -> Accepted | Refusal:
+    got = stateparts.decode_state_reply(raw)
+    return got if isinstance(got, Refusal) else Accepted(got._asdict(), stateparts.encode_state_reply(got))
 
 
 def fork(raw: bytes) -> Accepted | Refusal:
@@ -245,6 +255,8 @@ TARGETS = {
     "reply": Target(reply, frames.decode_reply),
     "finals-request": Target(finals_request, frames.decode_finals_request),
     "finals-reply": Target(finals_reply, frames.decode_finals_reply),
+    "state-request": Target(state_request, frames.decode_state_request),
+    "state-reply": Target(state_reply, frames.decode_state_reply),
     "checkpoint": Target(one_checkpoint, slow_checkpoint.decode_checkpoint),
     "evidence": Target(fork, frames.decode_evidence),
     "eviction": Target(one_eviction, agreement.decode_eviction),

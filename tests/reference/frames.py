@@ -267,3 +267,30 @@ def decode_member(value: Any) -> dict[str, Any]:
         "public_key": public_key,
         "roles": roles,
     }
+
+
+def decode_state_request(raw: bytes) -> dict[str, Any]:
+    require(len(raw) <= 64 * 1024, "frame too large")
+    fields = decode(raw, 2)
+    require(is_array(fields, 4, 4) and is_array(fields[3], 2, 2), "four fields")
+    site, sender, correlation, (version, offset) = fields
+    require(is_bytes(site, 8) and is_int(sender, 0, INDEX_MAX) and is_int(correlation, 0, NUMBER_MAX), "request")
+    require(is_int(version, 1, NUMBER_MAX) and is_int(offset, 0, NUMBER_MAX), "what")
+    return {"site": site, "sender": sender, "correlation": correlation, "version": version, "offset": offset}
+
+
+def decode_state_reply(raw: bytes) -> dict[str, Any]:
+    require(len(raw) <= 64 * 1024, "frame too large")
+    fields = decode(raw, 2)
+    require(is_array(fields, 8, 8), "eight fields")
+    site, sender, correlation, version, root, size, offset, data = fields
+    require(is_bytes(site, 8) and is_int(sender, 0, INDEX_MAX) and is_int(correlation, 0, NUMBER_MAX), "reply")
+    require(is_int(version, 1, NUMBER_MAX) and is_bytes(root, 32), "of what")
+    require(is_int(size, 0, 16 * 1024 * 1024) and is_int(offset, 0, NUMBER_MAX), "size")
+    check_part(data, 0, 60 * 1024, "data")
+    if data:
+        require(offset + len(data) <= size, "beyond the end")
+    else:
+        require(size == 0 and offset == 0, "nothing of something")
+    head = {"site": site, "sender": sender, "correlation": correlation, "version": version}
+    return head | {"root": root, "size": size, "offset": offset, "data": data}

@@ -7,6 +7,7 @@ import pytest
 from edge.consensus.checkpoint import CHECKPOINT_KEY, Checkpoint, decode_checkpoint, encode_checkpoint
 from edge.ids import VertexKey
 from edge.limits import STATE_CUTS_MAX, STATE_JUDGED_MAX
+from edge.node import statehandover
 from edge.node.sealedstate import SealedState
 from edge.state import above
 from edge.state.root import Roots
@@ -96,14 +97,15 @@ def test_a_false_root_gets_no_vote_and_is_counted_and_a_true_one_is_decided_besi
     assert len(set(roots(world))) == 1
 
 
-def test_a_member_that_does_not_know_where_it_stands_lets_the_others_decide() -> None:
+def test_a_member_that_does_not_know_where_it_stands_lets_the_others_decide(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(statehandover, "LOST_MS", 1e9)
     world = site("x", **SOON)
     lost = world.machines["b"]
     kept(lost).is_short = True
     say(world.machines["x"], ("put", REGISTER, "limit", b"20"))
     world.run(20)
     assert [version(machine) for machine in world.up()] == [1] * 5
-    assert checkpoint(world.machines["a"]).state is not None
+    assert checkpoint(world.machines["a"]).state is not None, "it asked after those who know more"
     assert values(lost) == [] and kept(lost).ends() is None and kept(lost).root(()) is None
 
 
