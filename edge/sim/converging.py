@@ -95,6 +95,8 @@ class Converging:
             shared = machine.node.shared
             if machine.trust.keeps and not machine.trust.is_damaged and shared.root() is None:
                 self._world.checkers.violated("roots-differ", machine, f"has none: {shared.status()}")
+            if shared.sealed.newest.version and not shared.sealed.is_current:
+                self._world.checkers.note("behind at a cut")
         for machine in self._world.keepers()[:1]:
             root, anew = machine.node.shared.root(), self._anew(machine)
             if None not in (root, anew) and root != anew:

@@ -156,6 +156,8 @@ def _settled(state: State) -> State:
         line = state.lines.get((tag.author, tag.incarnation))
         if line is not None and tag.seq <= line.head_seq:
             del state.early[name, tag]
+    state.unsure.clear()  # beyond its bound a removal counts for nothing here, and for everybody alike
+    state.is_partial = False
     return state
 
 
