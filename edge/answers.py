@@ -121,11 +121,14 @@ def counts(agent: Agent) -> dict[str, int]:
 def _peers(agent: Agent) -> list[dict[str, object]]:
     """A row for each other member; `online` is null of those whose signs of life we do not listen to."""
     node = agent.node
+    views = node.voting.agreement.views
     rows = {int(str(row["index"])): row for row in node.peers.rows(now())}
     return [
         {
             "name": member.name,
             "roles": list(member.roles),
+            "checkpoint": views.named[index].version if index in views.named else None,
+            "checkpoint_differs": index in views.differing,
             **rows.get(index, {"index": index, "online": False if node.reach.hears(index) else None}),
         }
         for index, member in node.roster.by_index.items()

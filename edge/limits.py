@@ -92,6 +92,7 @@ OPEN_SETS_PER_AUTHOR_MAX = 4  # of these, named first by one author
 PROPOSALS_PER_AUTHOR_MAX = 8  # values of one author in one conflict set
 REGISTERS_MAX = 1024  # keys that have a final value
 CHECKPOINT_IDS_MAX = 2 * REGISTERS_MAX  # of versions that were final here, the newest: checkpoints may name them
+CHECKPOINTS_NAMED_MAX = 64  # versions with which is compared what others' vertices name
 CERTIFICATE_BYTES_MAX = 256 * 1024
 LEASE_MS_MIN = 5_000  # of which the last two seconds are for stopping
 LEASE_MS_MAX = 24 * 3_600_000

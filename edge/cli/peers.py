@@ -1,6 +1,7 @@
 """`synedge peers`: whom the running agent knows, and when it last heard of them."""
 
 from argparse import ArgumentParser, Namespace
+from typing import Any
 
 from edge.cli.options import add_config, add_example, add_json, load_config
 from edge.cli.output import Output
@@ -34,14 +35,21 @@ def run(args: Namespace, out: Output) -> int:
                 "never" if heard is None else f"{span(heard)} ago",
                 peer.get("vertices"),
                 peer.get("ahead_of_us"),
+                _checkpoint(peer),
             )
         )
     if not rows:
         out.line("no other members in the roster")
         return 0
     out.table(
-        ("index", "name", "roles", "state", "heard", "vertices", "ahead of us"),
+        ("index", "name", "roles", "state", "heard", "vertices", "ahead of us", "checkpoint"),
         rows,
         colours={"online": "green", "offline": "yellow"},
     )
     return 0
+
+
+def _checkpoint(peer: dict[str, Any]) -> str | int | None:
+    """The newest that its vertices name."""
+    version: int | None = peer.get("checkpoint")
+    return f"{version}, not ours" if peer.get("checkpoint_differs") else version

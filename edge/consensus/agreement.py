@@ -26,6 +26,7 @@ from edge.consensus.quiet import Quiet
 from edge.consensus.registers import Final, Registers
 from edge.consensus.sets import Sets
 from edge.consensus.turn import IsLost, Turn
+from edge.consensus.views import Views
 from edge.dag.graph import Graph
 from edge.ids import Parent, VertexKey
 from edge.wire.items import PRECOMMIT, Item, Proposal, Question, Vote
@@ -52,6 +53,7 @@ class Agreement:
         self.registers = Registers(site)
         self.leases = Leases(index, self.registers)
         self.checkpoints = Checkpoints(site, self.registers)
+        self.views = Views(site)
         self.epochs = Epochs(site, lambda: self.registers, graph)
         self.registers.generation = self.epochs.cuts.generation
         self.evictions = Evictions(index, graph, self.registers)
@@ -292,6 +294,7 @@ class Agreement:
             return False
         self.leases.learned(final)
         self.checkpoints.learned(final)
+        self.views.learned(final)
         for open_ in self.sets:
             question = open_.contest.question
             if self.registers.is_past(question) and not is_change(question):
@@ -390,5 +393,6 @@ class Agreement:
             "ballots_lost": self.ballots_lost,
             "members_voted_twice": len(self.voted_twice),
             "members_voted_stopped": len(self.voted_stopped),
+            "checkpoints_differing": self.views.differed,
         }
         return counts | {f"refused_{reason.replace('-', '_')}": count for reason, count in self.refused.items()}

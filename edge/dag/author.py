@@ -11,7 +11,7 @@ from edge.ids import Instant, Parent, VertexId
 from edge.limits import BATCH_BYTES, BATCH_EVENTS_MAX, HLC_AHEAD_MS_MAX, INDEX_MAX, ITEMS_MAX, QUEUE_EVENTS_MAX
 from edge.wire import hlc
 from edge.wire.event import Event, encode_event
-from edge.wire.vertex import SALT_BYTES, BodyRef, Header, Item, Shed, Tally, encode_body, encode_header
+from edge.wire.vertex import SALT_BYTES, BodyRef, Header, Item, Known, Shed, Tally, encode_body, encode_header
 
 SURE_AFTER_MS = 1_704_067_200_000
 """2024-01-01: a wall clock before this is a clock nobody has set."""
@@ -68,6 +68,8 @@ class Author:
         self.seq = 0
         self.prev: VertexId | None = None
         self.clock = 0
+        self.checkpoint: Callable[[], Known | None] = lambda: None
+        """The newest one that we know."""
         self._sure_after_ms = SURE_AFTER_MS
         self.told_tally: Tally | None = None
         """The account of readings as our newest vertex gives it."""
@@ -169,7 +171,7 @@ class Author:
             parents=parents,
             hlc=self.clock,
             body=ref,
-            checkpoint=None,
+            checkpoint=self.checkpoint(),
             items=items
             or self._take_items(final or next((queued.tally for queued in reversed(batch) if queued.tally), None)),
         )

@@ -59,6 +59,8 @@ SILENT_MAX, EMPTY_MAX = 6, 9
 BUSY_MS = 50.0
 EARLY_MS = 8_000.0
 """Until anybody is asked again, where an answer came under a roster that is not here yet."""
+ALL = (1, (0,))
+"""Of one part that one: of all registers what is newer."""
 EARLY = ("epoch-unknown", "scope-unknown")
 COUNTED = ("asked", "answered", "taken", "unsealed", "wrong", "timeouts", "dropped", "bytes")
 """The bytes are of what we asked and got."""
@@ -142,6 +144,9 @@ class Handover:
         else:
             self._ahead[frame.sender] = _Peer(now.mono_ms + self._grace_ms(), frame.finals)
 
+    def _said_by(self, author: int) -> bytes:
+        return self._ahead[author].said if author in self._ahead else b""
+
     def _grace_ms(self) -> float:
         if self._admission.keeps_all:
             return GRACE_MS
@@ -158,6 +163,9 @@ class Handover:
         if self._changes != changes:
             self._changes = changes
             self._gossip.finals_changed(now)
+        for author in self._agreement.views.ahead(now.mono_ms):  # it names a checkpoint that we do not know
+            if author != self._index and not self._standing.ahead(self._said_by(author)):
+                self._ahead.setdefault(author, _Peer(now.mono_ms)).hinted = ALL
         roster = self._admission.roster
         if roster is not self._roster:
             self._roster, self._busy_ms = roster, now.mono_ms
@@ -198,7 +206,7 @@ class Handover:
 
     def deadline(self) -> float:
         """When `turn` is worth calling although nothing came, monotonic ms."""
-        due_ms = self.states.deadline()
+        due_ms = min(self.states.deadline(), self._agreement.views.deadline())
         if self._open is not None:
             return min(due_ms, self._open[2])
         if self._source is not None or not self._ahead:

@@ -62,6 +62,7 @@ class Voting:
         self.agreement.abstain_where(self.note.is_lost)
         machines = (admission, self.agreement, self.witnessing.witnesses, own)
         self.sealing = Sealing(index, *machines, options.checkpoint_ms, self.note.is_lost)
+        author.checkpoint = lambda: self.agreement.views.known
         self.finals: dict[Register, Final] = {}
         """The newest of each register whose certificate is durable: what is shown, and what no start takes back."""
         self._records: dict[Register, Record] = {}
@@ -108,6 +109,7 @@ class Voting:
 
     def _accept(self, candidate: Candidate, now_ms: float) -> None:
         header = candidate.header
+        self.agreement.views.heard(header, now_ms)
         self.witnessing.heard(header)
         if self.agreement.concerns(header):
             self.agreement.heard(header, self._prev(header), candidate.signature, now_ms)
@@ -326,6 +328,9 @@ class Voting:
                 self._own.persist((record,), partial(self._late, final, record), sync=True)
         self._tell("voted-twice", agreement.voted_twice)
         self._tell("voted-stopped", agreement.voted_stopped)
+        for one, named in agreement.views.take_differing():
+            said = {"author": one, "version": named.version, "prefix": named.prefix.hex()}
+            self._desk.report("error", "checkpoint-differs", **said)
         self.witnessing.turn(epoch, now)
         self.sealing.turn(epoch, now)
 
@@ -352,8 +357,10 @@ class Voting:
 
     def status(self) -> dict[str, Any]:
         levels = {"witnessed_seq": self.witnessing.own_seq, "sealed_seq": self.sealing.own_seq}
+        views = self.agreement.views
+        checkpoint = {"version": views.known.version if views.known else 0, "differing": list(views.differing)}
         evicted = {str(one.author): WHY[one.why] for one in self.evictions()}
-        return {"votes_lost": self.abstains, **levels, "evicted": evicted}
+        return {"votes_lost": self.abstains, **levels, "checkpoint": checkpoint, "evicted": evicted}
 
     def counts(self) -> dict[str, int]:
         return self.agreement.counts() | self.witnessing.counts() | self.sealing.counts()

@@ -95,6 +95,7 @@ class Converging:
             shared = machine.node.shared
             if machine.trust.keeps and not machine.trust.is_damaged and shared.root() is None:
                 self._world.checkers.violated("roots-differ", machine, f"has none: {shared.status()}")
+            self._look_at_views(machine)
             if shared.sealed.newest.version and not shared.sealed.is_current:
                 self._world.checkers.note("behind at a cut")
         for machine in self._world.keepers()[:1]:
@@ -106,6 +107,15 @@ class Converging:
             has_forks = bool(machine.node.counts()["quarantined"])  # then another side may be below the cut
             if anew is not None and not has_forks and Roots(kept.state()).root() != anew:
                 self._world.checkers.violated("sealed-differs", machine, "is not that of what lies below the cut")
+
+    def _look_at_views(self, machine: Machine) -> None:
+        """Whoever keeps the rules names the checkpoints that are final."""
+        checkers, machines = self._world.checkers, self._world.machines
+        if not checkers.ledger.is_bearable or checkers.notes["decided since a recovery"]:
+            return
+        for author, known in machine.node.voting.agreement.views.differing.items():
+            if not machines[author].is_liar:
+                checkers.violated("sealed-false", machine, f"{machines[author].name} names another one: {known}")
 
     def _anew(self, machine: Machine, ends: Mapping[tuple[int, int], int] | None = None) -> bytes | None:
         """The root of everything held, or up to these ends, taken author by author; None if the beginning was

@@ -20,6 +20,7 @@ __all__ = [
     "BodyRef",
     "Header",
     "Item",
+    "Known",
     "Shed",
     "Tally",
     "body_events",
@@ -46,6 +47,14 @@ class BodyRef:
     retention: int
 
 
+class Known(NamedTuple):
+    """The newest certified checkpoint of the site that an author knows."""
+
+    version: int
+    prefix: bytes
+    """16 bytes of what `final_id` says of it."""
+
+
 class Header(NamedTuple):
     """A header and the bytes it came as. `hlc` is the 64-bit clock of `edge.wire.hlc`."""
 
@@ -59,7 +68,7 @@ class Header(NamedTuple):
     parents: tuple[Parent, ...]
     hlc: int
     body: BodyRef | None
-    checkpoint: bytes | None
+    checkpoint: Known | None
     items: tuple[Item, ...]
     raw: bytes
     id: VertexId
@@ -83,7 +92,7 @@ def encode_header(
     parents: Iterable[Parent],
     hlc: int,
     body: BodyRef | None,
-    checkpoint: bytes | None = None,
+    checkpoint: Known | None = None,
     items: Iterable[Item] = (),
 ) -> Header:
     """The header as every peer will read it; ValueError (our own bug) if no peer would."""
@@ -140,7 +149,7 @@ def decode_header(raw: bytes) -> Header | Refusal:
         tuple(parsed),
         int.from_bytes(hlc, "big"),
         ref,
-        checkpoint,
+        Known(*checkpoint) if checkpoint is not None else None,
         tuple(item_values),
         raw,
         vertex_id(raw),
@@ -173,13 +182,20 @@ def _shape_fault(fields: Any) -> Refusal | None:
         and type(parents) is list
         and _is_bytes(hlc, 8)
         and (body is None or (type(body) is list and len(body) == 4))
-        and (checkpoint is None or _is_bytes(checkpoint, 16))
+        and (checkpoint is None or _is_known(checkpoint))
         and type(items) is list
     ):
         return Refusal("header-shape")
     if (seq == 1) != (prev is None):
         return Refusal("seq-prev", f"seq {seq}")
     return None
+
+
+def _is_known(value: object) -> bool:
+    match value:
+        case [version, prefix]:
+            return is_number(version) and bool(version) and _is_bytes(prefix, 16)
+    return False
 
 
 def _is_bytes(value: object, size: int) -> bool:

@@ -12,7 +12,7 @@ from edge.wire.roster import site_id
 from edge.wire.suite import (
     Signer,
 )
-from edge.wire.vertex import Ack, Header, Shed, Tally, encode_body, encode_header
+from edge.wire.vertex import Ack, Header, Known, Shed, Tally, encode_body, encode_header
 from tests.reference import cbor as slow
 
 WALL_MS = 1_760_000_000_000
@@ -85,7 +85,7 @@ def headers() -> dict[str, Header]:
         parents=(Parent(3, 2, 1, other.id), Parent(2**32 - 1, 1, 2**53 - 1, seed("parent"))),
         hlc=hlc.pack(WALL_MS, 5),
         body=bodies()["all events"][1],
-        checkpoint=seed("checkpoint")[:16],
+        checkpoint=Known(12, seed("checkpoint")[:16]),
         items=(Ack(3, 2, 1, other.id), Tally(1000, 400, 500, 36, 64), Shed(0, 12)),
     )
     first = Question("site", 1, "model/wake-word", 1, None)
@@ -156,6 +156,10 @@ def header_file() -> Vectors:
         "suite 4": (edited(every, 0, 0x0104), "suite-unknown"),
         "a site of 7 bytes": (edited(every, 1, SITE[:7]), "header-shape"),
         "incarnation 0": (edited(every, 4, 0), "header-shape"),
+        "a checkpoint without its version": (edited(every, 10, seed("checkpoint")[:16]), "header-shape"),
+        "checkpoint 0": (edited(every, 10, [0, seed("checkpoint")[:16]]), "header-shape"),
+        "a checkpoint of 15 bytes": (edited(every, 10, [12, seed("checkpoint")[:15]]), "header-shape"),
+        "three fields of a checkpoint": (edited(every, 10, [12, seed("checkpoint")[:16], 1]), "header-shape"),
         "seq 1 with prev": (edited(every, 5, 1), "seq-prev"),
         "seq 2 without prev": (edited(every, 6, None), "seq-prev"),
         "seq of 2^53": (edited(every, 5, 2**53), "header-shape"),

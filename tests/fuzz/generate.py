@@ -122,7 +122,7 @@ def header(rng: Random) -> Tree:
         [[author, index(rng, 1), number(rng, 1), rng.randbytes(32)] for author in authors],
         rng.randbytes(8),
         maybe(rng, lambda: [rng.randbytes(32), rng.randint(0, 49152), rng.randint(1, 64), rng.randint(0, 2)]),
-        maybe(rng, lambda: rng.randbytes(16)),
+        maybe(rng, lambda: [number(rng, 1), rng.randbytes(16)]),
         [item(rng) for _ in range(rng.choice((0, 0, 1, 2, 5)))],
     ]
 

@@ -35,6 +35,7 @@ def header(raw: bytes) -> Accepted | Refusal:
     again = vertex.encode_header(**{key: value for key, value in values.items() if key != "id"})
     assert again == got
     body = got.body
+    values["checkpoint"] = plain(got.checkpoint)
     values["body"] = body and [body.root, body.length, body.count, body.retention]
     values["parents"] = [tuple(parent) for parent in got.parents]
     values["items"] = [(type(item).__name__.lower(), *plain(item)) for item in got.items]

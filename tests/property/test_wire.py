@@ -26,6 +26,7 @@ from edge.wire.speaker import claimed_speaker
 from edge.wire.vertex import (
     Ack,
     BodyRef,
+    Known,
     Shed,
     Tally,
     body_events,
@@ -109,7 +110,9 @@ def headers(draw: st.DrawFn) -> dict[str, object]:
         "parents": tuple(parents),
         "hlc": draw(st.integers(0, hlc.HLC_MAX)),
         "body": draw(st.none() | body),
-        "checkpoint": draw(st.none() | st.binary(min_size=16, max_size=16)),
+        "checkpoint": draw(
+            st.none() | st.builds(Known, st.integers(1, 2**53 - 1), st.binary(min_size=16, max_size=16))
+        ),
         "items": (
             *draw(st.lists(acks | witnesses | sheds | tallies | votes, max_size=8)),
             *draw(st.lists(proposals | ops, max_size=1)),

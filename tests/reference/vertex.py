@@ -117,7 +117,9 @@ def decode_header(raw: bytes) -> dict[str, Any]:
     if body is not None:
         require(is_array(body, 4, 4) and is_bytes(body[0], 32), "body")
         require(is_int(body[1], 0, 48 * 1024) and is_int(body[2], 1, 64) and is_int(body[3], 0, 2), "body")
-    require(checkpoint is None or is_bytes(checkpoint, 16), "checkpoint")
+    if checkpoint is not None:
+        require(is_array(checkpoint, 2, 2), "checkpoint")
+        require(is_int(checkpoint[0], 1, NUMBER_MAX) and is_bytes(checkpoint[1], 16), "checkpoint")
     require(is_array(items, 0, 64), "items")
     return {
         "suite": version - 0x0100,
@@ -130,7 +132,7 @@ def decode_header(raw: bytes) -> dict[str, Any]:
         "parents": references,
         "hlc": int.from_bytes(hlc, "big"),
         "body": body,
-        "checkpoint": checkpoint,
+        "checkpoint": None if checkpoint is None else tuple(checkpoint),
         "items": [decode_item(item) for item in items],
         "id": vertex_id(raw),
     }

@@ -21,7 +21,7 @@ from edge.limits import (
 from edge.wire.cbor import decode, encode
 from edge.wire.items import ADD, Count, Put, Remove, Tag
 from edge.wire.refusal import Refusal
-from edge.wire.vertex import Ack, BodyRef, Header, Shed, Tally, decode_header, encode_header
+from edge.wire.vertex import Ack, BodyRef, Header, Known, Shed, Tally, decode_header, encode_header
 
 ID = b"d" * 32
 FIELDS: dict[str, Any] = {
@@ -35,7 +35,7 @@ FIELDS: dict[str, Any] = {
     "parents": (Parent(1, 1, 5, ID), Parent(9, 3, 6, ID)),
     "hlc": 0x0199_0000_0000_0001,
     "body": BodyRef(b"r" * 32, 4000, 64, 1),
-    "checkpoint": b"c" * 16,
+    "checkpoint": Known(7, b"c" * 16),
     "items": (Ack(4, 1, 17, ID), Tally(10, 4, 3, 2, 1), Shed(0, 12)),
 }
 HEADER = encode_header(**FIELDS)
@@ -127,8 +127,13 @@ def test_the_smallest_header() -> None:
         (9, [b"r" * 32, 1, 1, 3], "body-class"),
         (9, [b"r" * 32, 1, 1, 16], "body-class"),
         (9, [b"r" * 32, 1, 1, -1], "header-shape"),
-        (10, b"c" * 15, "header-shape"),
-        (10, b"", "header-shape"),
+        (10, b"c" * 16, "header-shape"),
+        (10, [], "header-shape"),
+        (10, [0, b"c" * 16], "header-shape"),
+        (10, [True, b"c" * 16], "header-shape"),
+        (10, [COUNTER_MAX + 1, b"c" * 16], "header-shape"),
+        (10, [7, b"c" * 15], "header-shape"),
+        (10, [7, b"c" * 16, 1], "header-shape"),
         (11, None, "header-shape"),
         (11, [[6, 0, 1]] * (ITEMS_MAX + 1), "too-many-items"),
         (11, [[0]], "item-unknown"),
