@@ -95,6 +95,9 @@ def _warnings(status: Mapping[str, Any]) -> Iterator[tuple[str, object]]:
         )
     if status.get("quarantined"):
         yield "warning", f"forked authors, of whom nothing more is accepted: {status['quarantined']}"
+    differing = (status.get("checkpoint") or {}).get("differing")
+    if differing:
+        yield "warning", f"members {differing} name another checkpoint than ours: compare synedge checkpoint there"
     if status.get("evicted"):
         evicted = ", ".join(f"{index} ({why})" for index, why in status["evicted"].items())
         yield "evicted", f"{evicted}; synedge committee show says more"

@@ -23,14 +23,25 @@ STATUS = {
     "quarantined": [4], "gaps": 2, "pending": 1, "records_lacking": 3, "own_lost": 2,
     "votes_lost": ["site", "cell-a"], "evicted": {"1": "by hand", "6": "forked"},
     "readings": {"readings": 9, "recorded": 4, "quiet": 3, "shed": 1, "open": 1},
+    "checkpoint": {"version": 4, "differing": [3]},
     "state": {"names": 7, "root": "0011223344556677", "partial": False},
     "mqtt": {"connected": True, "hosting": False, "links": [{"broker": "127.0.0.1:40001", "discovery": "mdns"},
              {"broker": "127.0.0.1:40002", "discovery": "broker", "votes": "connected"}]},
     "sources": {"accel": {"kind": "mqtt", "state": "failing", "readings": 9, "shed_readings": 1, "detail": "not JSON"}},
 }  # fmt: skip
 PEERS = [
-    {"index": 2, "name": "valve", "roles": ["device"], "online": True, "heard_s": 0.4, "vertices": 9, "ahead_of_us": 0},
-    {"index": 3, "name": "gate", "roles": ["gateway"], "online": False},
+    {
+        "index": 2,
+        "name": "valve",
+        "roles": ["device"],
+        "online": True,
+        "heard_s": 0.4,
+        "vertices": 9,
+        "ahead_of_us": 0,
+        "checkpoint": 4,
+        "checkpoint_differs": False,
+    },
+    {"index": 3, "name": "gate", "roles": ["gateway"], "online": False, "checkpoint": 4, "checkpoint_differs": True},
     {"index": 4, "name": "pump", "roles": ["device"], "online": None},
 ]
 CHECKPOINT = {
@@ -127,6 +138,7 @@ def test_status_is_what_the_agent_says(config: Path, synedge: Synedge) -> None:
         "7 inbox_dropped_frames",
         "clock is not sure",
         "forked authors",
+        "members [3] name another checkpoint",
         "3 damaged records",
         "2 vertices of this node rotted",
         "votes-lost: it abstains in site, cell-a",
@@ -150,6 +162,7 @@ def test_peers_are_a_table(config: Path, synedge: Synedge) -> None:
     rows = [line.split() for line in synedge("peers", "-c", config).out.splitlines()[1:]]
     assert rows[0][:6] == ["2", "valve", "device", "online", "0s", "ago"] and rows[1][3:5] == ["offline", "never"]
     assert rows[2][3:6] == ["not", "listened", "to"], "nothing is known, and nothing claimed"
+    assert rows[0][-1] == "4" and rows[1][-3:] == ["4,", "not", "ours"]
 
 
 @pytest.mark.usefixtures("agent")
