@@ -55,6 +55,8 @@ class SealedState:
         """The log has dropped what it would have to begin from."""
         self.changes = 0
         self._looked = -1
+        self._steps: dict[tuple[VertexKey, ...], Step] = {}
+        """The last step that was computed, by its ends: for the proposal, the vote, and what is final."""
         self._judged: dict[tuple[tuple[VertexKey, ...], Digest], bool] = {}
         """How roots that were proposed for the next checkpoint were judged."""
         self._ends: tuple[tuple[int, int, int], list[VertexKey]] = ((-1, 0, 0), [])
@@ -90,6 +92,8 @@ class SealedState:
     def cut(self, keys: Iterable[VertexKey]) -> None:
         """Own vertices left the graph."""
         self._above.cut(keys)
+        self._steps.clear()
+        self._judged.clear()
         self.changes += 1
 
     def _origin(self, name: LineName) -> tuple[int, int] | None:
@@ -116,7 +120,7 @@ class SealedState:
         self._looked = self.changes
         while self._waiting and not self.is_short:
             cut = self._waiting[0]
-            step = self.sealed.ahead(cut.ends, self._above, self._origin)
+            step = self._step(cut.ends)
             if step is None:
                 return
             self._waiting.popleft()
@@ -124,6 +128,14 @@ class SealedState:
                 self._take(cut.version, step)
             else:
                 self.lost += 1  # it goes on from one that we do not know, or a line of it is another one here
+
+    def _step(self, ends: tuple[VertexKey, ...]) -> Step | None:
+        if ends not in self._steps:
+            step = self.sealed.ahead(ends, self._above, self._origin)
+            if step is None:
+                return None
+            self._steps = {ends: step}
+        return self._steps[ends]
 
     @staticmethod
     def _has(step: Step, root: Digest) -> bool:
@@ -140,6 +152,7 @@ class SealedState:
         for name, seq in ends:
             self._above.drop(name, seq)
         self._judged.clear()
+        self._steps.clear()
         self.changes += 1
 
     def take(self, cut: Cut, data: bytes) -> bool:
@@ -162,7 +175,7 @@ class SealedState:
             return False
         asked = (ends, root)
         if asked not in self._judged:
-            step = self.sealed.ahead(ends, self._above, self._origin)
+            step = self._step(ends)
             if step is None:
                 return False
             if len(self._judged) >= STATE_JUDGED_MAX:
@@ -194,7 +207,7 @@ class SealedState:
 
     def root(self, ends: tuple[VertexKey, ...]) -> Digest | None:
         """With these in it up to there; None if that is not known."""
-        step = self.sealed.ahead(ends, self._above, self._origin) if self.is_current else None
+        step = self._step(ends) if self.is_current else None
         return step.root if step is not None else None
 
     # ---- the log
@@ -205,12 +218,10 @@ class SealedState:
             self._go_on()
         if now.mono_ms < self._load_ms:
             return
-        keys = self._above.lacking(LOADED)
-        if keys:
-            spots = self._readback.spots(keys)
-            self._load_ms = now.mono_ms + AGAIN_MS if not spots else float("inf")
-            if spots:
-                self._readback.load(spots, self._loaded)
+        spots = self._readback.spots(self._above.lacking(LOADED))
+        self._load_ms = float("inf") if spots else now.mono_ms + AGAIN_MS
+        if spots:
+            self._readback.load(spots, self._loaded)
 
     def _loaded(self, vertices: list[Read | None], now: Instant) -> None:
         self._load_ms = now.mono_ms + (AGAIN_MS if None in vertices else 0.0)
@@ -221,25 +232,30 @@ class SealedState:
                 self.changes += 1
 
     def dump(self) -> bytes:
-        """For the floor: the state, and of what lies above it the headers at hand. What else there is lies in the log,
-        or is dropped with it: those lines stay where they are."""
+        """For the floor: the state, which vertices with operations lie above it, and of these the headers at hand. The
+        others lie in the log, or are dropped with it: their lines stay where they are."""
         headers = [header.raw for _, header in sorted(self._above.held.items())]
-        return encode([FORMAT, self.version, self.sealed.root, self.sealed.dump(), headers])
+        lines = [[*name, is_broken, seqs] for name, is_broken, seqs in self._above.lines()]
+        return encode([FORMAT, self.version, self.sealed.root, self.sealed.dump(), lines, headers])
 
     def restored(self, data: bytes | None, *, has_floor: bool) -> None:
         """At the start, before the first vertex: what `dump` wrote."""
         try:
-            form, version, root, parts, headers = decode(data or b"", depth_max=2)
+            form, version, root, parts, lines, headers = decode(data or b"", depth_max=4)
             sealed = load(parts, root) if form == FORMAT else None
             decoded = [decode_header(raw) for raw in headers]
         except (Malformed, TypeError, ValueError):
-            sealed, version, decoded = None, 0, []
+            sealed, version, lines, decoded = None, 0, [], []
         self.is_short = has_floor and sealed is None
         if sealed is not None:
             self.sealed, self.version, self.newest = sealed, version, Cut(version, (), sealed.root)
+            for author, incarnation, is_broken, seqs in lines:
+                branch = self._graph.branch(author, incarnation)
+                is_gone = branch is not None and branch.floor_seq > max(seqs, default=0)
+                self._above.restore((author, incarnation), seqs, is_broken=is_broken and is_gone)
             for header in decoded:
                 if isinstance(header, Header):
-                    self._above.add(header)
+                    self._above.keep(header)
 
     def counts(self) -> dict[str, int]:
         return {

@@ -6,6 +6,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
 
 from edge.ids import VertexKey
 from edge.limits import STATE_ABOVE_AUTHOR_MAX, STATE_ABOVE_HELD_MAX, STATE_ABOVE_MAX
@@ -76,10 +77,21 @@ class Above:
             return []
         for name, seqs in self.seqs.items():
             room = min(most, STATE_ABOVE_HELD_MAX - len(self.held), STATE_ABOVE_AUTHOR_MAX - self._held_of[name[0]])
-            keys = [key for seq in seqs if (key := VertexKey(*name, seq)) not in self.held]
-            if keys and room > 0:
-                return keys[:room]
+            keys = (key for seq in seqs if (key := VertexKey(*name, seq)) not in self.held)
+            if room > 0 and (found := list(islice(keys, room))):
+                return found
         return []
+
+    def lines(self) -> list[tuple[LineName, bool, list[int]]]:
+        """What is known of each, and whether that is not all: for `restore`."""
+        return [(name, name in self._broken, seqs) for name, seqs in sorted(self.seqs.items())]
+
+    def restore(self, name: LineName, seqs: Iterable[int], *, is_broken: bool) -> None:
+        """Before anything is told of a line: vertices of it that may be gone."""
+        self.seqs[name] = list(seqs)
+        self.count += len(self.seqs[name])
+        if is_broken:
+            self._broken[name] = None
 
     def drop(self, name: LineName, through: int) -> None:
         """A cut lies here now."""

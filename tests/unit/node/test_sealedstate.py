@@ -5,17 +5,19 @@ from typing import Any
 import pytest
 
 from edge.consensus.checkpoint import CHECKPOINT_KEY, Checkpoint, decode_checkpoint, encode_checkpoint
-from edge.ids import VertexKey
+from edge.dag.cut import Cut as EvictionCut
+from edge.ids import Parent, VertexKey
 from edge.limits import STATE_CUTS_MAX, STATE_JUDGED_MAX
 from edge.node import statehandover
 from edge.node.sealedstate import SealedState
 from edge.state import above
 from edge.state.root import Roots
-from edge.wire.items import ADD, REGISTER
+from edge.wire.items import ADD, REGISTER, Put
 from tests.builders import Machine, World
 from tests.unit.node.test_sealing import SOON, version
 from tests.unit.node.test_shared import say
 from tests.unit.node.test_voting import site
+from tests.unit.state.making import Line
 
 
 def kept(machine: Machine) -> SealedState:
@@ -191,6 +193,37 @@ def test_lines_of_who_has_forked_stay_where_they_are() -> None:
     world.run(30)
     assert len(set(roots(world))) == 1
     assert sorted(values(a)) == [b"20", b"of 0", b"of 1", b"of 2", b"of 3"]
+
+
+def test_lines_of_who_was_evicted_move_on_up_to_the_cut_alone() -> None:
+    world = at_work()
+    x, a = world.machines["x"], world.machines["a"]
+    for value in (b"30", b"40"):
+        say(x, ("put", REGISTER, "limit", value))
+        world.run(1)
+    (end,) = (end for end in kept(a).ends() or () if end.author == 4)
+    below = end._replace(seq=end.seq - 1)
+    for machine in world.up():
+        graph = machine.node.graph
+        heads = (Parent(*below, graph.id_at(below) or b""),)
+        machine.node._admission.evicted[4] = EvictionCut(graph, heads)
+    assert [end for end in kept(a).ends() or () if end.author == 4] == [below]
+    world.run(30)
+    assert all(values(machine) == [b"30"] for machine in world.up()) and len(set(roots(world))) == 1
+
+
+def test_what_lies_above_is_known_after_the_log_has_dropped_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A header that found no room, and whose record is gone, keeps its line where it is: nothing false is proposed."""
+    monkeypatch.setattr(above, "STATE_ABOVE_AUTHOR_MAX", 3)
+    monkeypatch.setattr(above, "STATE_ABOVE_MAX", 8)
+    state = kept(World(["a"]).boot("a"))
+    line = Line(0)
+    for number in range(12):
+        state.entered(line.says(Put(REGISTER, "limit", b"%d" % number)))
+    again = kept(World(["a"]).boot("a"))
+    again.restored(state.dump(), has_floor=True)
+    assert again._above.seqs == state._above.seqs and set(again._above.held) == set(state._above.held)
+    assert again._above.between((0, 1), 0, 3) is not None and again._above.between((0, 1), 0, 4) is None
 
 
 def test_what_has_no_room_in_memory_is_read_back_from_the_log(monkeypatch: pytest.MonkeyPatch) -> None:
