@@ -27,10 +27,8 @@ CHECKPOINT_KEY = "checkpoint"
 """The register of a scope. Members ask for it themselves."""
 FORM = 2
 """Of the value."""
-FAIR_STEP = 31
-"""From one version to the next somebody else's lines come first: what has no room once has it soon."""
-STATE_BYTES = 36
-"""That the root of shared state takes, and how many lines there are."""
+FAIR_STEP = 31  # from one version to the next somebody else's lines come first: what has no room has it soon
+STATE_BYTES = 36  # that the root of shared state takes, and how many lines there are
 PREFIX_BYTES = 16
 """Of a vertex id: a second chain that begins alike costs 2^128 hashes."""
 

@@ -51,6 +51,7 @@ class Quiet:
             self._graph.changes if self._sets.evictions or self._cuts.are_any else -1,
             len(self._evictions.proven),
             self._registers.changes + self._checkpoints.changes + self._leases.changes,
+            self._checkpoints.state_changes,
         )
 
     def begin(self, until_ms: float) -> None:

@@ -1,6 +1,7 @@
 """A member that has nothing to say is asked again once something has come that may change that, or its time has."""
 
 from collections.abc import Callable
+from types import SimpleNamespace
 
 import pytest
 
@@ -66,10 +67,15 @@ def conflict(agreement: Agreement) -> None:
     agreement.evictions.proven = proven  # type: ignore[assignment]
 
 
+def state(agreement: Agreement) -> None:
+    agreement.checkpoints.state = SimpleNamespace(changes=1)  # type: ignore[assignment]
+
+
 NEWS: dict[str, Callable[[Agreement], None]] = {
     "committees": lambda agreement: agreement.seat([COMMITTEE], ()),
     "a value that is final": learn,
     "a checkpoint": lambda agreement: agreement.checkpoints.adopt("site", Seal(1, (), {})),
+    "something in shared state": state,
     "a proof": conflict,
     "votes that our log lacks": lambda agreement: agreement.quiet.tell(),
 }
