@@ -91,6 +91,8 @@ class SharedState(Protocol):
 
     changes: int
     """Moves whenever one of these answers may."""
+    ready: int
+    """Vertices that the last answer of `ends` would bring."""
 
     def fits(self, ends: tuple[VertexKey, ...], root: Digest) -> bool:
         """Whether it has this root once these lines are in it up to there."""
@@ -287,10 +289,10 @@ class Checkpoints:
         shared = self._shared(scope)
         return shared is None or shared.ends() is not None
 
-    def lines_ahead(self, scope: str) -> int:
-        """How many lines of shared state may move on."""
+    def ahead(self, scope: str) -> tuple[int, int]:
+        """How many lines of shared state may move on, and by how many vertices."""
         shared = self._shared(scope)
-        return len(shared.ends() or ()) if shared is not None else 0
+        return (len(shared.ends() or ()), shared.ready) if shared is not None else (0, 0)
 
     def value(self, scope: str, heads: Iterable[Head], roster: int, version: int) -> bytes | None:
         """What to propose as this version: every key if there is room for all, else what the last checkpoint has not
@@ -359,9 +361,8 @@ class Checkpoints:
 
     def _is_true(self, question: Question, value: bytes) -> bool:
         checkpoint = decode_checkpoint(value)
-        if checkpoint is None or checkpoint.base not in (0, question.version - 1):
-            return False
-        if not self._is_state(question.scope, checkpoint):
+        is_next = checkpoint is not None and checkpoint.base in (0, question.version - 1)
+        if checkpoint is None or not is_next or not self._is_state(question.scope, checkpoint):
             return False
         leaves, before = self._leaves(question.scope, checkpoint), self.seals.get(question.scope)
         if leaves is None or before is None:
@@ -370,10 +371,8 @@ class Checkpoints:
 
     def _is_state(self, scope: str, checkpoint: Checkpoint) -> bool:
         """Whether shared state is known here to be what it says; it may say nothing."""
-        if checkpoint.state is None:
-            return True
         shared = self._shared(scope)
-        return shared is not None and shared.fits(checkpoint.lines, checkpoint.state)
+        return checkpoint.state is None or (shared is not None and shared.fits(checkpoint.lines, checkpoint.state))
 
     def _shared(self, scope: str) -> SharedState | None:
         return self.state if scope == SITE_SCOPE else None

@@ -61,6 +61,7 @@ class SealedState:
         """How roots that were proposed for the next checkpoint were judged."""
         self._ends: tuple[tuple[int, int, int], list[VertexKey]] = ((-1, 0, 0), [])
         """The last answer of `ends`, and what it depends on."""
+        self.ready = 0
         self._load_ms = float("-inf")
         self.steps = self.handed = self.wrong = self.lost = 0
 
@@ -192,6 +193,7 @@ class SealedState:
         if self._ends[0] != asked:
             found = [end for end in self._above.ends(self._through) if self._is_reached(end)]
             self._ends = (asked, found)
+            self.ready = sum(self._above.count_of(end) for end in found)
         return self._ends[1]
 
     def _is_reached(self, end: VertexKey) -> bool:

@@ -18,8 +18,9 @@ from edge.wire.items import Proposal, Question
 
 FINALS_MIN = 32
 """So many registers that changed are sealed at once, before the time is over."""
-LINES_MIN = 32
-"""So many lines whose shared state moved on wait a minute at most: one checkpoint has hardly room for more."""
+LINES_MIN, VERTICES_MIN = 32, 128
+"""So many lines whose shared state moved on, or vertices that did it, wait a minute at most: a checkpoint has hardly
+room for more lines, and memory for more vertices."""
 OFTEN_MS = 60_000.0
 SPREAD_MS = 2_000.0
 """Between the moments at which one member after the other asks: mostly one does."""
@@ -160,7 +161,7 @@ class Sealing:
         if held is not None and held.question.version != known.version:
             known.begin(held.question.version, held.value, now.mono_ms)
         checkpoints = self._agreement.checkpoints
-        unsealed, lines = len(checkpoints.unsealed(scope)), checkpoints.lines_ahead(scope)
+        unsealed, (lines, vertices) = len(checkpoints.unsealed(scope)), checkpoints.ahead(scope)
         if not (unsealed or lines or self._witnesses.are_beyond(known.heads)):
             return float("inf")
         if known.news_ms is None:
@@ -168,7 +169,8 @@ class Sealing:
         members = seats.members
         rank = (members.index(self._index) - question.version) % len(members)
         rank += 0 if checkpoints.knows_state(scope) else len(members)  # who could say more comes first
-        wait_ms = min(self._every_ms, OFTEN_MS) if lines >= LINES_MIN else self._every_ms
+        is_much = lines >= LINES_MIN or vertices >= VERTICES_MIN
+        wait_ms = min(self._every_ms, OFTEN_MS) if is_much else self._every_ms
         wait_ms = 0.0 if unsealed >= FINALS_MIN else wait_ms
         due_ms = max(known.since_ms + wait_ms, known.news_ms + min(wait_ms, SETTLE_MS))
         return max(due_ms + rank * SPREAD_MS, known.asked_ms + AGAIN_MS)

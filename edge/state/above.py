@@ -71,6 +71,10 @@ class Above:
             if end is not None:
                 yield end
 
+    def count_of(self, end: VertexKey) -> int:
+        """How many vertices of a line lie above the cut, up to this one."""
+        return bisect_right(self.seqs.get(end[:2], ()), end.seq)
+
     def lacking(self, most: int) -> list[VertexKey]:
         """Of one line the next vertices whose headers there is room for again."""
         if len(self.held) >= self.count:

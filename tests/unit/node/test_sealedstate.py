@@ -180,6 +180,19 @@ def test_a_floor_without_it_leaves_a_start_without_it() -> None:
     assert not kept(a).is_current and kept(a).is_lost and kept(a).ends() is None
 
 
+def test_where_much_is_said_checkpoints_come_each_minute() -> None:
+    world = site("x", checkpoint_ms=600_000.0, witness_ms=500.0)
+    x = world.machines["x"]
+    say(x, ("put", REGISTER, "limit", b"first"))
+    world.run(100)
+    assert kept(x).version == 0 and kept(world.machines["a"]).ready == 1
+    for number in range(140):
+        say(x, ("put", REGISTER, "limit", b"%d" % number))
+        world.run(0.2)
+    world.run(60)
+    assert kept(x).version == 1 and int(values(x)[0]) >= 127 and len(set(roots(world))) == 1
+
+
 def test_lines_of_who_has_forked_stay_where_they_are() -> None:
     world = at_work()
     for machine in world.up():
