@@ -32,6 +32,7 @@ def header(raw: bytes) -> Accepted | Refusal:
         return got
     values = got._asdict()
     assert values.pop("raw") is raw
+    assert values.pop("key") == (got.author, got.incarnation, got.seq)
     again = vertex.encode_header(**{key: value for key, value in values.items() if key != "id"})
     assert again == got
     body = got.body
