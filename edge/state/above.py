@@ -76,12 +76,12 @@ class Above:
         return bisect_right(self.seqs.get(end[:2], ()), end.seq)
 
     def lacking(self, most: int) -> list[VertexKey]:
-        """Of one line the next vertices whose headers there is room for again."""
+        """Of one line the next vertices whose headers there is room for again; first of who has fewest in memory."""
         if len(self.held) >= self.count:
             return []
-        for name, seqs in self.seqs.items():
+        for name in sorted(self.seqs, key=lambda name: (self._held_of[name[0]], name)):
             room = min(most, STATE_ABOVE_HELD_MAX - len(self.held), STATE_ABOVE_AUTHOR_MAX - self._held_of[name[0]])
-            keys = (key for seq in seqs if (key := VertexKey(*name, seq)) not in self.held)
+            keys = (key for seq in self.seqs[name] if (key := VertexKey(*name, seq)) not in self.held)
             if room > 0 and (found := list(islice(keys, room))):
                 return found
         return []
