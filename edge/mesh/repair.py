@@ -185,6 +185,11 @@ class Repair:
         """Whether somebody says that he holds more of a line of this author than we do."""
         return any(line.incarnation != ANY_INCARNATION and not line.seq for line in self._lines_of.get(author, ()))
 
+    def is_in_vain(self, line: Line) -> bool:
+        """Whether somebody was asked for it twice, and brought nothing new of its author."""
+        gap = self._gaps.get(line)
+        return gap is not None and any(source.fruitless > 1 for source in gap.sources.values())
+
     def brought(self, sender: int, author: int) -> None:
         """An answer by `sender` had a vertex of this author that is new to us: its other claims may be as good."""
         self._is_stale = True

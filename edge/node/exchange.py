@@ -202,10 +202,11 @@ class Exchange:
             self._desk.do(Send(request.to, Channel.REQUEST, encode_request(frame)))
 
     def _lines_with(self, missing: Missing) -> list[Line]:
-        """Peers look for it on the newest few lines of its author; of one who has several it is asked for by line."""
+        """Peers look for it on the newest few lines of its author; where there are more it is asked for by line."""
+        newest = Line(missing.author, ANY_INCARNATION)
         has_several = self._graph.has_several(missing.author)
-        incarnations = self._pending.lines_of(missing) if has_several else [ANY_INCARNATION]
-        return [Line(missing.author, incarnation) for incarnation in incarnations]
+        named = self._pending.lines_of(missing) if has_several or self.repair.is_in_vain(newest) else ()
+        return [*([] if has_several else [newest]), *(Line(missing.author, incarnation) for incarnation in named)]
 
     def _claim_lost(self, now: Instant) -> None:
         """Who holds what our disk has lost, or came without a signature that we need, is not known: its author may,

@@ -235,3 +235,25 @@ def test_a_device_that_loses_its_log_again_and_again_is_heard_all_the_same() -> 
     assert len(b.frontier()) == BRANCHES_PER_AUTHOR_MAX, "the newest are said"
     assert b.node.graph.vertices == BRANCHES_PER_AUTHOR_MAX + 3, "all are held"
     assert "refused_too_many_branches" not in b.node.counts()
+
+
+def test_a_line_below_the_newest_is_found_by_who_knows_of_one_alone() -> None:
+    """All that waits goes back to the first life of `a`, which nobody says any more; the newest has come."""
+    world = World(["a", "b", "c"])
+    b = world.boot("b")
+    for number in range(BRANCHES_PER_AUTHOR_MAX + 2):
+        a = world.boot("a", link=number not in (0, BRANCHES_PER_AUTHOR_MAX + 1))
+        if number not in (0, BRANCHES_PER_AUTHOR_MAX + 1):
+            world.run(5)
+        a.submit(event(number), urgent=True)
+        a.do(a.node.linked(True, world.now))
+        world.run(5)
+        b.submit(event(100 + number), urgent=True)
+        world.run(5)
+        a.kill()
+        if number <= BRANCHES_PER_AUTHOR_MAX:
+            a.log.clear()
+    world.boot("a")
+    c = world.boot("c")
+    world.run(120)
+    assert c.node.graph.vertices == b.node.graph.vertices and not c.node.counts()["pending"]
