@@ -202,10 +202,12 @@ class Exchange:
             self._desk.do(Send(request.to, Channel.REQUEST, encode_request(frame)))
 
     def _lines_with(self, missing: Missing) -> list[Line]:
-        """Peers look for it on the newest few lines of its author; where there are more it is asked for by line."""
+        """Peers look for it on the newest few lines of its author; where there are more it is asked for by line. Of our
+        own lines others claim what they hold (`is_claimed`)."""
         newest = Line(missing.author, ANY_INCARNATION)
         has_several = self._graph.has_several(missing.author)
-        named = self._pending.lines_of(missing) if has_several or self.repair.is_in_vain(newest) else ()
+        is_elsewhere = has_several or (missing.author != self._index and self.repair.is_in_vain(newest))
+        named = self._pending.lines_of(missing) if is_elsewhere else ()
         return [*([] if has_several else [newest]), *(Line(missing.author, incarnation) for incarnation in named)]
 
     def _claim_lost(self, now: Instant) -> None:
