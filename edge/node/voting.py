@@ -16,6 +16,7 @@ from edge.consensus.registers import Final
 from edge.consensus.sealrecord import decode_final, decode_seal, encode_final
 from edge.dag.admission import Admission
 from edge.dag.author import Author
+from edge.dag.graph import Branch
 from edge.dag.pending import Candidate
 from edge.dag.records import CERTIFICATE, FINAL, Record, segment_of
 from edge.effects import Decided
@@ -56,6 +57,7 @@ class Voting:
         """How many members were named for each breach."""
         self._unjudged: list[tuple[int, Record]] = []
         """Certificates of the log whose committee is in a roster that the log has further on."""
+        self._drops_sealed, self._is_gateway = options.drops_sealed and not options.is_gateway, options.is_gateway
         self.agreement = Agreement(admission.roster.site, index, admission.graph, admission.quarantined)
         self.witnessing = Witnessing(index, admission, author, own, options.witness_ms)
         self.note = VoteNote(desk)
@@ -154,6 +156,32 @@ class Voting:
         seats = [current for current in map(epochs.current, epochs.scopes) if current is not None]
         return [one.scope for one in seats if self._index in one.members and self.note.is_lost(*one.name)]
 
+    @property
+    def has_seat(self) -> bool:
+        """Whether we sit on a committee whose turn it is, or may come."""
+        turns = {scope: current.epoch if (current := self.agreement.epochs.current(scope)) is not None else 0
+                 for scope in self.agreement.epochs.scopes}  # fmt: skip
+        return any(
+            self._index in seats.members and seats.epoch >= turns.get(seats.scope, 0)
+            for seats in self._committees.values()
+        )
+
+    @property
+    def must_keep(self) -> bool:
+        """Whether others may drop what is sealed because we have it."""
+        return self.has_seat and not self._is_gateway
+
+    @property
+    def drops_sealed(self) -> bool:
+        """Whether what is sealed need not stay in our log: who has a seat keeps it for all others."""
+        return self._drops_sealed and not self.has_seat
+
+    def sealed_seq(self, branch: Branch) -> int:
+        """The seq up to which a branch is sealed by the committees whose turn it is: each by its own members' words."""
+        epochs, line = self.agreement.epochs, (branch.author, branch.incarnation)
+        turns = [seats for seats in map(epochs.current, epochs.scopes) if seats is not None]
+        return max((self.sealing.lines_by(*seats.name).get(line, 0) for seats in turns), default=0)
+
     def evictions(self) -> list[Eviction]:
         """Members of whom nothing more is taken, by index; what says so is in our log."""
         keys = (register for register in self.finals if is_eviction(register[1]))
@@ -196,7 +224,7 @@ class Voting:
         scope, seal, lines = decoded
         self.agreement.checkpoints.adopt(scope, seal)
         self._records[scope, ""], self._places[scope, ""] = record, place
-        return self.sealing.take(scope, seal.version, lines)
+        return self.sealing.take(scope, seal, lines)
 
     def _sealed(self, record: Record, places: tuple[int, ...], now: Instant) -> None:
         self.recovered_seal(places[0], record)

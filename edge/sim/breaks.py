@@ -200,7 +200,7 @@ def _seal(machine: Machine) -> None:
     """All that is held counts as sealed, whoever else has it."""
     witnesses, graph = machine.node.voting.witnessing.witnesses, machine.node.graph
 
-    def below(author: int, heads: object) -> dict[int, int]:
+    def below(author: int, heads: object, epoch: int) -> dict[int, int]:
         return {branch.incarnation: branch.head_seq for branch in graph.branches(author)}
 
     _set(witnesses, "below", below)
