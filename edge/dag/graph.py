@@ -139,6 +139,11 @@ class Graph:
         branch = self.branch(key.author, key.incarnation)
         return branch is not None and branch.first_seq <= key.seq <= branch.floor_seq
 
+    def was_dropped(self, key: VertexKey) -> bool:
+        """Whether it was dropped once, be it here again since or not."""
+        branch = self.branch(key.author, key.incarnation)
+        return branch is not None and branch.first_seq <= key.seq <= branch.dropped_seq
+
     def knows(self, vertex: Parent) -> bool:
         """Whether this vertex, and no other of its name, is held, or was dropped and its id with it."""
         return self.holds(vertex.key, vertex.id) or self.is_below(vertex.key)

@@ -10,6 +10,7 @@ from edge.wire.frame import Channel, decode_vertex
 from edge.wire.vertex import Header, decode_header
 from tests.builders import AUTHORITY, Machine, World, event, roster_of
 from tests.property.test_mesh import settle
+from tests.unit.node.test_voting import propose, values
 
 VOTERS = ("a", "b", "c", "d")
 NAMES = [*VOTERS, "x", "y", "late", "gw"]
@@ -204,6 +205,26 @@ def test_what_was_had_again_is_there_after_a_start_also_if_only_a_part_of_it_is_
     assert world.is_converged()
     verdict, _ = verify_log(y.log, world.roster, AUTHORITY.public_key, own=y.index, floor=lambda: y.floor)
     assert not verdict.faults, verdict.faults[:3]
+
+
+def test_who_had_again_what_it_dropped_votes_after_a_start_as_before_one() -> None:
+    """Its agreement is told of nothing that lies below the floor, however much of that is here."""
+    world = site()
+    busy(world, 120)
+    for name in ("x", "y"):
+        world.room_of[name] = 1 << 30
+    seats(world, "c", "d", "x", "y")
+    world.run(100)
+    for name in ("x", "y"):
+        assert not cut(world.machines[name]) and world.machines[name].node.counts()["deepened"] > 60
+        world.machines[name].stop()
+        world.boot(name)
+    world.machines["d"].kill()
+    world.run(20)
+    propose(world.machines["c"], "model", b"two")
+    world.run(20)
+    assert values(world) == [b"two"] * 5
+    assert [machine.node.voting.agreement.counts()["sets_open"] for machine in world.up()] == [0] * 5
 
 
 def test_a_log_without_room_hears_what_members_say_and_has_room_again() -> None:
