@@ -166,5 +166,5 @@ class Arrivals:
         return None
 
     def _was_told(self, key: VertexKey) -> bool:
-        """Also of what was dropped from the log before we began, though it may be here again: nothing open lies there."""
+        """Also of what was dropped from the log before we began, though it may be here again: nothing there is open."""
         return self._told.get(key[:2], 0) >= key.seq or self._graph.was_dropped(key)

@@ -1,4 +1,4 @@
-"""Who takes a seat gets back what it had dropped while only members had it (docs/decisions/0042).
+"""Who takes a seat gets back what it had dropped while only members had it (docs/decisions/0043).
 
 A floor is a vertex whose id we know and whose record is gone. Below it a line is had again from the top down: each
 header names the id of the one before, so nothing of it needs a signature to be believed, and records that lie in the
@@ -47,6 +47,7 @@ class Deepening:
         brought: Callable[[int, int], None],
         lacks: Callable[[int], bool],
         voting: Voting,
+        is_gateway: bool,
     ) -> None:
         """`brought(source, author)`: an answer was of use."""
         self._brought = brought
@@ -57,6 +58,7 @@ class Deepening:
         self._persist = persist
         self._lacks = lacks
         self._voting = voting
+        self._is_gateway = is_gateway
         self._floors: dict[VertexKey, _Below] = {}
         self._writing: dict[tuple[int, int], None] = {}
         """Lines of which something is on its way to the verifier or the disk."""
@@ -67,8 +69,13 @@ class Deepening:
         """The floors below which something is to be had again, a few at a time."""
         if now.mono_ms >= self._look_ms:
             self._look_ms = now.mono_ms + LOOK_MS
-            self._floors = dict(self._lacking()) if self._voting.must_keep else {}
+            self._floors = dict(self._lacking()) if self._must_keep else {}
         return list(self._floors)
+
+    @property
+    def _must_keep(self) -> bool:
+        """Whether others may drop what is sealed because we have it."""
+        return self._voting.has_seat and not self._is_gateway
 
     def _lacking(self) -> list[tuple[VertexKey, _Below]]:
         found: list[tuple[VertexKey, _Below]] = []

@@ -95,7 +95,7 @@ class Node:
         self.shared = Shared(self._admission, self._author, self._own, *told_of)
         self._trimmer.pinned_segment = lambda: self._rescue.pinned_segment
         writes = (self._desk, self._admission, self._own.persist, self._exchange.repair.brought)
-        self._deepening = Deepening(*writes, self._trimmer.lacks, self.voting)
+        self._deepening = Deepening(*writes, self._trimmer.lacks, self.voting, options.is_gateway)
         self._exchange.deeper, self._intake.take_below = self._deepening, self._deepening.take
         self.on_accepted: Callable[[VertexKey], None] = lambda key: None
         """Told of each vertex by others that enters the graph; for measuring, never for deciding."""

@@ -9,7 +9,7 @@ from typing import Any
 
 from edge.consensus.agreement import Agreement
 from edge.consensus.certificate import Certificate, decode_certificate, look
-from edge.consensus.committee import Committees, by_epoch, seats_of
+from edge.consensus.committee import Committees, Seats, by_epoch, seats_of
 from edge.consensus.eviction import WHY, Eviction, decode_eviction
 from edge.consensus.question import is_eviction
 from edge.consensus.registers import Final
@@ -57,7 +57,7 @@ class Voting:
         """How many members were named for each breach."""
         self._unjudged: list[tuple[int, Record]] = []
         """Certificates of the log whose committee is in a roster that the log has further on."""
-        self._drops_sealed, self._is_gateway = options.drops_sealed and not options.is_gateway, options.is_gateway
+        self._drops_sealed = options.drops_sealed and not options.is_gateway
         self.agreement = Agreement(admission.roster.site, index, admission.graph, admission.quarantined)
         self.witnessing = Witnessing(index, admission, author, own, options.witness_ms)
         self.note = VoteNote(desk)
@@ -152,24 +152,18 @@ class Voting:
     @property
     def abstains(self) -> list[str]:
         """Scopes in whose epoch we have a seat, and may not use it: our log may lack votes of ours."""
-        epochs = self.agreement.epochs
-        seats = [current for current in map(epochs.current, epochs.scopes) if current is not None]
-        return [one.scope for one in seats if self._index in one.members and self.note.is_lost(*one.name)]
+        return [one.scope for one in self._turns() if self._index in one.members and self.note.is_lost(*one.name)]
 
     @property
     def has_seat(self) -> bool:
         """Whether we sit on a committee whose turn it is, or may come."""
-        turns = {scope: current.epoch if (current := self.agreement.epochs.current(scope)) is not None else 0
-                 for scope in self.agreement.epochs.scopes}  # fmt: skip
-        return any(
-            self._index in seats.members and seats.epoch >= turns.get(seats.scope, 0)
-            for seats in self._committees.values()
-        )
+        turns, every = {one.scope: one.epoch for one in self._turns()}, self._committees.values()
+        return any(self._index in one.members and one.epoch >= turns.get(one.scope, 0) for one in every)
 
-    @property
-    def must_keep(self) -> bool:
-        """Whether others may drop what is sealed because we have it."""
-        return self.has_seat and not self._is_gateway
+    def _turns(self) -> list[Seats]:
+        """Whose turn it is, of each scope."""
+        epochs = self.agreement.epochs
+        return [seats for seats in map(epochs.current, epochs.scopes) if seats is not None]
 
     @property
     def drops_sealed(self) -> bool:
@@ -178,9 +172,8 @@ class Voting:
 
     def sealed_seq(self, branch: Branch) -> int:
         """The seq up to which a branch is sealed by the committees whose turn it is: each by its own members' words."""
-        epochs, line = self.agreement.epochs, (branch.author, branch.incarnation)
-        turns = [seats for seats in map(epochs.current, epochs.scopes) if seats is not None]
-        return max((self.sealing.lines_by(*seats.name).get(line, 0) for seats in turns), default=0)
+        found = (self.sealing.lines_by(*seats.name) for seats in self._turns())
+        return max((lines.get((branch.author, branch.incarnation), 0) for lines in found), default=0)
 
     def evictions(self) -> list[Eviction]:
         """Members of whom nothing more is taken, by index; what says so is in our log."""

@@ -146,7 +146,7 @@ def test_who_takes_a_seat_says_nothing_of_what_it_has_dropped_and_has_it_again_f
     requests_due, y.node._exchange.repair.requests_due = y.node._exchange.repair.requests_due, lambda now: []
     seats(world, "b", "c", "d", "y")
     world.run(30)
-    assert y.node.voting.must_keep and len(y.node._deepening.wanted(world.now)) == DEEPEN_LINES_MAX
+    assert y.node.voting.has_seat and len(y.node._deepening.wanted(world.now)) == DEEPEN_LINES_MAX
     said = y.node.voting.witnessing._said
     assert not [line for line in said if line in floors]
     y.node._exchange.repair.requests_due = requests_due
