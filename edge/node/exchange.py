@@ -92,8 +92,7 @@ class Exchange:
         self._peers, self._gossip = peers, gossip
         self._horizon = frontier.Horizon(self._graph, index, forks.proofs)
         self._came = came
-        self._admission = admission
-        self._is_gateway = admission.is_gateway
+        self._admission, self._is_gateway = admission, admission.is_gateway
         self._keepers = Keepers(admission)
         self.repair = Repair(self._held_after, self._keepers.rank)
         self._ask_ms = self._ask_lost_ms = self._named_ms = 0.0
