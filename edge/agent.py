@@ -106,6 +106,7 @@ class Agent:
             authority=identity.authority,
             commit_window_ms=config.log.commit_window_ms,
             is_gateway=config.node.role == "gateway",
+            drops_sealed=config.log.drop == "sealed",
             checkpoint_ms=1000.0 * config.node.checkpoint_s,
         )
         jitter = int.from_bytes(os.urandom(2), "big") / 65536

@@ -221,12 +221,16 @@ class Machine:
                 return Record(VERTEX, encode_vertex(raw, self.signatures[raw], body))
         return None
 
+    @property
+    def log_records(self) -> int:
+        return self.world.room_of.get(self.name, self.world.log_records)
+
     def segments(self) -> tuple[tuple[int, float], ...]:
         """As the journal would say, of a log that has room for `world.log_records`."""
         sizes: dict[int, float] = {}
         for number in range(self.dropped, self.dropped + len(self.log)):
             segment = self.place(number) >> 32
-            sizes[segment] = sizes.get(segment, 0.0) + 1 / self.world.log_records
+            sizes[segment] = sizes.get(segment, 0.0) + 1 / self.log_records
         return tuple(sizes.items())
 
     def rot(self, key: tuple[int, ...]) -> None:
@@ -275,6 +279,8 @@ class World:
         self.segment_records = 1 << 30
         self.log_records = 1 << 30
         """How many records fill a log, and a segment of it; set before the first boot."""
+        self.room_of: dict[str, int] = {}
+        """The same of single machines."""
         self.network: list[tuple[int, Channel, bytes]] = []
         self.fate: Callable[[int, int, Channel], int] = lambda sender, to, channel: 1
         """How many copies of a frame arrive: 0 loses it."""
@@ -357,8 +363,8 @@ class World:
         while self.ms < until:
             self.ms += step_ms
             for machine in list(self.machines.values()):
-                if machine.is_up and self.log_records < 1 << 30:
-                    share = len(machine.log) / self.log_records
+                if machine.is_up and machine.log_records < 1 << 30:
+                    share = len(machine.log) / machine.log_records
                     machine.do(machine.node.log_share(share, self.now, machine.segments()))
                 if machine.is_up and machine.node.deadline() <= self.ms:
                     machine.do(machine.node.tick(self.now))

@@ -62,6 +62,9 @@ def _lines(status: Mapping[str, Any]) -> Iterator[tuple[str, object]]:
     if log:
         share = f"{status['log_share']:.1%} of {bytes_text(log['max_bytes'])}"
         yield "log", f"{status['vertices']} vertices, {bytes_text(log['size_bytes'])}, {share}"
+    if status.get("dropped_vertices"):
+        alone = f", {status['dropped_sealed']} of them on members alone" if status["dropped_sealed"] else ""
+        yield "log dropped", f"{status['dropped_vertices']} vertices since the start, all held elsewhere{alone}"
     state = status.get("state") or {}
     if state.get("names"):
         root = "partial" if state["partial"] else f"root {state['root']}…" if state["root"] else "of its own line"

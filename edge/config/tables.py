@@ -108,6 +108,8 @@ class LogConfig:
     commit_window_ms: int = setting(integer(1, 600_000), 1000)
     """How long an event may wait for its fdatasync: flash wear on one side, what a power cut may cost on the other."""
     max_mb: int = setting(integer(16, 1024 * 1024), 512)
+    drop: str = setting(choice("sealed", "acknowledged"), "sealed")
+    """What may make room in a full log: what a gateway has, or what a quorum of the committee has, too."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

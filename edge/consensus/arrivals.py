@@ -124,7 +124,7 @@ class Arrivals:
 
     def _is_trimmed(self, header: Header) -> bool:
         """Whether our log has dropped so much of its author: nothing that is open lies there."""
-        return any(branch.floor_seq >= header.seq - 1 for branch in self._graph.branches(header.author))
+        return any(branch.dropped_seq >= header.seq - 1 for branch in self._graph.branches(header.author))
 
     def _is_beside(self, missing: Missing) -> bool:
         """Whether it is by a forked member, and not here, under the name by which it is waited for: what is here waits
@@ -156,7 +156,7 @@ class Arrivals:
         if heard.prev is not None and header.prev is not None and not self._was_told(heard.prev):
             return Missing(header.author, header.seq - 1, header.prev)
         for parent in header.parents:
-            if parent.author not in members or self._graph.is_below(parent.key):
+            if parent.author not in members or self._graph.was_dropped(parent.key):
                 continue
             name, missing = self.name(parent), Missing(parent.author, parent.seq, parent.id)
             if name is not None and self._was_told(name):
@@ -166,5 +166,5 @@ class Arrivals:
         return None
 
     def _was_told(self, key: VertexKey) -> bool:
-        """Also of what was dropped from the log before we began."""
-        return self._told.get(key[:2], 0) >= key.seq or self._graph.is_dropped(key) or self._graph.is_below(key)
+        """Also of what was dropped from the log before we began, though it may be here again: nothing there is open."""
+        return self._told.get(key[:2], 0) >= key.seq or self._graph.was_dropped(key)

@@ -84,6 +84,7 @@ class Seal(NamedTuple):
     version: int
     heads: tuple[Head, ...]
     leaves: Leaves
+    epoch: int = 0  # of the committee that decided it; 0 where our own log does not say
 
 
 class SharedState(Protocol):
@@ -226,7 +227,7 @@ class Checkpoints:
             return
         leaves = self._leaves(question.scope, checkpoint)
         if leaves is not None:
-            self.adopt(question.scope, Seal(question.version, checkpoint.heads, leaves))
+            self.adopt(question.scope, Seal(question.version, checkpoint.heads, leaves, question.epoch))
 
     def adopt(self, scope: str, seal: Seal) -> None:
         """Go by this, which our own log says, or what was learned."""
@@ -269,7 +270,7 @@ class Checkpoints:
             finals.append(Final(question, row.value, None, b""))
         if root_of_leaves(self._site, scope, leaves) != checkpoint.root:
             return None
-        self.adopt(scope, Seal(held.question.version, checkpoint.heads, leaves))
+        self.adopt(scope, Seal(held.question.version, checkpoint.heads, leaves, held.question.epoch))
         return finals
 
     # ---- what is proposed

@@ -8,7 +8,7 @@ from edge.consensus.checkpoint import Leaf, Seal, heads_of
 from edge.consensus.registers import Final
 from edge.limits import REGISTERS_MAX
 from edge.wire.cbor import Malformed, decode, encode
-from edge.wire.items import Question, is_question
+from edge.wire.items import Question, is_index, is_question
 
 FORMAT = 1
 
@@ -33,18 +33,20 @@ def decode_final(payload: bytes) -> Final | None:
 def encode_seal(scope: str, seal: Seal, lines: Iterable[tuple[int, int, int]]) -> bytes:
     """A seal and the lines that are sealed with it, (author, incarnation, seq), for our own log; as many as fit."""
     leaves = [[tag, *leaf] for tag, leaf in sorted(seal.leaves.items())]
-    return encode([FORMAT, scope, seal.version, [list(head) for head in seal.heads], leaves, sorted(map(list, lines))])
+    heads = [list(head) for head in seal.heads]
+    return encode([FORMAT, scope, seal.version, heads, leaves, sorted(map(list, lines)), seal.epoch])
 
 
 def decode_seal(payload: bytes) -> tuple[str, Seal, dict[tuple[int, int], int]] | None:
     """None for what `encode_seal` has not written."""
     try:
-        form, scope, version, heads, leaves, lines = decode(payload, depth_max=3)
+        form, scope, version, heads, leaves, lines, *rest = decode(payload, depth_max=3)
+        (epoch,) = rest or (0,)  # logs of before say nothing of it
         named = heads_of(heads)
         known = {tag: Leaf(*leaf) for tag, *leaf in leaves}
         held = {(author, incarnation): seq for author, incarnation, seq in lines}
     except (Malformed, TypeError, ValueError):
         return None
-    if form != FORMAT or type(scope) is not str or named is None or len(known) > REGISTERS_MAX:
+    if form != FORMAT or type(scope) is not str or named is None or len(known) > REGISTERS_MAX or not is_index(epoch):
         return None
-    return scope, Seal(version, named, known), held
+    return scope, Seal(version, named, known, epoch), held

@@ -1,8 +1,11 @@
-"""Who has said that it holds what (docs/decisions/0038).
+"""Who has said that it holds what (docs/decisions/0038, 0042).
 
 A vertex is *witnessed* once r + 2 of a committee say that their logs hold it: with at most r liars two honest ones
-do, wherever its author's disk has gone. A gateway's acknowledgement says as much, if the gateway has a seat; and an
-author with a seat has said so by recording it.
+do, wherever its author's disk has gone. A gateway's acknowledgement says as much, if the gateway has a seat.
+
+A word binds its member as long as the committee lasts under whose roster it was said, and no longer: who lost its seat
+may have dropped what it spoke of. Once a member has said of another member's line that all of it is here, it says so
+again with whatever vertex of that it names as a parent; and of its own line with whatever it records.
 """
 
 from __future__ import annotations
@@ -14,9 +17,12 @@ from edge.consensus.committee import Seats
 from edge.dag.coverage import coverage
 from edge.dag.graph import Branch, Graph
 from edge.ids import VertexId, VertexKey
-from edge.limits import BRANCHES_PER_AUTHOR_MAX, CLAIMS_MAX
+from edge.limits import BRANCHES_PER_AUTHOR_MAX, CLAIMS_MAX, CLAIMS_ON_MEMBERS_MAX
 from edge.wire.items import Ack, Witness
 from edge.wire.vertex import Header
+
+ALWAYS = 1 << 64
+"""Above every epoch: what a gateway acknowledged is in its store, whoever has a seat."""
 
 
 class Claim(NamedTuple):
@@ -26,6 +32,8 @@ class Claim(NamedTuple):
     """The member's vertex that says so."""
     seq: int
     id: VertexId
+    epoch: int
+    """The roster under which it said of this author's line that all of it is in its log."""
 
 
 class Witnesses:
@@ -52,21 +60,47 @@ class Witnesses:
             pair: said for pair, said in self._said.items() if pair[0] in authors and pair[1] in self._members
         }
 
+    @property
+    def members(self) -> list[int]:
+        """Whose words count, ascending."""
+        return sorted(self._members)
+
+    def has_seat(self, member: int) -> bool:
+        return member in self._members
+
     def heard(self, header: Header) -> None:
-        """A vertex of whoever; told in the order of its line."""
+        """A vertex of whoever. Its words count whether or not there is room for it here: they are signed."""
         if header.author not in self._members:
             return
+        at = header.key
         for item in header.items:
             if isinstance(item, Witness | Ack) and item.author in self._authors:
-                self._take(header.key, item)
+                epoch = header.epoch if isinstance(item, Witness) else ALWAYS
+                self._take(item.author, item.incarnation, Claim(at, item.seq, item.id, epoch))
+                if item.author != at.author:
+                    self.taken += 1
+                    self._newest[at.author] = max(at, self._newest.get(at.author, at))
+        for parent in header.parents:
+            # Members' own vertices mostly have nothing worth a word; and to name one is no news.
+            epoch = self._bound(parent.author, at.author) if parent.author in self._members else 0
+            if epoch:
+                self._take(parent.author, parent.incarnation, Claim(at, parent.seq, parent.id, epoch))
 
-    def _take(self, at: VertexKey, item: Witness | Ack) -> None:
-        lives = self._said.setdefault((item.author, at.author), {})
-        claims = lives.setdefault(item.incarnation, [])
-        claims.append(Claim(at, item.seq, item.id))
-        self.taken += 1
-        self._newest[at.author] = max(at, self._newest.get(at.author, at))
-        if len(claims) > CLAIMS_MAX:
+    def _bound(self, author: int, member: int) -> int:
+        """The newest roster under which the member said that it holds all of this author's line; 0 for none."""
+        lives = self._said.get((author, member), {})
+        return max((claim.epoch for claims in lives.values() for claim in claims), default=0)
+
+    def _take(self, author: int, incarnation: int, claim: Claim) -> None:
+        member = claim.at.author
+        if author == member and self._bound(author, member) >= claim.epoch:
+            return  # the first word of a roster on one's own line stands for all that follows
+        lives = self._said.setdefault((author, member), {})
+        claims = lives.setdefault(incarnation, [])
+        if claims and claim.at <= claims[-1].at:
+            return  # heard before there was room for it
+        claims.append(claim)
+        if len(claims) > (CLAIMS_ON_MEMBERS_MAX if author in self._members else CLAIMS_MAX):
             del claims[0]
         if len(lives) > BRANCHES_PER_AUTHOR_MAX:
             del lives[min(lives)]
@@ -76,19 +110,22 @@ class Witnesses:
         return coverage(self._graph.branches(author), self._witnessed)
 
     def _witnessed(self, branch: Branch) -> int:
-        return max((self._by(branch, seats.members, seats.committee.witnesses) for seats in self._seats), default=0)
+        return max((self._by(branch, seats) for seats in self._seats), default=0)
 
-    def _by(self, branch: Branch, members: Iterable[int], count: int) -> int:
-        """The seq up to which so many of these have said that they hold this branch; 0 if too few have."""
-        said = sorted((self._claim(branch, member, None) for member in members), reverse=True)
-        return said[count - 1]
+    def _by(self, branch: Branch, seats: Seats) -> int:
+        """The seq up to which r + 2 of these have said that they hold this branch; 0 if too few have. That who has a
+        seat holds its own line is taken for granted."""
+        said = (self._claim(branch, member, None, seats.epoch, is_lenient=True) for member in seats.members)
+        return sorted(said, reverse=True)[seats.committee.witnesses - 1]
 
-    def below(self, author: int, heads: Mapping[int, VertexKey]) -> dict[int, int]:
-        """By incarnation, the seq up to which each of these members had said that it holds the author's line, at or
-        below the head that is given of it. At least: of what was said long before, not all is known any more."""
+    def below(self, author: int, heads: Mapping[int, VertexKey], epoch: int) -> dict[int, int]:
+        """By incarnation, the seq up to which each of these members of an epoch's committee had said that it holds the
+        author's line, at or below the head that is given of it. At least: of what was said long before, not all is
+        known any more."""
         return coverage(
             self._graph.branches(author),
-            lambda branch: min(self._claim(branch, member, head) for member, head in heads.items()),
+            lambda branch: min(self._claim(branch, member, head, epoch) for member, head in heads.items()),
+            with_floors=False,
         )
 
     def are_beyond(self, heads: Mapping[int, VertexKey]) -> bool:
@@ -102,20 +139,25 @@ class Witnesses:
         said = (lives for (_, one), lives in self._said.items() if one == member)
         return sum(claims[-1].seq for lives in said for claims in lives.values())
 
-    def _claim(self, branch: Branch, member: int, head: VertexKey | None) -> int:
+    def _claim(
+        self, branch: Branch, member: int, head: VertexKey | None, epoch: int, *, is_lenient: bool = False
+    ) -> int:
+        lives = self._said.get((branch.author, member), {})
         if member == branch.author:
-            return _below(branch, head if head is not None else branch.head)
-        claims = self._said.get((branch.author, member), {}).get(branch.incarnation, ())
-        for claim in reversed(claims):
-            if (head is None or claim.at <= head) and self._is_ours(branch, claim):
+            words = (claim for claims in lives.values() for claim in claims)
+            is_bound = is_lenient or any(word.epoch >= epoch and (head is None or word.at <= head) for word in words)
+            return _below(branch, head if head is not None else branch.head) if is_bound else 0
+        for claim in reversed(lives.get(branch.incarnation, ())):
+            if claim.epoch >= epoch and (head is None or claim.at <= head) and _may_be_on(branch, claim):
                 return min(claim.seq, branch.head_seq)
         return 0
 
-    def _is_ours(self, branch: Branch, claim: Claim) -> bool:
-        """Whether the claim is on the line that we hold. Above our head that cannot be known, and is taken on trust:
-        an author has one chain in one incarnation."""
-        id = branch.id_at(claim.seq)
-        return id is None or id == claim.id
+
+def _may_be_on(branch: Branch, claim: Claim) -> bool:
+    """Whether the claim is on the line that we hold. Above our head that cannot be known, and is taken on trust: an
+    author has one chain in one incarnation, and a log that waited for what is named could not make room to take it."""
+    id = branch.id_at(claim.seq)
+    return id is None or id == claim.id
 
 
 def _below(branch: Branch, head: VertexKey) -> int:

@@ -10,7 +10,7 @@ index by (author, incarnation, seq) answers every question and the cost of a que
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from edge.dag.floor import FloorLine
 from edge.ids import Parent, VertexId, VertexKey
@@ -23,7 +23,9 @@ ID_BYTES = 32
 class Branch:
     """The contiguous vertices of one author in one incarnation."""
 
-    __slots__ = ("author", "base", "first_seq", "ids", "incarnation", "is_cut", "places", "signed", "start")
+    __slots__ = (
+        "author", "base", "dropped_seq", "first_seq", "ids", "incarnation", "is_cut", "places", "signed", "start"
+    )  # fmt: skip
 
     def __init__(self, author: int, incarnation: int, first_seq: int, base: VertexKey | None) -> None:
         self.author = author
@@ -33,6 +35,8 @@ class Branch:
         """The seq of the first one whose id is known."""
         self.is_cut = False
         """That first one is a floor: everything up to it was dropped."""
+        self.dropped_seq = 0
+        """The highest seq that was ever dropped: below it something may have been had again since."""
         self.base = base
         """The vertex the first one continues, in an earlier incarnation; None at a genesis."""
         self.ids = bytearray()
@@ -135,6 +139,11 @@ class Graph:
         branch = self.branch(key.author, key.incarnation)
         return branch is not None and branch.first_seq <= key.seq <= branch.floor_seq
 
+    def was_dropped(self, key: VertexKey) -> bool:
+        """Whether it was dropped once, be it here again since or not."""
+        branch = self.branch(key.author, key.incarnation)
+        return branch is not None and branch.first_seq <= key.seq <= branch.dropped_seq
+
     def knows(self, vertex: Parent) -> bool:
         """Whether this vertex, and no other of its name, is held, or was dropped and its id with it."""
         return self.holds(vertex.key, vertex.id) or self.is_below(vertex.key)
@@ -159,7 +168,7 @@ class Graph:
         """Before anything of the line is inserted: it goes on from here."""
         base = VertexKey(line.author, line.base_incarnation, line.first_seq - 1) if line.base_incarnation else None
         branch = Branch(line.author, line.incarnation, line.first_seq, base)
-        branch.start, branch.is_cut = line.seq, True
+        branch.start, branch.is_cut, branch.dropped_seq = line.seq, True, line.seq
         branch.ids += line.id
         branch.places.append(0)
         branch.signed.append(0)
@@ -180,18 +189,38 @@ class Graph:
         branch.places = branch.places[count:]
         branch.signed = branch.signed[count:]
         branch.places[0] = branch.signed[0] = 0
-        branch.start, branch.is_cut = line.seq, True
+        branch.start, branch.is_cut, branch.dropped_seq = line.seq, True, max(line.seq, branch.dropped_seq)
         for key in [key for key in self.lost if self.is_dropped(key)]:
             del self.lost[key]
 
     def floor(self) -> list[FloorLine]:
         """What `set_floor` needs to know of each line that has something dropped."""
         return [
-            branch.floor_line(branch.start)
+            branch.floor_line(branch.dropped_seq)
             for author in self.authors()
             for branch in self.branches(author)
-            if branch.is_cut
+            if branch.dropped_seq
         ]
+
+    def deepen(self, floor: VertexKey, found: Sequence[tuple[VertexId, Place, Place]], prev: VertexId | None) -> bool:
+        """What was dropped is held again, from the floor of a line down: (id, place, signed) of each, and the id of the
+        one below the last. False if that is not the floor of its line any more."""
+        branch = self._chains[floor.author][floor.incarnation]
+        if not branch.is_cut or branch.start != floor.seq or branch.id_at(floor.seq) != found[0][0]:
+            return False
+        branch.places[0], branch.signed[0] = found[0][1:]
+        below = [*found[1:]]
+        lowest = floor.seq - len(below)
+        branch.is_cut = lowest > branch.first_seq
+        if branch.is_cut:
+            assert prev is not None, "a line goes on where it does not begin"
+            below.append((prev, 0, 0))
+        branch.start = floor.seq - len(below)
+        branch.ids = bytearray(b"".join(id for id, _, _ in reversed(below))) + branch.ids
+        branch.places = array("Q", [place for _, place, _ in reversed(below)]) + branch.places
+        branch.signed = array("Q", [signed for _, _, signed in reversed(below)]) + branch.signed
+        self.vertices += len(found)
+        return True
 
     def branches(self, author: int) -> list[Branch]:
         """By incarnation, ascending."""

@@ -44,6 +44,7 @@ assert REPAIR_FLIGHT_BYTES // LINE_BYTES < REPAIR_RANGES_MAX
 
 NOT_SENT = 0
 """A correlation that no request has."""
+NO_KEEPER = 2
 ANY_INCARNATION = 0
 """In a want: whichever line holds the seq (docs/WIRE.md §6)."""
 
@@ -112,14 +113,15 @@ class Repair:
     def __init__(
         self,
         held_after: Callable[[Line, int], int | None],
-        is_keeper: Callable[[int], bool] = lambda member: False,
+        keeper_rank: Callable[[int], int] = lambda member: NO_KEEPER,
     ) -> None:
         """`held_after(line, through_seq)`: the seq above which we lack the line, None if nothing is.
 
-        `is_keeper(member)`: a gateway, which has what devices have dropped.
+        `keeper_rank(member)`: how surely it has what others have dropped: a gateway 0, who sits on a committee or did
+        1, others NO_KEEPER.
         """
         self._held_after = held_after
-        self._is_keeper = is_keeper
+        self._keeper_rank = keeper_rank
         self._gaps: dict[Line, _Gap] = {}
         self._lines_of: dict[int, dict[Line, None]] = {}
         """Of each author, those with a gap."""
@@ -156,7 +158,7 @@ class Repair:
             self._lines_of.setdefault(line.author, {})[line] = None
         source = gap.sources.pop(sender, None)
         if source is None and len(gap.sources) >= SOURCES_MAX:
-            oldest = next((member for member in gap.sources if not self._is_keeper(member)), next(iter(gap.sources)))
+            oldest = max(gap.sources, key=self._keeper_rank)  # the first of them
             # With its patience: a claim does not become better by being made under another name.
             source = gap.sources.pop(oldest)
         source = source or _Source(through_seq)
@@ -265,13 +267,16 @@ class Repair:
         """
         sources = list(reversed(gap.sources.items()))
         if gap.wants_keeper:
-            sources.sort(key=lambda item: not self._is_keeper(item[0]))
+            sources.sort(key=lambda item: self._keeper_rank(item[0]))
+        is_awaited = False
         for to, source in sources:
             after = self._held_after(line, source.through_seq)
             if after is None or now.mono_ms < source.not_before_ms:
                 continue
-            if gap.wants_keeper and to in busy and self._is_keeper(to):
-                return None  # it will be free soon, and nobody else may have it
+            is_keeper = self._keeper_rank(to) < NO_KEEPER
+            is_awaited |= gap.wants_keeper and is_keeper and to in busy
+            if is_awaited and not is_keeper:
+                return None  # one that has it will be free soon, and nobody else may
             left = room.get(to, REPAIR_FLIGHT_BYTES)
             if to in busy or left <= 0:
                 continue

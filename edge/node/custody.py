@@ -70,9 +70,7 @@ class Custody:
     @property
     def acked_seq(self) -> int:
         """Highest seq of our own that a gateway holds."""
-        acked = [ack.seq for (author, _), ack in self._acked.items() if author == self._index]
-        floors = [branch.floor_seq for branch in self._graph.branches(self._index)]
-        return max((*acked, *floors), default=0)
+        return max((ack.seq for (author, _), ack in self._acked.items() if author == self._index), default=0)
 
     def covers(self, key: VertexKey) -> bool:
         """Whether a gateway has said that it holds this vertex."""

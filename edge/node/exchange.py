@@ -33,9 +33,11 @@ from edge.mesh.gossip import Gossip
 from edge.mesh.peers import ONLINE_MS, Peers
 from edge.mesh.repair import ANY_INCARNATION, Line, Repair
 from edge.mesh.serving import LOAD_VERTICES, Serving, Stretch, size_of
+from edge.node.deepening import Deepening
 from edge.node.desk import Desk
 from edge.node.forks import Forks
 from edge.node.handover import Handover
+from edge.node.keepers import Keepers
 from edge.node.readback import Read, Readback
 from edge.wire.finals import is_about_finals
 from edge.wire.frame import (
@@ -84,18 +86,15 @@ class Exchange:
         """`came(member)`: one who keeps its own line only is there again, and may have missed acknowledgements."""
         self._desk = desk
         self._index = index
-        self._graph = admission.graph
-        self._pending = admission.pending
+        self._graph, self._pending = admission.graph, admission.pending
         self._quarantined = admission.quarantined
-        self._readback = readback
-        self._forks = forks
-        self._peers = peers
-        self._gossip = gossip
+        self._readback, self._forks = readback, forks
+        self._peers, self._gossip = peers, gossip
         self._horizon = frontier.Horizon(self._graph, index, forks.proofs)
         self._came = came
-        self._admission = admission
-        self._is_gateway = admission.is_gateway
-        self.repair = Repair(self._held_after, admission.is_gateway)
+        self._admission, self._is_gateway = admission, admission.is_gateway
+        self._keepers = Keepers(admission)
+        self.repair = Repair(self._held_after, self._keepers.rank)
         self._ask_ms = self._ask_lost_ms = self._named_ms = 0.0
         self._lost_round = 0
         self.unsigned: Callable[[], list[VertexKey]] = list
@@ -104,16 +103,15 @@ class Exchange:
         self.beside: Callable[[], list[Wanted]] = list
         """Vertices of forked members that others stand on, and that lie beside the lines we hold."""
         self._beside: list[Wanted] = []
-        self.handover: Handover
-        """Set before anything is said or heard."""
+        self._floors: list[VertexKey] = []
+        self.handover: Handover  # both are set before anything is said or heard
+        self.deeper: Deepening
         self._servings: dict[tuple[int, int], Serving] = {}
-        self._loading = 0
+        self._loading = self.ranges_served = self.serve_refused = 0
         self._turns: deque[tuple[int, int]] = deque()
         """Servings whose next stretch is to be read, in turn."""
         self._allowance = Allowance(SERVE_REQUESTS_PER_S, SERVE_REQUESTS_BURST)
         self._allowance_of_all = Allowance(SERVE_ALL_PER_S, SERVE_ALL_BURST)
-        self.ranges_served = 0
-        self.serve_refused = 0
 
     def announce(self, roster: Roster, now: Instant) -> None:
         """Say our frontier if it is due."""
@@ -173,14 +171,15 @@ class Exchange:
                 cut.named = self._pending.named(author)
         self._unsigned = dict.fromkeys(self.unsigned())
         self._beside = self.beside()
-        is_lacking = len(self._pending) or self._graph.lost or self._unsigned or self._beside
+        self._floors = self.deeper.wanted(now)
+        is_lacking = len(self._pending) or self._graph.lost or self._unsigned or self._beside or self._floors
         if self.repair.is_idle and not is_lacking:
             return
         self._ask_ms = now.mono_ms + ASK_MS
         if self._desk.open_tickets > TICKETS_MAX // 2:
             return  # the disk and the verifier are behind: what came now would be dropped, and asked for again
         online = self._peers.online(now) if len(self._pending) or self._beside else []
-        online = [*online[:2], *[peer for peer in online[2:] if self._is_gateway(peer)][:1]]
+        online = [*online[:2], *self._keepers.among(online[2:], now)]
         lacking: dict[Line, int] = {}
         for missing in self._pending.missing():
             for line in self._lines_with(missing):
@@ -195,7 +194,7 @@ class Exchange:
             for peer in online if source in self._quarantined else (source,):
                 if peer != self._index:
                     self.repair.claims(peer, Line(key.author, key.incarnation), key.seq, now)
-        if (self._graph.lost or self._unsigned) and now.mono_ms >= self._ask_lost_ms:
+        if (self._graph.lost or self._unsigned or self._floors) and now.mono_ms >= self._ask_lost_ms:
             self._claim_lost(now)
         for request in self.repair.requests_due(now):
             frame = RequestFrame(roster.site, self._index, request.correlation, request.budget_bytes, request.wants)
@@ -215,9 +214,9 @@ class Exchange:
         gateways should, and the others in turn."""
         self._ask_lost_ms = now.mono_ms + LOST_ASK_MS
         online = self._peers.online(now)
-        for key in (*self._graph.lost, *self._unsigned):
+        for key in (*self._graph.lost, *self._unsigned, *self._floors):
             id = self._graph.id_at(key)
-            if id is None or VertexKey(key.author, key.incarnation, key.seq + 1) in self._graph.lost:
+            if id is None or key._replace(seq=key.seq + 1) in self._graph.lost:
                 continue  # the last of a stretch stands for all of it
             turn = sorted(online)[self._lost_round % max(1, len(online)) :][:1]
             gateways = [peer for peer in online if self._is_gateway(peer)][:1]
@@ -285,11 +284,12 @@ class Exchange:
     def _held_after(self, line: Line, through_seq: int) -> int | None:
         """The seq above which we lack this line, None if nothing is lacking, or will not be taken any more."""
         author, incarnation, seq, tag = line
-        key = VertexKey(author, incarnation, seq)
-        if key in self._graph.lost:
+        if (key := VertexKey(author, incarnation, seq)) in self._graph.lost:
             return self._graph.lost_after(key)
         if key in self._unsigned:
             return seq - 1
+        if key in self._floors:
+            return self.deeper.after_seq(key)
         if author in self._quarantined:
             # Only what somebody stands on is still taken, and below that it may fork off anywhere.
             is_wanted = not seq and any(one.key == (author, incarnation, through_seq) for one in self._beside)

@@ -92,19 +92,17 @@ class Intake:
         """Whether others stand on what a forked author has said beside the line that we hold."""
         self.shown: Callable[[Sequence[Header], bytes, Instant], tuple[bool, int | None]]
         """Told of such a chain, and the signature over it. Set before anything is heard."""
+        self.take_below: Callable[[Sequence[Header], Range, int], None] = lambda headers, given, source: None
+        """Told of each range of an answer: what goes on down from a floor of ours is not let in, but had again."""
+        self.has_seat: Callable[[int], bool] = lambda author: False
+        self.said: Callable[[Header], None] = lambda header: None
+        """Told of vertices by these that there is no room for."""
         self.is_full = False
         """Set when the disk or the log has no room for what peers say."""
         self.refused: dict[str, int] = {}
-        self.duplicates = 0
-        self.parked = 0
-        self.signatures_verified = 0
-        self.signatures_bad = 0
-        self.dropped_busy = 0
-        self.dropped_greedy = 0
-        self.dropped_unfit = 0
-        self.dropped_full = 0
-        self.early_dropped = 0
-        self.not_kept = 0
+        self.duplicates = self.parked = self.early_dropped = self.not_kept = 0
+        self.signatures_verified = self.signatures_bad = 0
+        self.dropped_busy = self.dropped_greedy = self.dropped_unfit = self.dropped_full = 0
 
     @property
     def room(self) -> Room:
@@ -144,7 +142,7 @@ class Intake:
         headers = [len(header) for given in reply.ranges for header in given.headers]
         self._repair.heard(reply.correlation, reply.is_last, now, len(headers), sum(headers) + bodies)
         for given in reply.ranges:
-            candidates = self._chain(given)
+            candidates = self._chain(given, reply.sender)
             if isinstance(candidates, Refusal):
                 self._refuse(candidates)
             elif candidates:
@@ -157,11 +155,12 @@ class Intake:
         for payload in early:
             self.vertex(payload, now)
 
-    def _chain(self, given: Range) -> tuple[Candidate, ...] | Refusal:
+    def _chain(self, given: Range, source: int) -> tuple[Candidate, ...] | Refusal:
         """The unheld part of a range, if its headers really chain; one bad link refuses it whole."""
         headers = chained(given.headers)
         if isinstance(headers, Refusal):
             return headers
+        self.take_below(headers, given, source)
         if self._is_stranger(headers[-1]):
             self.not_kept += 1
             return ()
@@ -232,13 +231,17 @@ class Intake:
             answer.reason in ("quarantined", "evicted") and payload is None and self.wants(header.author)
         ):
             self._refuse(answer)
-        elif self.is_full and not self._admission.is_gateway(header.author):
+        elif self.is_full and not self._makes_room(header):
             self.dropped_full += 1
         elif self._desk.open_tickets >= TICKETS_MAX or self._checking_bytes >= CHECKING_BYTES_MAX:
             self.dropped_busy += 1
         else:
             return True
         return False
+
+    def _makes_room(self, header: Header) -> bool:
+        """Whether its author says what it holds of others: a gateway, or who has a seat."""
+        return self._admission.is_gateway(header.author) or self.has_seat(header.author)
 
     def _keep_early(self, payload: bytes) -> None:
         """Nobody has checked its signature: the oldest go when there are too many."""
@@ -282,8 +285,10 @@ class Intake:
         if self._is_stranger(header):
             self._clocks[header.author] = max(header.hlc, self._clocks.get(header.author, 0))
             return self._overheard(header, now)
-        if self.is_full and self._admission.is_gateway(header.author):
-            # Its acknowledgements are what makes room again; the vertex itself has none yet.
+        if self.is_full and self._makes_room(header):
+            # What it says of others' vertices is what makes room again; it has none itself yet.
+            for candidate in candidates:
+                self.said(candidate.header)
             self.dropped_full += 1
             return
         for index, candidate in enumerate(candidates):

@@ -17,6 +17,7 @@ from edge.mesh.gossip import Gossip
 from edge.mesh.peers import Peers
 from edge.node.blobs import Blobs
 from edge.node.custody import Custody
+from edge.node.deepening import Deepening
 from edge.node.desk import Desk
 from edge.node.exchange import Exchange
 from edge.node.forks import Forks
@@ -50,16 +51,10 @@ class Node:
     """Joins the machines. `salts(n)` gives n random bytes, `jitter` is one number in [0, 1)."""
 
     def __init__(
-        self,
-        options: NodeOptions,
-        roster: Roster,
-        roster_bytes: bytes,
-        senses: Senses,
-        salts: Callable[[int], bytes],
-        jitter: float,
-    ) -> None:
-        self.options = options
-        self.senses = senses
+        self, options: NodeOptions, roster: Roster, roster_bytes: bytes, senses: Senses,
+        salts: Callable[[int], bytes], jitter: float,
+    ) -> None:  # fmt: skip
+        self.options, self.senses = options, senses
         self.graph, self.peers = Graph(), Peers()
         self._desk = Desk()
         self._gossip = Gossip(options.frontier_interval_ms, jitter)
@@ -80,14 +75,14 @@ class Node:
         agreed, self.voting.can_ask = self.voting.agreement, self.peers.online
         self._exchange.unsigned, self._exchange.beside = agreed.unsigned, agreed.wanted
         agreed.evictions.proven = self._forks.proofs
-        handover = Handover(*mine, self._admission, agreed, self.peers, self._gossip, salts, jitter)
-        self._exchange.handover = handover
+        self._exchange.handover = Handover(*mine, self._admission, agreed, self.peers, self._gossip, salts, jitter)
         self._mending = Mending(self._desk, self._admission, self._own.persist, options.is_gateway)
         came, own = (self._accepted, self._mending.came), (self._own.meets, self._own.keep_signature)
         told = (self._forks, self.custody, *came, *own, self._overheard)
         self._intake = Intake(self._desk, self._admission, self._exchange.repair, *told)
         self._intake.wants, self._intake.shown = self._exchange.wants, self.voting.shown
-        handover.refuse = self._intake.refuse
+        self._intake.has_seat, self._intake.said = self.voting.witnessing.hears
+        self._exchange.handover.refuse = self._intake.refuse
         roster_says = (roster_bytes, self._own.keep, 0.0 if options.is_gateway else 0.2 + 0.8 * jitter)
         self.membership = Membership(self._desk, options.authority, self._admission, *roster_says)
         self.blobs = Blobs(*mine, self.membership, self.reach.may_answer, salts, self._intake.refuse)
@@ -99,6 +94,9 @@ class Node:
         told_of = (self.recovery, self._trimmer, self._rescue, self._readback, agreed.checkpoints)
         self.shared = Shared(self._admission, self._author, self._own, *told_of)
         self._trimmer.pinned_segment = lambda: self._rescue.pinned_segment
+        writes = (self._desk, self._admission, self._own.persist, self._exchange.repair.brought)
+        self._deepening = Deepening(*writes, self._trimmer.lacks, self.voting, options.is_gateway)
+        self._exchange.deeper, self._intake.take_below = self._deepening, self._deepening.take
         self.on_accepted: Callable[[VertexKey], None] = lambda key: None
         """Told of each vertex by others that enters the graph; for measuring, never for deciding."""
         self.is_booting = True
@@ -316,8 +314,10 @@ class Node:
 
     def counts(self) -> dict[str, int]:
         """Every counter of every machine, by name."""
-        own = (self._own, self._mending, self._rescue, self._trimmer, self.shared, self.voting, self.blobs)
-        machines = (*own, self._pending, self._intake, self._exchange, self.custody, self.recovery)
+        machines = (
+            self._own, self._mending, self._rescue, self._trimmer, self._deepening, self.shared, self.voting,
+            self.blobs, self._pending, self._intake, self._exchange, self.custody, self.recovery,
+        )  # fmt: skip
         return {
             "vertices": self.graph.vertices,
             "quarantined": len(self._admission.quarantined),
@@ -349,7 +349,7 @@ class Node:
         }
         counts = self.counts()
         told = ("vertices", "recorded_events", "shed_events", "pending", "sets_open", "registers")
-        return own | {name: counts[name] for name in told}
+        return own | {name: counts[name] for name in (*told, "dropped_vertices", "dropped_sealed")}
 
     # ---- inside
 

@@ -26,6 +26,8 @@ class NodeOptions:
     commit_window_ms: int = 1000
     keep_all: bool = True
     is_gateway: bool = False
+    drops_sealed: bool = True
+    """Without a seat: drop what a committee's members hold, although no gateway does (docs/decisions/0042)."""
     frontier_interval_ms: float = 1000.0
     checkpoint_ms: float = 600_000.0
     """How long a member of a committee lets what is new wait to be sealed (docs/decisions/0038)."""

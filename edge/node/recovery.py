@@ -70,6 +70,10 @@ class Recovery:
         """Of their bodies, those that are not recorded once more yet, and their ids."""
         self.restored: Callable[..., None] = lambda data, sealed, *, has_floor: None
         """Told at the floor of what that has of shared state, and whether anything was dropped."""
+        self._below: dict[tuple[int, int], VertexId] = {}
+        """Of each line with a floor the id of the next vertex down that is not here."""
+        self._deeper: dict[tuple[int, int], list[tuple[Header, int, int]]] = {}
+        """What was had again below a floor, from the top down: headers, places and those of signatures."""
         self.places: dict[int, int] = {}
         """Where the newest record of BOOT and of ROSTER lies, by type."""
         self.pinned_segment = 0
@@ -79,6 +83,7 @@ class Recovery:
         """Before the first record: what was dropped, and how it goes on."""
         for line in floor.lines:
             self._graph.set_floor(line)
+            self._below[line.key[:2]] = line.id
             if line.author == self._index:
                 self._own_end(Parent(*line.key, line.id))
         for ack in floor.acks:
@@ -134,6 +139,10 @@ class Recovery:
 
     def finish(self, incarnation_floor: int, roster_issued_ms: int, now: Instant) -> OwnEnd:
         """Begin a life: an incarnation that no earlier one can have had."""
+        for found in self._deeper.values():
+            rows = [(header.id, place, signed) for header, place, signed in found]
+            self._graph.deepen(found[0][0].key, rows, found[-1][0].prev)
+        self._deeper.clear()
         self._graph.set_signatures(self._signatures)
         self._signatures.clear()
         self._author.observe(roster_issued_ms << 16)
@@ -156,6 +165,9 @@ class Recovery:
             self.unreadable += 1
             return None
         signed = place if frame.signature is not None else 0
+        if self._below.get(header.key[:2]) == header.id:
+            self._go_down(header, place, signed)
+            return header
         candidate = Candidate(header, frame.signature, frame.body, place, signed)
         if header.author != self._index:
             self._settle(candidate)
@@ -170,6 +182,16 @@ class Recovery:
         else:
             self._lay_aside(candidate)
         return header
+
+    def _go_down(self, header: Header, place: int, signed: int) -> None:
+        """The next vertex below a floor, which was had again."""
+        line = header.key[:2]
+        self._deeper.setdefault(line, []).append((header, place, signed))
+        branch = self._graph.branch(*line)
+        if branch is not None and header.seq > branch.first_seq and header.prev is not None:
+            self._below[line] = header.prev
+        else:
+            del self._below[line]
 
     def _lay_aside(self, candidate: Candidate) -> None:
         """An own vertex that was never sent, unless a signature follows in the log."""

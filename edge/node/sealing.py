@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from edge.consensus.agreement import Agreement
 from edge.consensus.checkpoint import CHECKPOINT_KEY, Seal, decode_checkpoint, head_of, keys_of
@@ -29,6 +29,8 @@ SETTLE_MS = 10_000.0
 AGAIN_MS = 10_000.0
 """After which a member asks once more, while nobody has asked what it can answer."""
 Needs = dict[int, tuple[Parent, int]]
+Lines = Mapping[tuple[int, int], int]
+"""By author and incarnation, a seq."""
 
 
 class _Scope:
@@ -79,8 +81,10 @@ class Sealing:
         """How many changes of checkpoints were looked at for our log."""
         self._written: dict[str, int] = {}
         """By scope, the version of the newest checkpoint that our log has, or is about to."""
-        self.lines: dict[tuple[int, int], int] = {}
+        self.lines: Lines = {}
         """By author and incarnation, the seq up to which it is sealed."""
+        self._by_epoch: dict[str, tuple[int, Lines]] = {}
+        """By scope, the newest committee that made a checkpoint, and what is sealed by its members' words."""
         self.asked = 0
 
     # ---- what is sealed
@@ -95,26 +99,32 @@ class Sealing:
         for scope, seal in checkpoints.seals.items():
             if seal.version > self._written.get(scope, 0):
                 self._written[scope] = seal.version
-                lines = self._below(seal)
+                lines = _higher(self.lines_by(scope, seal.epoch), self._below(seal))
                 payload = encode_seal(scope, seal, ((*line, seq) for line, seq in lines.items()))
                 is_short = len(payload) <= RECORD_BYTES_MAX
                 found.append(Record(SEAL, payload if is_short else encode_seal(scope, seal, ())))
         return found
 
-    def _below(self, seal: Seal) -> dict[tuple[int, int], int]:
+    def _below(self, seal: Seal) -> Lines:
         heads = keys_of(seal.heads)
         found: dict[tuple[int, int], int] = {}
         for author in self._graph.authors():
-            for incarnation, seq in self._witnesses.below(author, heads).items():
+            for incarnation, seq in self._witnesses.below(author, heads, seal.epoch).items():
                 if seq:
                     found[author, incarnation] = seq
         return found
 
-    def take(self, scope: str, version: int, lines: dict[tuple[int, int], int]) -> None:
+    def take(self, scope: str, seal: Seal, lines: Lines) -> None:
         """These are sealed by a checkpoint, and our log says so."""
-        self._written[scope] = max(version, self._written.get(scope, 0))
-        for line, seq in lines.items():
-            self.lines[line] = max(seq, self.lines.get(line, 0))
+        self._written[scope] = max(seal.version, self._written.get(scope, 0))
+        self.lines = _higher(self.lines, lines)
+        if seal.epoch >= self._by_epoch.get(scope, (0, {}))[0]:
+            self._by_epoch[scope] = (seal.epoch, _higher(self.lines_by(scope, seal.epoch), lines))
+
+    def lines_by(self, scope: str, epoch: int) -> Lines:
+        """What checkpoints of this committee seal, by author and incarnation; nothing while it has made none."""
+        known, lines = self._by_epoch.get(scope, (0, {}))
+        return lines if known == epoch else {}
 
     @property
     def own_seq(self) -> int:
@@ -204,3 +214,8 @@ class Sealing:
     def counts(self) -> dict[str, int]:
         seals = self._agreement.checkpoints.seals.values()
         return {"checkpoints_asked": self.asked, "checkpoints": sum(seal.version for seal in seals)}
+
+
+def _higher(some: Lines, others: Lines) -> Lines:
+    """Of each line the higher seq."""
+    return {line: max(some.get(line, 0), others.get(line, 0)) for line in (*some, *others)}

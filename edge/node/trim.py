@@ -1,8 +1,9 @@
-"""Making room in the log: the oldest segments go once gateways have acknowledged everything that is in them.
+"""Making room in the log: the oldest segments go once others surely have everything that is in them.
 
 Covered is a vertex that a gateway has acknowledged at or above on its chain, across incarnations; that a gateway wrote
-itself; or, on a gateway, that its own store has. Of others whose fork is proven everything may go but the proof.
-Nothing else is ever dropped, however full the log is.
+itself; on a gateway, that its own store has; or, at who has no seat, that a checkpoint of the committee whose turn it
+is has sealed (docs/decisions/0042). Of others whose fork is proven everything may go but the proof. Nothing else is
+ever dropped, however full the log is.
 """
 
 from __future__ import annotations
@@ -60,17 +61,21 @@ def last_to_drop(segments: Segments, needed: int, newest: int) -> int:
     return last
 
 
-def floor_lines(graph: Graph, last: int) -> list[FloorLine]:
-    """The lines that have something dropped once the segments up to `last` are gone; those from before among them."""
+def floor_lines(graph: Graph, last: int) -> tuple[list[FloorLine], list[FloorLine]]:
+    """The lines that have something dropped once the segments up to `last` are gone, those from before among them; and
+    what goes of them now. A floor is never written lower than it was: what was had again below it lies above in the
+    log, in the order in which a start goes down from it."""
     end = place_of(last + 1, 0)
-    lines = []
+    lines, going = [], []
     for author in graph.authors():
         for branch in graph.branches(author):
             places = branch.places
             index = next((at for at in range(len(places) - 1, -1, -1) if 0 < places[at] < end), -1)
-            if index >= 0 or branch.is_cut:
-                lines.append(branch.floor_line(branch.start + max(index, 0)))
-    return lines
+            if index >= 0:
+                going.append(branch.floor_line(branch.start + index))
+            if index >= 0 or branch.dropped_seq:
+                lines.append(branch.floor_line(max(branch.start + index, branch.dropped_seq)))
+    return lines, going
 
 
 class Trimmer:
@@ -81,6 +86,7 @@ class Trimmer:
         voting: Voting,
     ) -> None:  # fmt: skip
         self._desk = desk
+        self._admission = admission
         self._graph = admission.graph
         self._pending = admission.pending
         self._evicted = admission.evicted
@@ -99,6 +105,9 @@ class Trimmer:
         """The same at the cut of the newest checkpoint."""
         self.trims = 0
         self.refused = 0
+        self.dropped = self.dropped_sealed = 0
+        """Vertices since the start; and how many of them no gateway had, but members."""
+        voting.witnessing.lacks = self.lacks
 
     def look(self, segments: Segments, roster: Roster, roster_bytes: bytes, now: Instant) -> None:
         """Drop what can be dropped, if the log is full enough."""
@@ -110,7 +119,7 @@ class Trimmer:
         last = last_to_drop(segments, needed, newest)
         if not last:
             return
-        lines = floor_lines(self._graph, last)
+        lines, going = floor_lines(self._graph, last)
         dropped = Floor(self._author.clock, tuple(lines), self._custody.acks(), self.snapshot(), self.sealed())
         floor = encode_floor(dropped)
         if len(floor) > FLOOR_BYTES_MAX:  # a peer can hand it over
@@ -131,7 +140,7 @@ class Trimmer:
             *(partial(self._forks.moved, author) for author in proofs),
             *(partial(self._voting.moved, register) for register in certificates),
         )
-        ticket = self._desk.ticket(partial(self._trimmed, lines, moved))
+        ticket = self._desk.ticket(partial(self._trimmed, going, moved, self._sealed_only(going, roster)))
         records += (*proofs.values(), *certificates.values())
         self._is_busy = True
         self._desk.do(Trim(ticket, floor, records, last + 1))
@@ -143,7 +152,7 @@ class Trimmer:
         needed += filter(None, (self._recovery.pinned_segment, self._voting.pinned_segment, self.pinned_segment()))
         for author in self._graph.authors():
             branches = self._graph.branches(author)
-            covered = coverage(branches, lambda branch: self._custody.covered_seq(branch, roster))
+            covered = self._covered(author, roster, with_sealed=self._voting.drops_sealed)
             # Of a proven fork a gateway keeps one side: the other would hold our log for ever. The proof itself stays.
             is_forked = author in self._forks.proofs and author != self._author.options.index
             # Nor does one take what lies above a cut.
@@ -155,6 +164,33 @@ class Trimmer:
                 newest = max(newest, segment_of(max(branch.places)))
         # What the disk has not answered for yet lies above everything it has: its segments are not ours to drop.
         return min((*needed, newest), default=0)
+
+    def _covered(self, author: int, roster: Roster, *, with_sealed: bool) -> dict[int, int]:
+        """By incarnation, the seq up to which others have an author's line: gateways, or members, too."""
+
+        def said(branch: Branch) -> int:
+            sealed = self._voting.sealed_seq(branch) if with_sealed else 0
+            return max(self._custody.covered_seq(branch, roster), sealed)
+
+        return coverage(self._graph.branches(author), said, with_floors=False)
+
+    def lacks(self, author: int) -> bool:
+        """Whether we dropped something of an author's line that no gateway has."""
+        floors = {branch.incarnation: branch.floor_seq for branch in self._graph.branches(author) if branch.is_cut}
+        if not floors:
+            return False
+        covered = self._covered(author, self._admission.roster, with_sealed=False)
+        return any(covered[incarnation] < seq for incarnation, seq in floors.items())
+
+    def _sealed_only(self, lines: list[FloorLine], roster: Roster) -> int:
+        """How many vertices go that no gateway has."""
+        count = 0
+        for line in lines:
+            branch = self._graph.branch(line.author, line.incarnation)
+            covered = self._covered(line.author, roster, with_sealed=False)[line.incarnation]
+            if branch is not None and line.author not in self._forks.proofs:
+                count += max(0, line.seq - max(covered, branch.held_from - 1))
+        return count
 
     def _outliving(self, last: int, roster_bytes: bytes, now: Instant) -> tuple[Record, ...]:
         """The newest roster and our incarnation, if they go with the segments."""
@@ -170,6 +206,7 @@ class Trimmer:
         self,
         lines: list[FloorLine],
         moved: tuple[Callable[[int], None], ...],
+        sealed_only: int,
         places: tuple[int, ...] | None,
         now: Instant,
     ) -> None:
@@ -184,8 +221,13 @@ class Trimmer:
         before = self._graph.vertices
         for line in lines:
             self._graph.forget(line)
-        self._desk.report("info", "log-trimmed", vertices=before - self._graph.vertices)
+        vertices = before - self._graph.vertices
+        self.dropped, self.dropped_sealed = self.dropped + vertices, self.dropped_sealed + sealed_only
+        self._desk.report("info", "log-trimmed", vertices=vertices, sealed_only=sealed_only)
         return None
 
     def counts(self) -> dict[str, int]:
-        return {"trims": self.trims, "trims_refused": self.refused}
+        return {
+            "trims": self.trims, "trims_refused": self.refused,
+            "dropped_vertices": self.dropped, "dropped_sealed": self.dropped_sealed,
+        }  # fmt: skip

@@ -9,13 +9,14 @@ from typing import Any
 
 from edge.consensus.agreement import Agreement
 from edge.consensus.certificate import Certificate, decode_certificate, look
-from edge.consensus.committee import Committees, by_epoch, seats_of
+from edge.consensus.committee import Committees, Seats, by_epoch, seats_of
 from edge.consensus.eviction import WHY, Eviction, decode_eviction
 from edge.consensus.question import is_eviction
 from edge.consensus.registers import Final
 from edge.consensus.sealrecord import decode_final, decode_seal, encode_final
 from edge.dag.admission import Admission
 from edge.dag.author import Author
+from edge.dag.graph import Branch
 from edge.dag.pending import Candidate
 from edge.dag.records import CERTIFICATE, FINAL, Record, segment_of
 from edge.effects import Decided
@@ -56,6 +57,7 @@ class Voting:
         """How many members were named for each breach."""
         self._unjudged: list[tuple[int, Record]] = []
         """Certificates of the log whose committee is in a roster that the log has further on."""
+        self._drops_sealed = options.drops_sealed and not options.is_gateway
         self.agreement = Agreement(admission.roster.site, index, admission.graph, admission.quarantined)
         self.witnessing = Witnessing(index, admission, author, own, options.witness_ms)
         self.note = VoteNote(desk)
@@ -150,9 +152,28 @@ class Voting:
     @property
     def abstains(self) -> list[str]:
         """Scopes in whose epoch we have a seat, and may not use it: our log may lack votes of ours."""
+        return [one.scope for one in self._turns() if self._index in one.members and self.note.is_lost(*one.name)]
+
+    @property
+    def has_seat(self) -> bool:
+        """Whether we sit on a committee whose turn it is, or may come."""
+        turns, every = {one.scope: one.epoch for one in self._turns()}, self._committees.values()
+        return any(self._index in one.members and one.epoch >= turns.get(one.scope, 0) for one in every)
+
+    def _turns(self) -> list[Seats]:
+        """Whose turn it is, of each scope."""
         epochs = self.agreement.epochs
-        seats = [current for current in map(epochs.current, epochs.scopes) if current is not None]
-        return [one.scope for one in seats if self._index in one.members and self.note.is_lost(*one.name)]
+        return [seats for seats in map(epochs.current, epochs.scopes) if seats is not None]
+
+    @property
+    def drops_sealed(self) -> bool:
+        """Whether what is sealed need not stay in our log: who has a seat keeps it for all others."""
+        return self._drops_sealed and not self.has_seat
+
+    def sealed_seq(self, branch: Branch) -> int:
+        """The seq up to which a branch is sealed by the committees whose turn it is: each by its own members' words."""
+        found = (self.sealing.lines_by(*seats.name) for seats in self._turns())
+        return max((lines.get((branch.author, branch.incarnation), 0) for lines in found), default=0)
 
     def evictions(self) -> list[Eviction]:
         """Members of whom nothing more is taken, by index; what says so is in our log."""
@@ -196,7 +217,7 @@ class Voting:
         scope, seal, lines = decoded
         self.agreement.checkpoints.adopt(scope, seal)
         self._records[scope, ""], self._places[scope, ""] = record, place
-        return self.sealing.take(scope, seal.version, lines)
+        return self.sealing.take(scope, seal, lines)
 
     def _sealed(self, record: Record, places: tuple[int, ...], now: Instant) -> None:
         self.recovered_seal(places[0], record)

@@ -86,6 +86,9 @@ class Ledger:
 
     def durable(self, machine: Machine, header: Header) -> None:
         """A vertex of its own is on its disk: an honest member's votes on a set ascend, whatever crashed between."""
+        for parent in header.parents:  # it waited for that, and its record lies above
+            line = (machine.index, parent.author, parent.incarnation)
+            self._reached[line] = max(parent.seq, self._reached.get(line, 0))
         for item in header.items:
             if isinstance(item, Proposal):
                 version = (item.question.key, item.question.version)

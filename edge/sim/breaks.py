@@ -6,14 +6,14 @@ Nothing of this is in the code that ships: rules are taken from the objects of a
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from edge.dag.admission import Duplicate
 from edge.effects import Decided
 from edge.ids import VertexKey
 from edge.sim.converging import by_arrival, without_cut
-from edge.sim.profiles import Profile
+from edge.sim.profiles import SEGMENT_BYTES, Profile
 
 if TYPE_CHECKING:
     from edge.sim.machine import Machine
@@ -34,10 +34,18 @@ class Break:
     keys: tuple[str, ...] = Profile.keys
     """Of registers that are asked for: among others it shows too rarely."""
 
+    world: dict[str, Any] = field(default_factory=dict)
+    """Other fields of the profile, where it shows too rarely with those that this has."""
+
     @property
     def changes(self) -> dict[str, Any]:
         """Of the profile."""
-        return {"behaviour": self.behaviour, "keys": self.keys, **({"faults": {}} if self.is_calm else {})}
+        return {
+            "behaviour": self.behaviour,
+            "keys": self.keys,
+            **({"faults": {}} if self.is_calm else {}),
+            **self.world,
+        }
 
 
 def _fsync(machine: Machine) -> None:
@@ -126,6 +134,10 @@ def _trim(machine: Machine) -> None:
     _set(custody, "covered_seq", lambda branch, roster: branch.head_seq)
 
 
+def _prune(machine: Machine) -> None:
+    _set(machine.node.voting, "sealed_seq", lambda branch: branch.head_seq)
+
+
 def _mend(machine: Machine) -> None:
     _set(machine.node.graph, "lose", lambda key, place: False)
 
@@ -200,7 +212,7 @@ def _seal(machine: Machine) -> None:
     """All that is held counts as sealed, whoever else has it."""
     witnesses, graph = machine.node.voting.witnessing.witnesses, machine.node.graph
 
-    def below(author: int, heads: object) -> dict[int, int]:
+    def below(author: int, heads: object, epoch: int) -> dict[int, int]:
         return {branch.incarnation: branch.head_seq for branch in graph.branches(author)}
 
     _set(witnesses, "below", below)
@@ -273,6 +285,14 @@ BREAKS = {
     "writer": Break("the last writer is found by the clock", "network", ("roots-differ",), by_arrival),
     "outlive": Break("shared state outlives what the log drops", "trim", ("roots-differ",), _outlive),
     "handover": Break("what was decided is handed over", "leaves", ("final-unknown",), _handover),
+    "prune": Break(
+        "what no gateway has is dropped once it is sealed",
+        "pruning",
+        ("dropped-early",),
+        _prune,
+        world={"leaf_log_bytes": 4 * SEGMENT_BYTES, "faults": {"members away": 6.0}}
+        | {"minutes": 0.6, "rate_per_minute": 400.0},
+    ),
     "trim": Break("only what a gateway has is dropped", "trim", ("dropped-early",), _trim),
 }
 """By the name that `--break` takes."""

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from edge.dag.floor import Floor, decode_floor
-from edge.dag.journal import Journal
+from edge.dag.journal import Journal, JournalOptions
 from edge.errors import DiskFullError, StorageError
 from edge.node import Node
 from edge.sim.disk import SimDisk
 from edge.sim.store import SimStore
+
+if TYPE_CHECKING:
+    from edge.sim.machine import Machine
 
 NOTE = "incarnation"
 FLOOR = "floor.cbor"
@@ -30,6 +34,16 @@ class Trust:
     """Bytes of its log are not what it wrote."""
     abstains: bool = False
     """Its log was lost as a whole while its key stayed: where it voted before, it votes no more."""
+
+
+def log_options(machine: Machine) -> JournalOptions:
+    """Who has a seat, or had one, has room for what all others drop. These get half as much again with each change of a
+    committee, from which on nothing goes until the next."""
+    world, profile = machine.world, machine.world.profile
+    seated = (machine.index in members for members in world.committees.values())
+    is_small = profile.leaf_log_bytes and not (machine.is_gateway or any(seated))
+    small_bytes = profile.leaf_log_bytes * (len(world.committees) + 1) // 2
+    return JournalOptions(small_bytes if is_small else profile.log_bytes, profile.segment_bytes)
 
 
 def recover(disk: SimDisk, journal: Journal, node: Node, store: SimStore | None) -> None:

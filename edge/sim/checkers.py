@@ -49,7 +49,7 @@ KINDS = {
     "lost-witnessed": "what a member said that it holds is not there after its start, or not at every keeper",
     "sealed-false": "a checkpoint has other registers at two nodes, or seals what too few honest members hold",
     "lost-acknowledged": "what a gateway acknowledged is not in its store",
-    "dropped-early": "a log drops what no gateway's store has",
+    "dropped-early": "a log drops what neither a gateway's store has nor q - r honest members, or as a member",
     "graphs-differ": "equal frontiers over different graphs",
     "roots-differ": "equal graphs with different roots of shared state, or none where there must be one",
     "sealed-differs": "two nodes have other shared state at the cut of one checkpoint, or other than lies below it",
@@ -176,7 +176,8 @@ class Checkers:
             self.violated("verified-twice", machine, f"{tuple(header.key)}")
 
     def trimming(self, machine: Machine, effect: Trim) -> None:
-        """What a log is about to drop, a gateway has, whatever the node believes."""
+        """What a log is about to drop, a gateway has, or enough of a committee that must keep it, whatever the node
+        believes."""
         floor = decode_floor(effect.floor)
         assert floor is not None
         stores = [other.store.vertices for other in self.world.machines if other.is_gateway]
@@ -185,8 +186,9 @@ class Checkers:
             assert branch is not None
             for seq in range(branch.held_from, line.seq + 1):
                 id = branch.id_at(seq)
-                if not any(id in store for store in stores):
-                    self.violated("dropped-early", machine, f"{(line.author, line.incarnation, seq)}")
+                key = VertexKey(line.author, line.incarnation, seq)
+                if not any(id in store for store in stores) and not losses.is_kept(self, machine, key):
+                    self.violated("dropped-early", machine, f"{tuple(key)}")
                     return
 
     def accepted(self, key: VertexKey) -> None:
@@ -311,6 +313,7 @@ class Checkers:
         self._parents_are_held()
         self._forks_are_named()
         self.converging.finished()
+        losses.nowhere(self)
         if can_agree:
             losses.recorded(self)
             for member in self.world.machines:

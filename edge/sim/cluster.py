@@ -8,6 +8,7 @@ from random import Random
 from edge.sim import losses
 from edge.sim.agreement import CONTENDED_SHARE, EVERY_MS
 from edge.sim.breaks import BREAKS
+from edge.sim.card import log_options
 from edge.sim.checkers import Checkers
 from edge.sim.disk import Tail
 from edge.sim.fault import Fault
@@ -132,7 +133,7 @@ class Cluster:
         self.liars.begin(make_liars(self))
         for machine in self.machines:
             moment_ms = rng.uniform(0, 3_000)
-            if machine.index not in late:
+            if machine.index not in late and not (machine.is_gateway and self.profile.are_gateways_late):
                 self.time.at(moment_ms, machine.boot)
             self._plan_event(machine)
         self._plan_question()
@@ -295,6 +296,9 @@ class Cluster:
         """A newer roster with other members on the committee, brought to one machine."""
         devices = [machine.index for machine in self.machines if not (machine.is_gateway or machine.is_gone)]
         self.committees[len(self.rosters) + 1] = tuple(sorted(rng.sample(devices, self.committee)))
+        for one in self.machines:
+            if one.is_on:
+                one.journal.options = log_options(one)
         self.issue_roster(machine)
 
     def power_gone(self, machine: Machine) -> None:

@@ -17,6 +17,7 @@ from edge.sim.network import Spoken
 
 if TYPE_CHECKING:
     from edge.sim.cluster import Cluster
+    from edge.sim.machine import Machine
     from edge.sim.profiles import Profile
 
 
@@ -219,9 +220,18 @@ def _partition(world: Cluster, fault: Fault) -> None:
 
 def _gateway_away(world: Cluster, fault: Fault) -> None:
     """No gateway reaches a broker, nor is reached."""
+    _away(world, fault, [machine for machine in world.machines if machine.is_gateway])
+
+
+def _members_away(world: Cluster, fault: Fault) -> None:
+    """Nor does anybody who votes, or did."""
+    seated = {index for members in world.committees.values() for index in members}
+    _away(world, fault, [world.machines[index] for index in sorted(seated)])
+
+
+def _away(world: Cluster, fault: Fault, machines: list[Machine]) -> None:
     network = world.network
-    gateways = [machine for machine in world.machines if machine.is_gateway]
-    pairs = [(machine.index, broker.index) for machine in gateways for broker in network.brokers]
+    pairs = [(machine.index, broker.index) for machine in machines for broker in network.brokers]
     network.unreachable |= dict.fromkeys(pairs)
     network.review_all()
 
@@ -327,6 +337,11 @@ def _committee(world: Cluster, fault: Fault) -> None:
     world.change_committee(anyone(world, fault), fault.chance())
 
 
+def _committee_at_last(world: Cluster, fault: Fault) -> None:
+    """The same, in the second half: from a change on nothing is dropped, and by then something was."""
+    world.time.after(world.profile.load_ms / 2, lambda: None if world.is_healing else _committee(world, fault))
+
+
 def _lost_committee(world: Cluster, fault: Fault) -> None:
     """More of the committee than may be away burn, and some time later the keys put another one in its place."""
     world.recoveries.strike(fault.chance(), fault.span_ms + 3_000.0)
@@ -351,9 +366,11 @@ KINDS: dict[str, Callable[[Cluster, Fault], None]] = {
     "slow disk": _slow, "lying flush": _lying, "image": _image,
     "same image": _same_image, "two images": _two_images,
     "loss": _loss, "twice": _twice, "delay": _delay, "reorder": _reorder, "mute": _mute,
-    "deaf": _deaf, "partition": _partition, "gateway away": _gateway_away, "broker crash": _broker_crash,
+    "deaf": _deaf, "partition": _partition, "gateway away": _gateway_away,
+    "members away": _members_away, "broker crash": _broker_crash,
     "split view": _split_view, "queue limit": _queue_limit, "stale retained": _stale_retained,
     "repeat": _stranger(strangers.repeat), "garble": _stranger(strangers.garble), "lie": _stranger(strangers.lie),
     "clock jump": _clock_jump, "1970": _1970, "sleep": _sleep, "late": _late, "roster": _roster, "burst": _burst,
-    "committee": _committee, "lost committee": _lost_committee, "evict": _evict,
+    "committee": _committee, "committee at last": _committee_at_last, "lost committee": _lost_committee,
+    "evict": _evict,
 } | damage.KINDS  # fmt: skip

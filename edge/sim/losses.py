@@ -8,6 +8,7 @@ from edge.dag.graph import Graph
 from edge.dag.reader import read_log
 from edge.dag.records import VERTEX
 from edge.ids import VertexId, VertexKey
+from edge.wire.voters import SITE_SCOPE
 
 if TYPE_CHECKING:
     from edge.sim.checkers import Checkers
@@ -17,6 +18,44 @@ if TYPE_CHECKING:
 def has(graph: Graph, key: VertexKey, id: VertexId) -> bool:
     """Held, or held once and dropped from the log since."""
     return graph.holds(key, id) or graph.is_dropped(key)
+
+
+def is_kept(checkers: Checkers, dropper: Machine, key: VertexKey) -> bool:
+    """Whether enough honest members of a committee whose turn it is, for all that this machine knows, or comes later,
+    have a vertex in their logs; none at who has a seat there itself."""
+    world, id = checkers.world, dropper.node.graph.id_at(key)
+    current = dropper.node.voting.agreement.epochs.current(SITE_SCOPE)
+    if current is None or id is None or not checkers.ledger.is_bearable:
+        return current is not None
+    turns = [members for epoch, members in world.committees.items() if epoch >= current.epoch]
+    known = dropper.node.roster.version
+    if any(dropper.index in members for epoch, members in world.committees.items() if current.epoch <= epoch <= known):
+        return False
+    least = checkers.ledger.quorum - world.liars_max
+    return any(sum(_keeps(world.machines[index], key, id) for index in members) >= least for members in turns)
+
+
+def _keeps(machine: Machine, key: VertexKey, id: VertexId) -> bool:
+    """Whether its log has this vertex."""
+    if machine.is_liar or not machine.trust.keeps or not machine.life:
+        return False
+    graph = machine.node.graph
+    return graph.holds(key, id) and graph.place(key)[0] > 0
+
+
+def nowhere(checkers: Checkers) -> None:
+    """What a disk that keeps has recorded is in some log or store, whoever has dropped it."""
+    machines = [machine for machine in checkers.world.machines if machine.life and not machine.is_liar]
+    for author, ids in checkers.recorded.items():
+        machine = checkers.world.machines[author]
+        if not machine.trust.keeps or machine.is_gone or author in checkers.forked:
+            continue
+        for id in ids:
+            key = checkers.vertices[id].header.key
+            in_logs = any(one.node.graph.holds(key, id) and not one.node.graph.is_dropped(key) for one in machines)
+            if not (in_logs or any(id in one.store.vertices for one in machines)):
+                checkers.violated("lost-recorded", None, f"nobody has {tuple(key)} any more")
+                return
 
 
 def recorded(checkers: Checkers) -> None:

@@ -13,7 +13,7 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 
 from edge.dag.graph import Branch
-from edge.dag.journal import Journal, JournalOptions
+from edge.dag.journal import Journal
 from edge.dag.records import VERTEX, Record
 from edge.effects import (
     Announce,
@@ -132,7 +132,7 @@ class Machine:
 
     def _boot(self) -> None:
         world = self.world
-        self.journal = Journal(self.disk, JournalOptions(world.profile.log_bytes, world.profile.segment_bytes))
+        self.journal = Journal(self.disk, card.log_options(self))
         options = NodeOptions(
             self.index,
             SUITE,

@@ -42,7 +42,11 @@ class Profile:
     weather: Weather = field(default_factory=Weather)
     faults: dict[str, float] = field(default_factory=dict)
     log_bytes: int = LOG_BYTES_MAX
+    leaf_log_bytes: int = 0
+    """Of devices that do not vote at first; 0: as all others."""
     segment_bytes: int = SEGMENT_BYTES
+    are_gateways_late: bool = False
+    """They come when all else is over, with empty stores."""
     stop_minutes: float | None = None
     """Heal already then, although faults are planned for `minutes`."""
     look_s: int = 1
@@ -139,6 +143,18 @@ PROFILES = {
             rate_per_minute=60.0,
             faults=_CRASHES
             | {"loss": 1.0, "broker crash": 0.5, "partition": 0.7, "full": 0.3, "sleep": 0.7, "gateway away": 3.0},
+        ),
+        Profile(
+            "pruning",
+            "no gateway until the end: leaves drop what the committee has sealed, and take its seats later",
+            minutes=3.0,
+            nodes=9,
+            committee=4,
+            leaf_log_bytes=18 * SEGMENT_BYTES,
+            are_gateways_late=True,
+            rate_per_minute=30.0,
+            faults={"power": 1.0, "kill": 0.7, "crash at an effect": 1.0, "crash at a disk operation": 1.0}
+            | {"loss": 0.7, "partition": 0.5, "members away": 0.7, "committee at last": 0.4, "late": 0.4},
         ),
         Profile(
             "liars",

@@ -39,6 +39,7 @@ SMALL = {
     "forks": 8,
     "lives": 3,
     "trim": 2,
+    "pruning": 2,
     "flood": 2,
     "liars": 8,
     "committees": 3,

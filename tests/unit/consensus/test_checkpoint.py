@@ -243,8 +243,18 @@ def test_the_root_is_that_of_the_vectors() -> None:
 
 
 def test_a_seal_comes_back_from_the_log_and_nothing_else_does() -> None:
-    seal = Seal(3, HEADS, {tag_of("site", f"k/{n}"): Leaf(n + 1, bytes(32)) for n in range(REGISTERS_MAX)})
+    seal = Seal(3, HEADS, {tag_of("site", f"k/{n}"): Leaf(n + 1, bytes(32)) for n in range(REGISTERS_MAX)}, 6)
     raw = encode_seal("site", seal, [(4, 7, 9), (0, 7, 2)])
     assert decode_seal(raw) == ("site", seal, {(0, 7): 2, (4, 7): 9})
-    for spoilt in (b"", raw[:-1], encode([1]), encode([2, *decode(raw)[1:]]), encode([1, 5, *decode(raw)[2:]])):
+    before = decode_seal(encode(decode(raw)[:-1]))
+    assert before is not None and before[1].epoch == 0, "logs of before do not say by whom"
+    epochs = (encode([*decode(raw)[:-1], epoch]) for epoch in (-1, "1", [1]))
+    for spoilt in (
+        b"",
+        raw[:-1],
+        encode([1]),
+        encode([2, *decode(raw)[1:]]),
+        encode([1, 5, *decode(raw)[2:]]),
+        *epochs,
+    ):
         assert decode_seal(spoilt) is None

@@ -16,6 +16,7 @@ from edge.mesh.repair import (
     GRACE_MS,
     LATE_MAX,
     LINE_BYTES,
+    NO_KEEPER,
     PATIENCE_MS_MAX,
     SETTLE_MS,
     TIMEOUT_MS,
@@ -32,10 +33,10 @@ FAR = 10**9
 class Desk:
     """A repair, a clock, and what is held of each line as the test says."""
 
-    def __init__(self) -> None:
+    def __init__(self, **ranks: int) -> None:
         self.held: dict[tuple[int, int], int] = {}
         self.ms = 1000.0
-        self.repair = Repair(self._held_after)
+        self.repair = Repair(self._held_after, lambda member: ranks.get(f"m{member}", NO_KEEPER))
 
     def _held_after(self, line: Line, through_seq: int) -> int | None:
         if line.seq:

@@ -298,7 +298,7 @@ def test_a_side_of_which_a_part_waits_here_already_is_a_proof_all_the_same() -> 
     tell(a, life(world, line[7], 3))
     assert a.node.counts()["pending"] == 1 and quarantined(world)[0] == []
     given = Range(tuple(one.raw for one in early), (None,) * 4, decode_vertex(signed(early[-1])).signature)
-    a.node._intake._check(a.node._intake._chain(given), given.signature)
+    a.node._intake._check(a.node._intake._chain(given, b.index), given.signature)
     a.do(a.node.tick(world.now))
     assert quarantined(world)[0] == [THIEF] and len(proofs(a)) == 1
 

@@ -67,10 +67,18 @@ def test_the_floor_of_a_line_is_the_highest_that_goes() -> None:
         key = VertexKey(1, 1, seq)
         graph.insert(key, bytes([seq]) * 32, prev, place_of(segment, 0))
         prev = key
-    assert floor_lines(graph, 2) == [FloorLine(1, 1, 3, b"\x03" * 32, 1, 0)]
-    graph.forget(floor_lines(graph, 2)[0])
-    assert floor_lines(graph, 2) == [FloorLine(1, 1, 3, b"\x03" * 32, 1, 0)], "an older floor stays written"
-    assert floor_lines(graph, 3) == [FloorLine(1, 1, 4, b"\x04" * 32, 1, 0)]
+    third, fourth = FloorLine(1, 1, 3, b"\x03" * 32, 1, 0), FloorLine(1, 1, 4, b"\x04" * 32, 1, 0)
+    assert floor_lines(graph, 2) == ([third], [third])
+    graph.forget(third)
+    assert floor_lines(graph, 2) == ([third], []), "an older floor stays written"
+    assert floor_lines(graph, 3) == ([fourth], [fourth])
+    assert graph.deepen(third.key, [(third.id, place_of(5, 0), 0), (b"\x02" * 32, place_of(5, 9), 0)], b"\x01" * 32)
+    assert floor_lines(graph, 2) == ([third], []), "a floor is never written lower than it was"
+    assert floor_lines(graph, 3) == ([fourth], [fourth])
+    assert graph.deepen(VertexKey(1, 1, 1), [(b"\x01" * 32, place_of(6, 0), 0)], None)
+    graph.set_place(VertexKey(1, 1, 4), place_of(7, 0))
+    assert floor_lines(graph, 4) == ([third], [])
+    assert floor_lines(graph, 5) == ([third], [third])
 
 
 def small() -> tuple[World, Machine]:
