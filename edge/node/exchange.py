@@ -84,10 +84,8 @@ class Exchange:
         came: Callable[[int], None],
     ) -> None:
         """`came(member)`: one who keeps its own line only is there again, and may have missed acknowledgements."""
-        self._desk = desk
-        self._index = index
-        self._graph, self._pending = admission.graph, admission.pending
-        self._quarantined = admission.quarantined
+        self._desk, self._index = desk, index
+        self._graph, self._pending, self._quarantined = admission.graph, admission.pending, admission.quarantined
         self._readback, self._forks = readback, forks
         self._peers, self._gossip = peers, gossip
         self._horizon = frontier.Horizon(self._graph, index, forks.proofs)
@@ -96,7 +94,6 @@ class Exchange:
         self._keepers = Keepers(admission)
         self.repair = Repair(self._held_after, self._keepers.rank)
         self._ask_ms = self._ask_lost_ms = self._named_ms = 0.0
-        self._lost_round = 0
         self.unsigned: Callable[[], list[VertexKey]] = list
         """Vertices that are held, and needed with a signature nearer above them than the one that came with them."""
         self._unsigned: dict[VertexKey, None] = {}
@@ -107,7 +104,7 @@ class Exchange:
         self.handover: Handover  # both are set before anything is said or heard
         self.deeper: Deepening
         self._servings: dict[tuple[int, int], Serving] = {}
-        self._loading = self.ranges_served = self.serve_refused = 0
+        self._loading = self._lost_round = self.ranges_served = self.serve_refused = 0
         self._turns: deque[tuple[int, int]] = deque()
         """Servings whose next stretch is to be read, in turn."""
         self._allowance = Allowance(SERVE_REQUESTS_PER_S, SERVE_REQUESTS_BURST)
@@ -201,13 +198,14 @@ class Exchange:
             self._desk.do(Send(request.to, Channel.REQUEST, encode_request(frame)))
 
     def _lines_with(self, missing: Missing) -> list[Line]:
-        """Peers look for it on the newest few lines of its author; where there are more it is asked for by line. Of our
-        own lines others claim what they hold (`is_claimed`)."""
-        newest = Line(missing.author, ANY_INCARNATION)
-        has_several = self._graph.has_several(missing.author)
-        is_elsewhere = has_several or (missing.author != self._index and self.repair.is_in_vain(newest))
-        named = self._pending.lines_of(missing) if is_elsewhere else ()
-        return [*([] if has_several else [newest]), *(Line(missing.author, incarnation) for incarnation in named)]
+        """Peers look for it on the newest few lines of its author; where there are more it is asked for by line. Not of
+        our own, which others claim as far as they hold them, nor of who was evicted: that comes in long stretches."""
+        author, newest = missing.author, Line(missing.author, ANY_INCARNATION)
+        named = [Line(author, incarnation) for incarnation in self._pending.lines_of(missing)]
+        if self._graph.has_several(author):
+            return named
+        is_open = author not in (self._index, *self._admission.evicted) and self.repair.is_in_vain(newest)
+        return [newest, *named] if is_open else [newest]
 
     def _claim_lost(self, now: Instant) -> None:
         """Who holds what our disk has lost, or came without a signature that we need, is not known: its author may,
