@@ -18,6 +18,9 @@ from edge.wire.items import Proposal, Question
 
 FINALS_MIN = 32
 """So many registers that changed are sealed at once, before the time is over."""
+FEW_FINALS = 3
+"""So many are sealed once they have settled: their certificates, 18 kB each of a committee of seven, are more than a
+device should have to fetch that slept meanwhile."""
 LINES_MIN, VERTICES_MIN = 32, 128
 """So many lines whose shared state moved on, or vertices that did it, wait a minute at most: a checkpoint has hardly
 room for more lines, and memory for more vertices."""
@@ -181,6 +184,7 @@ class Sealing:
         rank += 0 if checkpoints.knows_state(scope) else len(members)  # who could say more comes first
         is_much = lines >= LINES_MIN or vertices >= VERTICES_MIN
         wait_ms = min(self._every_ms, OFTEN_MS) if is_much else self._every_ms
+        wait_ms = min(wait_ms, SETTLE_MS) if unsealed >= FEW_FINALS else wait_ms
         wait_ms = 0.0 if unsealed >= FINALS_MIN else wait_ms
         due_ms = max(known.since_ms + wait_ms, known.news_ms + min(wait_ms, SETTLE_MS))
         return max(due_ms + rank * SPREAD_MS, known.asked_ms + AGAIN_MS)
