@@ -9,16 +9,17 @@ from edge.cli.output import Output
 def arguments(parser: ArgumentParser) -> None:
     parser.description = (
         "Run whole sites of the shipped node in virtual time. With --seeds: worlds in which things go wrong, and "
-        "checkers that stand outside. With --gateway-away, --asleep, --loss or --plot: one site, and what it costs."
+        "checkers that stand outside. With --gateway-away, --asleep, --loss or --plot: one site, and what it costs; of "
+        "a committee also what its decisions take in time and bytes, and how often a quorum of it is awake."
     )
     parser.add_argument("--nodes", type=at_least(2), metavar="N", help="gateways included (of the profile; else 50)")
     parser.add_argument("--minutes", type=at_least(0.05, whole=False), metavar="M", help="of load and faults, virtual")
+    parser.add_argument(
+        "--committee", type=at_least(0), metavar="N", help="the first N vote; 0 for none (of the profile; else none)"
+    )
     prove = parser.add_argument_group("to look for faults")
     prove.add_argument("--seeds", type=_seeds, metavar="A:B", help="worlds A up to but not including B (0:20)")
     prove.add_argument("--profile", default="mixed", metavar="NAME", help="what goes wrong; --list shows them (mixed)")
-    prove.add_argument(
-        "--committee", type=at_least(0), metavar="N", help="the first N vote; 0 for none (of the profile)"
-    )
     prove.add_argument("--byzantine", type=at_least(0), metavar="R", help="so many of these lie (of the profile)")
     prove.add_argument("--behaviour", metavar="NAME", help="how they lie; --list shows it; mix: each its own way (mix)")
     prove.add_argument("--break", dest="broken", metavar="RULE", help="take one rule away, to see it caught")
@@ -45,6 +46,7 @@ def arguments(parser: ArgumentParser) -> None:
         "sim --seeds 0:200 --break fsync",
         "sim --seeds 0:50 --nodes 8 --committee 7 --byzantine 2 --behaviour turncoat",
         "sim --nodes 50 --asleep 10% --loss 2% --gateway-away 1h --plot site.png",
+        "sim --nodes 200 --committee 7 --asleep 10% --loss 2% --minutes 10",
     )
 
 

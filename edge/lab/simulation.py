@@ -34,6 +34,8 @@ def main(args: Namespace, out: Output) -> int:
         return _prove(args, out)
     if (args.seeds is not None and len(args.seeds) > 1) or args.broken is not None:
         raise UsageError("--asleep, --loss, --gateway-away and --plot are of one site; --seeds A:B and --break are not")
+    if args.byzantine or args.behaviour:
+        raise UsageError("--asleep, --loss, --gateway-away and --plot are of a site where nobody lies")
     return _price(args, out)
 
 
@@ -172,6 +174,7 @@ def _price(args: Namespace, out: Output) -> int:
         loss=args.loss or 0.0,
         gateway_away_min=args.gateway_away or 0.0,
         rate_per_minute=args.rate,
+        committee=min(args.committee or 0, args.nodes or 50),
         seed=args.seeds.start if args.seeds is not None else 0,
     )
     bar = _Bar(out, 100)

@@ -7,7 +7,7 @@ comes back from an image makes its member a liar (docs/decisions/0029). With mor
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from random import Random
 from typing import TYPE_CHECKING
@@ -42,6 +42,12 @@ Version = tuple[str, int]
 """Key and version of a register of the site's scope."""
 
 
+def waited_ms(finality_ms: Iterable[float], share: float) -> float | None:
+    """This share of proposers waited no longer for a final value, from when their proposal was durable; or None."""
+    ordered = sorted(finality_ms)
+    return round(ordered[min(len(ordered) - 1, int(share * len(ordered)))], 1) if ordered else None
+
+
 class Ledger:
     """Everything that was ever said to be final, and every vote that became durable."""
 
@@ -70,6 +76,11 @@ class Ledger:
     @property
     def decisions(self) -> int:
         return len(self._finals)
+
+    @property
+    def unanswered(self) -> int:
+        """Versions that somebody has proposed a value for, and that have none."""
+        return len({version for _, version in self._durable_ms if version not in self._finals})
 
     @property
     def disagreements(self) -> int:

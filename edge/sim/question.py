@@ -7,9 +7,11 @@ from dataclasses import dataclass, field, replace
 from random import Random
 from time import perf_counter
 
+from edge.consensus.committee import Committee
 from edge.ids import VertexId
-from edge.limits import LOG_BYTES_MAX
+from edge.limits import CERTIFICATE_BYTES_MAX, LOG_BYTES_MAX
 from edge.node.options import KEEP_ALL_MEMBERS_MAX
+from edge.sim.agreement import waited_ms
 from edge.sim.cluster import Cluster
 from edge.sim.fault import Fault
 from edge.sim.machine import Machine
@@ -25,11 +27,14 @@ AFTER_MINUTES = 10.0
 VERTEX_MEMORY_BYTES = 48
 """What a graph holds of a vertex (`edge.dag.graph`)."""
 SAMPLES = 240
+SEGMENT_BYTES = 2 * CERTIFICATE_BYTES_MAX
+"""Of a log: as small as a quorum's certificate allows."""
 
 
 @dataclass(frozen=True)
 class Question:
-    """Shares are of 1; `gateway_away_min` begins after the first minute."""
+    """Shares are of 1; `gateway_away_min` begins after the first minute. The first `committee` devices vote, and sleep
+    like the others; one or two of them propose something every ten seconds."""
 
     nodes: int = 50
     minutes: float | None = None
@@ -37,6 +42,7 @@ class Question:
     loss: float = 0.0
     gateway_away_min: float = 0.0
     rate_per_minute: float = 1.0
+    committee: int = 0
     seed: int = 0
 
     @property
@@ -81,6 +87,8 @@ def ask(question: Question, progress: Callable[[float], None] = lambda share: No
         keep_all=keep_all,
         log_bytes=LOG_BYTES_MAX,
         weather=weather,
+        committee=question.committee,
+        segment_bytes=SEGMENT_BYTES,
     )
     world = Cluster(question.seed, profile, _faults(question), genuine=False)
     answer = Answer(question)
@@ -89,7 +97,7 @@ def ask(question: Question, progress: Callable[[float], None] = lambda share: No
     world.run()
     watch.note()
     answer.violations = [f"{v.kind}: {v.who}: {v.text}" for v in world.checkers.violations]
-    answer.figures = _figures(world, answer, perf_counter() - begun)
+    answer.figures = {**_figures(world, answer, perf_counter() - begun), **watch.agreed()}
     return answer
 
 
@@ -125,16 +133,37 @@ class _Watch:
         self._out: dict[VertexId, None] = {}
         self._awaited: dict[VertexId, None] | None = None
         self._recorded = 0
+        self._council = world.machines[: world.committee]
+        self._looks = self._quorate = 0
+        """How often a quorum of those who vote was awake."""
 
     def look(self) -> None:
         now = self._world.now
         self.note()
+        if self._council and SETTLE_MS <= now < self._until_ms:
+            rule = Committee(len(self._council), self._world.liars_max)
+            self._looks += 1
+            self._quorate += sum(machine.is_awake for machine in self._council) >= rule.quorum
         matters = self._awaited is not None and self._answer.home_s is None
         wait_ms = 1_000.0 if matters else self._usual_ms
         if now < self._return_ms:
             wait_ms = min(wait_ms, self._return_ms - now)
         self._world.time.after(wait_ms, self.look)
         self._progress(min(1.0, now / self._until_ms))
+
+    def agreed(self) -> dict[str, float | int | None]:
+        """What agreement cost; nothing where nobody votes."""
+        ledger = self._world.checkers.ledger
+        if not self._council:
+            return {}
+        return {
+            "decisions": ledger.decisions,
+            "undecided": ledger.unanswered,
+            "finality_ms_p50": waited_ms(ledger.finality_ms, 0.5),
+            "finality_ms_p99": waited_ms(ledger.finality_ms, 0.99),
+            "bytes_per_decision": round(ledger.agreeing_bytes / ledger.decisions, 1) if ledger.decisions else None,
+            "quorum_awake": round(self._quorate / self._looks, 4) if self._looks else None,
+        }
 
     def note(self) -> None:
         """One sample; and whether everyone is home."""

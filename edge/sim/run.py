@@ -10,6 +10,7 @@ from hashlib import sha256
 from time import perf_counter
 
 from edge.sim import losses
+from edge.sim.agreement import waited_ms
 from edge.sim.checkers import Violation
 from edge.sim.cluster import Cluster
 from edge.sim.fault import Fault
@@ -122,9 +123,7 @@ class Total:
         return round(self.agreeing_bytes / self.decisions, 1) if self.decisions else 0.0
 
     def finality_at(self, share: float) -> float | None:
-        """This share of proposers waited no longer for a final value, ms; from when their proposal was durable."""
-        ordered = sorted(self.finality_ms)
-        return round(ordered[min(len(ordered) - 1, int(share * len(ordered)))], 1) if ordered else None
+        return waited_ms(self.finality_ms, share)
 
     def add(self, outcome: Outcome) -> None:
         kinds = Counter(violation.kind for violation in outcome.violations)

@@ -45,6 +45,7 @@ def test_a_failure_ends_with_1_and_the_line_that_repeats_it(capsys):
         ["--gateway-away", "3 weeks"],
         ["--loss", "1%", "--seeds", "0:5"],
         ["--plot", "site.jpg"],
+        ["--loss", "1%", "--committee", "4", "--byzantine", "1"],
     ],
 )
 def test_what_is_not_allowed_is_said(words, capsys):
@@ -67,6 +68,20 @@ def test_a_gateway_that_was_away_gets_everything_and_the_price_is_told():
     assert figures["device_log_bytes_max"] > 0 < figures["repair_bytes"]
     waiting = [sample.recorded - sample.home for sample in answer.samples]
     assert waiting[-1] == 0
+
+
+@pytest.mark.parametrize(("asleep", "is_always_there"), [(0.0, True), (0.5, False)])
+def test_what_a_committee_costs_and_how_often_it_can_decide_is_told(asleep: float, is_always_there: bool):
+    answer = ask(Question(nodes=6, committee=4, minutes=12.0, asleep=asleep, loss=0.02))
+    figures = answer.figures
+    assert not answer.violations and figures["decisions"] > 20 and figures["undecided"] == 0
+    assert (figures["quorum_awake"] == 1.0) == is_always_there and 0.2 < figures["quorum_awake"] <= 1.0
+    assert figures["finality_ms_p50"] > 20 and (figures["finality_ms_p99"] < 60_000) == is_always_there
+    assert figures["bytes_per_decision"] > 3 * 3_309, "as many signatures of ML-DSA-65 as make a quorum, at least"
+
+
+def test_a_site_without_a_committee_says_nothing_of_decisions():
+    assert "decisions" not in ask(Question(nodes=2, minutes=0.2)).figures
 
 
 def test_a_plot_without_matplotlib_says_how_to_get_it(monkeypatch, tmp_path):

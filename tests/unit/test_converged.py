@@ -35,7 +35,7 @@ def test_a_name_is_told_in_each_of_its_types_with_who_said_it() -> None:
     assert (counter["total"], counter["by"]) == (5, {"a": 2, "b": 3})
     assert [(row["value"], row["by"]) for row in series["values"]] == [("x", "a"), ("x", "b")]
     assert converged.state_get(agent_of(world, "a"), {"name": "m"}) == []
-    told, other = (converged.state(agent_of(world, name)) for name in "ab")
+    told, other = (converged.state(agent_of(world, name), {}) for name in "ab")
     assert told["root"] == other["root"] is not None
     assert [(row["type"], row.get("count"), row.get("total")) for row in told["names"]] == [
         ("grow", 1, None), ("set", 2, None), ("register", None, None), ("counter", None, 5), ("series", 2, None),
@@ -51,7 +51,7 @@ def test_answers_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
         a.node.shared.put(APPEND, "s", b"%d" % number, world.now)
         a.node.shared.count(f"c{number}", 1, world.now)
     world.run(1)
-    told = converged.state(agent_of(world, "a"))
+    told = converged.state(agent_of(world, "a"), {})
     assert (len(told["names"]), told["more"]) == (2, 2)
     (series,) = converged.state_get(agent_of(world, "a"), {"name": "s"})
     assert [row["value"] for row in series["values"]] == ["1", "2"] and series["more"], "the newest"
