@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
+from edge.consensus.checkpoint import CHECKPOINT_KEY
+
 Outcome = Literal["final", "lost", "refused", "unknown"]
 """Ours is final; another is; the node took it not; nobody told in time, and it may be final yet."""
 
@@ -186,6 +188,8 @@ def _compare_and_swap(history: History) -> Iterator[Fault]:
     chain = chains(history)
     by_value = {(asked.key, asked.value): asked for asked in history.asked}
     for key, values in chain.items():
+        if key == CHECKPOINT_KEY:
+            continue  # members ask for it by themselves
         for version, value in values.items():
             asked = by_value.get((key, value))
             if asked is None:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
+from edge.consensus.checkpoint import CHECKPOINT_KEY
 from edge.lab.cuts.history import RULES, Asked, Cast, Held, History, Kept, Outcome, Shown, chains, faults
 
 KEY = "lease/door"
@@ -65,6 +66,16 @@ def kinds(history: History) -> set[str]:
 def test_what_a_site_that_agrees_may_do_is_no_fault():
     assert faults(good()) == []
     assert chains(good()) == {KEY: {1: "red", 2: "green", 3: "white"}}
+
+
+def test_members_ask_for_checkpoints_by_themselves_and_have_one_of_a_version_all_the_same():
+    history = good()
+    history.kept += [kept(node, 1, "sealed", key=CHECKPOINT_KEY) for node in "ab"]
+    for end in history.ends.values():
+        end[CHECKPOINT_KEY] = (1, "sealed")
+    assert faults(history) == []
+    history.kept[-1] = kept("b", 1, "otherwise", key=CHECKPOINT_KEY)
+    assert kinds(history) == {"two-values"}
 
 
 def test_nothing_happened_is_no_fault():
