@@ -102,11 +102,16 @@ def _prove(args: Namespace, out: Output) -> int:
     return 1 if total.failed else 0
 
 
+def _can_vote(committee: int, nodes: int) -> None:
+    """UsageError for more voters than machines, or than a committee has."""
+    most = min(nodes, COMMITTEE_MAX)
+    if committee > most:
+        raise UsageError(f"a committee of {committee}; allowed: 0 to {most}")
+
+
 def _can_be(profile: Profile) -> None:
-    """UsageError for more voters than machines, or more who lie than there are."""
-    most = min(profile.nodes, COMMITTEE_MAX)
-    if profile.committee > most:
-        raise UsageError(f"a committee of {profile.committee}; allowed: 0 to {most}")
+    """UsageError for more voters than there can be, or more who lie than there are."""
+    _can_vote(profile.committee, profile.nodes)
     room = profile.committee - 1
     if profile.behaviour in STRANGERS:
         room = profile.nodes - profile.gateways - profile.committee
@@ -174,9 +179,10 @@ def _price(args: Namespace, out: Output) -> int:
         loss=args.loss or 0.0,
         gateway_away_min=args.gateway_away or 0.0,
         rate_per_minute=args.rate,
-        committee=min(args.committee or 0, args.nodes or 50),
+        committee=args.committee or 0,
         seed=args.seeds.start if args.seeds is not None else 0,
     )
+    _can_vote(question.committee, question.nodes)
     bar = _Bar(out, 100)
     answer = ask(question, lambda share: bar.show(int(share * 100), "% of virtual time"))
     bar.clear()

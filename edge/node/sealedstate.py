@@ -1,7 +1,8 @@
 """Shared state up to the cut of the newest checkpoint, beside that of all that is held (docs/decisions/0044).
 
 What has operations above the cut waits here for the next one. A member votes for a checkpoint whose lines it has and
-whose root it comes to itself; who cannot go on from what a checkpoint says asks for the whole (edge/node/statement.py).
+whose root it comes to itself; who cannot go on from what a checkpoint says asks for the whole
+(edge/node/statehandover.py).
 """
 
 from __future__ import annotations
