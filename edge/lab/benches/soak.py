@@ -191,7 +191,7 @@ class _Soak(Demo):
             "slope_mb_per_h": one.slope_mb_per_h,
             "rss_mb_first": one.rss_mb[0],
             "rss_mb_last": one.rss_mb[1],
-            "rss_mb_max": round(one.rss_mb_max, 1),
+            "rss_mb_max": round(one.rss_mb_max, 2),
             "descriptors": f"{one.descriptors[0]} to {one.descriptors[1]}",
             "threads": f"{one.threads[0]} to {one.threads[1]}",
             "recorded": status.get("recorded_events"),
