@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 from edge.dag.cut import Cut
@@ -164,9 +165,24 @@ class Admission:
                 if freed.header.author in self.quarantined:
                     waiting += self.pending.release(freed.header.author)
 
+    def lacks_bodies(self, chain: Sequence[Candidate]) -> bool:
+        """Whether a chain came without a body that it cannot be let in without, and proves nothing as it is."""
+        if all(candidate.body is not None or candidate.header.body is None for candidate in chain):
+            return False
+        headers = [candidate.header for candidate in chain]
+        is_proof = headers[0].author in self.quarantined or any(
+            self._forks(header) or self._is_below_its_life(header) for header in headers
+        )
+        return not is_proof and not any(self.begins_another(base, first) for base, first in pairwise(headers))
+
     def _forks(self, header: Header) -> bool:
         """Whether another vertex is known under this key."""
         return self.graph.id_at(header.key) not in (None, header.id)
+
+    def _is_below_its_life(self, header: Header) -> bool:
+        """Whether it is from before the life that we hold began."""
+        branch = self.graph.branch(header.author, header.incarnation)
+        return branch is not None and header.seq < branch.first_seq
 
     def _check_body(self, candidate: Candidate) -> Refusal | None:
         header, body = candidate.header, candidate.body
@@ -252,8 +268,9 @@ class Admission:
         life that cannot have what we hold."""
         header = candidate.header
         side = _side((candidate, *above))
-        branch = self.graph.branch(header.author, header.incarnation)
-        if branch is not None and header.seq < branch.first_seq:
+        if self._is_below_its_life(header):
+            branch = self.graph.branch(header.author, header.incarnation)
+            assert branch is not None
             if side is None or branch.is_cut or branch.base is None or not self._has(branch.base):
                 return _parting(header)
             return self._quarantine(Conflict(_lowest(branch), side, branch.base))

@@ -128,8 +128,10 @@ class Intake:
             self.dropped_greedy += 1
             until_ms = self._allowance.at_ms(header.author, now.mono_ms, LIVE_VERTICES_BURST / 8)
             self._desk.do(Hush(header.author, until_ms))
-        elif self._screen(header, payload) and self._is_worth_a_check(header, is_vote, now):
-            self._check((Candidate(header, frame.signature, frame.body),), frame.signature, is_vote=is_vote)
+        else:
+            alone = (Candidate(header, frame.signature, frame.body),)
+            if self._screen(header, payload, alone) and self._is_worth_a_check(header, is_vote, now):
+                self._check(alone, frame.signature, is_vote=is_vote)
 
     def reply(self, payload: bytes, now: Instant) -> Refusal | None:
         """A chunk of a repair answer: ranges, each proven by the signature over its last header."""
@@ -218,11 +220,12 @@ class Intake:
     def _lacks_signature(self, header: Header) -> bool:
         return self._admission.graph.lacks_signature(header.key, header.id)
 
-    def _screen(self, header: Header, payload: bytes | None, below: Sequence[Candidate] = ()) -> bool:
+    def _screen(self, header: Header, payload: bytes | None, covered: Sequence[Candidate]) -> bool:
+        """Whether to check a signature over this header. `covered`: what would be let in with it."""
         if header.id in self._checking:
             self.duplicates += 1
             return False
-        answer = self._admission.screen(header, below)
+        answer = self._admission.screen(header, covered)
         if isinstance(answer, Early):
             if payload is not None:
                 self._keep_early(payload)
@@ -231,6 +234,9 @@ class Intake:
             answer.reason in ("quarantined", "evicted") and payload is None and self.wants(header.author)
         ):
             self._refuse(answer)
+        elif self._admission.lacks_bodies(covered):
+            # Not even checked: the same with its bodies may come meanwhile, and would be a duplicate of this.
+            self._refuse(Refusal("body-missing", str(tuple(header.key))))
         elif self.is_full and not self._makes_room(header):
             self.dropped_full += 1
         elif self._desk.open_tickets >= TICKETS_MAX or self._checking_bytes >= CHECKING_BYTES_MAX:

@@ -116,6 +116,17 @@ def test_the_other_side_of_a_fork_needs_no_body():
     assert 1 in desk.conflicts
 
 
+def test_what_proves_nothing_without_its_body_need_not_be_checked():
+    bare = vertex(1, 1, pad=200)._replace(body=None)
+    assert admission().lacks_bodies([bare])
+    assert not admission().lacks_bodies([vertex(1, 1, pad=200)])
+    assert not admission().lacks_bodies([vertex(1, 1)]), "there is none in its header"
+    other = admission(vertex(1, 1, mark=1))
+    assert not other.lacks_bodies([bare]), "a fork"
+    other.settle(bare)
+    assert not other.lacks_bodies([vertex(1, 2, prev=bare.header.id, pad=200)._replace(body=None)]), "some stand on it"
+
+
 def test_evidence_is_bounded():
     desk = Admission(Graph(), Pending(), roster_of([f"n{number}" for number in range(EVIDENCE_MAX + 5)])[0])
     for author in range(EVIDENCE_MAX + 5):

@@ -4,7 +4,7 @@ import pytest
 
 from edge.dag.evidence import Evidence, decode_evidence, judge
 from edge.dag.pending import Candidate
-from edge.dag.records import EVIDENCE
+from edge.dag.records import EVIDENCE, SIGNATURE, VERTEX
 from edge.dag.verify import verify_log
 from edge.effects import Announce
 from edge.ids import Parent
@@ -142,6 +142,21 @@ def test_a_frontier_shows_the_fork_and_hands_on_the_proof() -> None:
     world.run(30)
     assert late.node.status(world.now)["quarantined"] == [THIEF]
     assert len(proofs(late)) == 1
+
+
+def test_what_came_without_its_body_does_not_keep_the_same_with_it_out() -> None:
+    """As the proof of a fork does, which comes with the vertex itself to whoever lacks just that."""
+    world = site("a")
+    (a,) = world.up()
+    thief = world.boot("thief")
+    thief.submit(event(1), urgent=True)
+    (whole,) = (record.payload for record in thief.log if record.type == VERTEX)
+    frame, signature = decode_vertex(whole), next(r.payload[32:] for r in thief.log if r.type == SIGNATURE)
+    sent = [encode_vertex(frame.header, signature, body) for body in (None, frame.body)]
+    for effects in [a.node.receive(Channel.VERTEX, payload, world.now) for payload in sent]:
+        a.do(effects)
+    assert a.node.graph.highest_seq(THIEF - 1) == 1
+    assert a.node.counts()["refused_body_missing"] == a.node.counts()["signatures_verified"] == 1
 
 
 def test_our_side_is_proven_by_a_signature_above_it() -> None:
