@@ -55,7 +55,8 @@ class Recovery:
         self._own: Parent | None = None
         self._unsigned: dict[bytes, Header] = {}
         self._signatures: dict[bytes, int] = {}
-        """Where signatures lie that came after a peer's vertex, by its id: few, since most come with it."""
+        """Where signatures lie, by id, over what was not in the graph yet when they were read, and over peers' vertices
+        that came without: few, since most come with it."""
         self._incarnation = 0
         self.vertices = 0
         self.unreadable = 0
@@ -102,10 +103,10 @@ class Recovery:
             if header is not None:
                 self._was_sent(header)
                 self._voting.signed(header.id, record.payload[ID_BYTES:])
-            if header is None:
-                self._signatures[record.payload[:ID_BYTES]] = place
-            elif self._graph.holds(header.key, header.id):
+            if header is not None and self._graph.holds(header.key, header.id):
                 self._graph.set_signed(header.key, place)
+            else:
+                self._signatures[record.payload[:ID_BYTES]] = place
         elif record.type == EVIDENCE:
             self._forks.recovered(place, record)
         elif record.type == CERTIFICATE:

@@ -5,6 +5,7 @@ import pytest
 from edge.dag import graph as graphs
 from edge.dag.records import SIGNATURE, VERTEX, Record
 from edge.dag.verify import verify_log
+from edge.ids import VertexKey
 from edge.limits import LOST_MAX
 from edge.wire.frame import Channel, decode_vertex, encode_vertex
 from edge.wire.vertex import decode_header
@@ -197,3 +198,17 @@ def test_a_record_is_only_lost_where_it_lies_now() -> None:
     assert not graph.lose(key, place + 1)
     assert graph.lose(key, place) and not graph.lose(key, place)
     assert isinstance(keeper.log[0], Record)
+
+
+def test_a_signature_that_lies_before_what_its_vertex_hangs_above_is_found_by_the_next_start() -> None:
+    world, keys = site()
+    author, keeper, other = world.up()
+    author.kill()
+    author.rot(keys[1])
+    world.boot("author")
+    world.run(15)
+    author = world.machines["author"]
+    (mended,) = copies(author, keys[1])
+    author.kill(lose=len(author.log) - 1 - mended)  # with what it signed anew
+    again = world.boot("author")
+    assert all(again.node.graph.place(VertexKey(*key))[1] for key in keys)
