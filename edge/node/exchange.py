@@ -154,8 +154,8 @@ class Exchange:
         return frame
 
     def wants(self, author: int) -> bool:
-        """Whether others stand on what a forked author has said beside the line that we hold."""
-        return any(one.key.author == author for one in self._beside)
+        """Whether more of a forked author is of use: others stand on what we do not hold, or its proof lacks that."""
+        return any(key.author == author for key in (*(one.key for one in self._beside), *self._forks.unsigned()))
 
     def ask(self, roster: Roster, now: Instant) -> None:
         """Send the requests that are due, those for missing parents among them; looked at every ASK_MS at most."""
@@ -166,7 +166,7 @@ class Exchange:
             self._named_ms = now.mono_ms + NAMED_MS
             for author, cut in self._admission.evicted.items():
                 cut.named = self._pending.named(author)
-        self._unsigned = dict.fromkeys(self.unsigned())
+        self._unsigned = dict.fromkeys((*self.unsigned(), *self._forks.unsigned()))
         self._beside = self.beside()
         self._floors = self.deeper.wanted(now)
         is_lacking = len(self._pending) or self._graph.lost or self._unsigned or self._beside or self._floors

@@ -89,7 +89,7 @@ class Intake:
         self._early: deque[bytes] = deque()
         self._early_bytes = 0
         self.wants: Callable[[int], bool] = lambda author: False
-        """Whether others stand on what a forked author has said beside the line that we hold."""
+        """Whether more of a forked author is of use than what we hold."""
         self.shown: Callable[[Sequence[Header], bytes, Instant], tuple[bool, int | None]]
         """Told of such a chain, and the signature over it. Set before anything is heard."""
         self.take_below: Callable[[Sequence[Header], Range, int], None] = lambda headers, given, source: None
@@ -174,6 +174,9 @@ class Intake:
             if self._admission.begins_another(base, first):
                 fresh = candidates[at:]  # a proof of two lives, whatever of it waits here already
                 break
+        covers_from = self._forks.begins_at(headers)
+        if covers_from is not None:
+            fresh = candidates[covers_from:]  # a side of a proof, whatever of it is held
         last = candidates[-1]
         self._began(last.header, self._admission.pending.lacked_by(headers[0].id))
         if not fresh and not self._lacks_signature(last.header):
@@ -319,6 +322,8 @@ class Intake:
     def _lies_beside(self, candidates: tuple[Candidate, ...], source: int, now: Instant) -> None:
         last = candidates[-1]
         assert last.signature is not None, "it was verified"
+        if self._forks.covered([candidate.header for candidate in candidates], last.signature):
+            return self._forks.look(now)
         is_new, lacking_seq = self.shown([candidate.header for candidate in candidates], last.signature, now)
         if is_new:
             self._repair.brought(source, last.header.author)

@@ -4,7 +4,7 @@ import pytest
 
 from edge.dag.evidence import Evidence, decode_evidence, judge
 from edge.dag.pending import Candidate
-from edge.dag.records import EVIDENCE, SIGNATURE, VERTEX
+from edge.dag.records import EVIDENCE, SIGNATURE, VERTEX, Record
 from edge.dag.verify import verify_log
 from edge.effects import Announce
 from edge.ids import Parent
@@ -172,6 +172,31 @@ def test_our_side_is_proven_by_a_signature_above_it() -> None:
     (proof,) = proofs(b)
     assert judge(proof, world.roster) is None
     assert sorted(len(side.headers) for side in proof.sides) == [1, 40]
+
+
+def test_a_signature_over_our_side_that_the_log_lost_is_had_again_for_the_proof() -> None:
+    """Of a range only the first vertex was on the disk when the power went; then the other side came."""
+    world = World(["a", "b", "thief"])
+    a = world.boot("a")
+    common = branch(world, 3, 0)
+    ours = branch(world, 4, 1, common[-1])
+    tell(a, common + ours)
+    b = world.boot("b")
+    world.run(5)
+    first = next(at for at, record in enumerate(b.log) if record.type == VERTEX and ours[0].raw in record.payload)
+    b.kill()
+    del b.log[first + 1 :]
+    b.log[first] = Record(VERTEX, encode_vertex(ours[0].raw, None, None))
+    world.fate = lambda sender, to, channel: 0
+    b = world.boot("b")
+    (theirs,) = branch(world, 1, 2, common[-1])
+    tell(b, [theirs])
+    assert b.node.status(world.now)["quarantined"] == [THIEF] and not proofs(b)
+    world.fate = lambda sender, to, channel: 1
+    world.run(10)
+    (proof,) = proofs(b)
+    assert judge(proof, world.roster) is None
+    assert {side.headers[0] for side in proof.sides} == {ours[0].raw, theirs.raw}
 
 
 def test_a_proof_outlives_the_segment_it_lies_in() -> None:

@@ -202,7 +202,7 @@ def test_a_record_is_only_lost_where_it_lies_now() -> None:
 
 def test_a_signature_that_lies_before_what_its_vertex_hangs_above_is_found_by_the_next_start() -> None:
     world, keys = site()
-    author, keeper, other = world.up()
+    author = world.machines["author"]
     author.kill()
     author.rot(keys[1])
     world.boot("author")
