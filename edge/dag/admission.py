@@ -150,6 +150,7 @@ class Admission:
         if author in self.quarantined:
             self._place_all(self.pending.release(author), accepted, unfit)
         for newcomer in accepted:  # grows while dependants come free
+            self._place_all(self.pending.take_others(newcomer.header), accepted, unfit)
             self._place_all(self.pending.arrived(newcomer.header.id), accepted, unfit)
         return Accepted(tuple(accepted), tuple(unfit)) if accepted else answer
 

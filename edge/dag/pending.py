@@ -205,6 +205,13 @@ class Pending:
             said.setdefault(header.author, next(named, header.incarnation))
         return list(dict.fromkeys(said.values()))
 
+    def take_others(self, header: Header) -> list[Candidate]:
+        """Candidates under the name of this vertex that are not it wait no longer."""
+        if header.key not in self._keys:
+            return []
+        waiting = [self._parked[id].header for id in self._per_author[header.author]]
+        return [self._take(one.id) for one in waiting if one.key == header.key and one.id != header.id]
+
     def names(self, key: VertexKey) -> bool:
         """Whether a vertex of this name waits here."""
         return key in self._keys

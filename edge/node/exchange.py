@@ -126,8 +126,7 @@ class Exchange:
 
     def heard(self, payload: bytes, roster: Roster, now: Instant) -> Refusal | FrontierFrame:
         """A peer's frontier: a hint that may cause a request, never a change of state."""
-        frame = decode_frontier(payload)
-        if isinstance(frame, Refusal):
+        if isinstance(frame := decode_frontier(payload), Refusal):
             return frame
         if frame.site != roster.site:
             return Refusal("site-other", frame.site.hex())
@@ -198,14 +197,16 @@ class Exchange:
             self._desk.do(Send(request.to, Channel.REQUEST, encode_request(frame)))
 
     def _lines_with(self, missing: Missing) -> list[Line]:
-        """Peers look for it on the newest few lines of its author; where there are more it is asked for by line. Not of
-        our own, which others claim as far as they hold them, nor of who was evicted: that comes in long stretches."""
+        """Peers look for it on the newest few lines of its author; where there are more it is asked for by line. Not by
+        one that is higher here: perhaps nobody has it, and what follows is asked for by the same name. Not of our own,
+        which others claim as far as they hold them, nor of who was evicted: that comes in long stretches."""
         author, newest = missing.author, Line(missing.author, ANY_INCARNATION)
-        named = [Line(author, incarnation) for incarnation in self._pending.lines_of(missing)]
+        lines = [Line(author, incarnation) for incarnation in self._pending.lines_of(missing)]
+        named = [line for line in lines if self._held_after(line, missing.seq) is not None]
         if self._graph.has_several(author):
             return named
         is_open = author not in (self._index, *self._admission.evicted) and self.repair.is_in_vain(newest)
-        return [newest, *named] if is_open else [newest]
+        return [newest, *(named if is_open else ())]
 
     def _claim_lost(self, now: Instant) -> None:
         """Who holds what our disk has lost, or came without a signature that we need, is not known: its author may,
@@ -349,8 +350,7 @@ class Exchange:
 
     def _load(self, name: tuple[int, int], roster: Roster) -> None:
         serving = self._servings[name]
-        keys = serving.next_keys()
-        if not keys:
+        if not (keys := serving.next_keys()):
             return self._finish(name, roster)
         self._loading += 1
         is_elsewhere = any(self._graph.is_dropped(key) or key in self._graph.lost for key in keys)

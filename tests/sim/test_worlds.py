@@ -68,11 +68,12 @@ FOUND = {
         10_198_481,
     ): "a vertex that rotted and the next one lacking were taken for neighbours, and for a second life",
     ("forks", 6_729_712): "the proof of a fork, which has no bodies, kept the vertex itself out as a duplicate",
+    ("forks", 702_004): "a vertex that nobody had any more was asked for, in place of what lay above its name",
     ("mixed", 6_729_715): "a signature that a start read before its vertex had a place was forgotten",
     (
         "evictions",
         15_720_045,
-    ): "the signature over our side of a fork went with a power cut, and nobody was asked for it",
+    ): "the signature over our side of a fork went with a power cut, for good",
     ("liars", 22): "of an author with more lines than a peer looks through, a missing vertex was not found",
 }
 

@@ -92,6 +92,19 @@ def test_a_fork_among_what_waited_is_found_too():
     assert list(desk.quarantined) == [1] and len(desk.conflicts) == 1
 
 
+def test_what_waits_under_a_name_that_another_one_takes_is_a_fork():
+    """It need not wait for what it hangs above: perhaps nobody has that any more."""
+    line = chain(1, 2)
+    other = vertex(1, 2, vertex(1, 1, mark=1).header, mark=1)
+    desk = admission(line[0])
+    desk.settle(other)
+    answer = desk.settle(line[1])
+    assert ids(answer) == [line[1].header.id]
+    assert isinstance(answer, Accepted) and [refusal.reason for refusal in answer.refused] == ["fork"]
+    assert list(desk.quarantined) == [1] and len(desk.pending) == 0
+    assert desk.conflicts[1].other.headers == (other.header.raw,)
+
+
 def test_a_fork_whose_signature_stands_above_it_keeps_all_up_to_there():
     line = chain(1, 3)
     other = [vertex(1, 2, line[0].header, mark=1)._replace(signature=None)]

@@ -389,3 +389,24 @@ def test_the_other_side_is_asked_for_down_to_where_it_parts(length: int) -> None
     before = b.node.counts()["requests_sent"]
     world.run(10)
     assert b.node.counts()["requests_sent"] == before, "and nothing more is asked"
+
+
+def test_what_nobody_has_is_not_asked_for_in_place_of_what_is_above() -> None:
+    """A vertex waits for another one under a name that is held, in vain; the line goes on all the same."""
+    world = site("a", "b")
+    a, b = world.up()
+    line = branch(world, 6, 0)
+    tell(a, line[:3]), tell(b, line[:3])
+    (gone,) = branch(world, 1, 9, line[1])
+    waiting = encode_header(
+        suite=SUITE, site=world.roster.site, epoch=1, author=0, incarnation=7, seq=1, prev=None,
+        parents=(Parent(*gone.key, gone.id),), hlc=WALL_MS << 16, body=None,
+    )  # fmt: skip
+    message = suite.sig_structure(SUITE, suite.PURPOSE_VERTEX, waiting.raw)
+    frame = encode_vertex(waiting.raw, signer("a").sign(message, deterministic=True), None)
+    b.do(b.node.receive(Channel.VERTEX, frame, world.now))
+    assert b.node.counts()["pending"] == 1
+    world.run(20)
+    tell(a, line[3:])
+    world.run(20)
+    assert b.node.graph.highest_seq(THIEF) == 6
