@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from edge.dag.graph import Graph
+from edge.dag.graph import ID_BYTES, Graph
 from edge.dag.reader import read_log
-from edge.dag.records import VERTEX
+from edge.dag.records import SIGNATURE, VERTEX
 from edge.ids import VertexId, VertexKey
+from edge.wire.frame import VertexFrame, decode_vertex
 from edge.wire.voters import SITE_SCOPE
 
 if TYPE_CHECKING:
@@ -108,23 +109,48 @@ def readable(checkers: Checkers) -> None:
 
 
 def beyond_mending(checkers: Checkers) -> list[VertexKey]:
-    """What a keeper holds of somebody else and its log has lost, and no log nor store of all can read any more.
+    """What a keeper holds of somebody else and its log has lost, or the signature over it, and no log nor store of all
+    can read any more.
 
     Its author lost it, too, and nobody else ever had it: who named it as a parent waits with it (docs/decisions/0021).
     """
-    machines = checkers.world.machines
-    lacking = {
-        key: machine.node.graph.id_at(key)
-        for machine in checkers.world.keepers()
-        for key in machine.node.graph.lost
-        if key.author != machine.index
-    }
-    if not lacking:
+    lacking: dict[VertexKey, VertexId | None] = {}
+    unproven: list[list[tuple[VertexKey, VertexId | None]]] = []
+    for machine in checkers.world.keepers():
+        graph = machine.node.graph
+        lacking |= {key: graph.id_at(key) for key in graph.lost if key.author != machine.index}
+        for author in graph.authors() if machine.trust.is_damaged else ():
+            for branch in graph.branches(author) if author != machine.index else ():
+                signed = max((at for at, place in enumerate(branch.signed) if place), default=-1)
+                above = range(branch.start + signed + 1, branch.head_seq + 1)
+                unproven.append([(branch.head._replace(seq=seq), branch.id_at(seq)) for seq in above])
+    if not (lacking or unproven):
         return []
-    logs = [record for machine in machines for _, record in read_log(machine.disk) if record.type == VERTEX]
-    readable = {id: None for machine in machines for id in machine.store.vertices}
-    readable |= {checkers.header(record.payload).id: None for record in logs}
-    return [key for key, id in lacking.items() if id not in readable]
+    readable, signed_ids = _readable(checkers)
+    gone = [key for key, id in lacking.items() if id not in readable]
+    for ends in unproven:
+        proven = max((at for at, (_, id) in enumerate(ends) if id in signed_ids), default=-1)
+        gone += [key for key, _ in ends[proven + 1 :]]
+    return gone
+
+
+def _readable(checkers: Checkers) -> tuple[dict[VertexId, None], dict[VertexId, None]]:
+    """What some log or store can read, and over what of it one has a signature, too."""
+    readable: dict[VertexId, None] = {}
+    signed: dict[VertexId, None] = {}
+    for machine in checkers.world.machines:
+        readable |= dict.fromkeys(machine.store.vertices)
+        signed |= {id: None for id, (_, signature, _) in machine.store.vertices.items() if signature is not None}
+        for _, record in read_log(machine.disk):
+            if record.type == VERTEX:
+                id = checkers.header(record.payload).id
+                readable[id] = None
+                frame = decode_vertex(record.payload)
+                if isinstance(frame, VertexFrame) and frame.signature is not None:
+                    signed[id] = None
+            elif record.type == SIGNATURE:
+                signed[record.payload[:ID_BYTES]] = None
+    return readable, signed
 
 
 def acknowledged(checkers: Checkers) -> list[VertexKey]:
