@@ -75,8 +75,9 @@ def recorded(checkers: Checkers) -> None:
 
 
 def claimed(checkers: Checkers, member: Machine, holder: Machine) -> None:
-    """What a member whose disk keeps has said that its log holds, another holds; itself after every start."""
-    if not member.trust.keeps or member.trust.is_damaged or holder.trust.is_damaged:
+    """What a member whose disk keeps and is there has said that its log holds, another holds; itself after every
+    start."""
+    if not member.trust.keeps or member.is_gone or member.trust.is_damaged or holder.trust.is_damaged:
         return
     for id, key in checkers.ledger.claimed.get(member.index, {}).items():
         if not has(holder.node.graph, key, id) and key.author not in checkers.forked:
