@@ -19,8 +19,8 @@ from edge.wire.items import Proposal, Question
 FINALS_MIN = 32
 """So many registers that changed are sealed at once, before the time is over."""
 FEW_FINALS = 3
-"""So many are sealed once they have settled: their certificates, 18 kB each of a committee of seven, are more than a
-device should have to fetch that slept meanwhile."""
+"""So many are sealed once none has changed for a while: their certificates, 18 kB each of a committee of seven, are
+more than a device should have to fetch that slept meanwhile. While they change, no checkpoint comes between them."""
 LINES_MIN, VERTICES_MIN = 32, 128
 """So many lines whose shared state moved on, or vertices that did it, wait a minute at most: a checkpoint has hardly
 room for more lines, and memory for more vertices."""
@@ -49,6 +49,14 @@ class _Scope:
         self.news_ms: float | None = None
         """When something came that is not below it."""
         self.asked_ms = float("-inf")
+        self._changes = 0
+        self.final_ms = now_ms
+        """When a register changed last."""
+
+    def looked(self, changes: int, now_ms: float) -> None:
+        """At how many changes of registers there were so far."""
+        if changes != self._changes:
+            self._changes, self.final_ms = changes, now_ms
 
     def begin(self, version: int, value: bytes, now_ms: float) -> None:
         checkpoint = decode_checkpoint(value)
@@ -173,6 +181,7 @@ class Sealing:
         held = self._agreement.registers.get(scope, CHECKPOINT_KEY)
         if held is not None and held.question.version != known.version:
             known.begin(held.question.version, held.value, now.mono_ms)
+        known.looked(self._agreement.registers.changes, now.mono_ms)
         checkpoints = self._agreement.checkpoints
         unsealed, (lines, vertices) = len(checkpoints.unsealed(scope)), checkpoints.ahead(scope)
         if not (unsealed or lines or self._witnesses.are_beyond(known.heads)):
@@ -184,9 +193,10 @@ class Sealing:
         rank += 0 if checkpoints.knows_state(scope) else len(members)  # who could say more comes first
         is_much = lines >= LINES_MIN or vertices >= VERTICES_MIN
         wait_ms = min(self._every_ms, OFTEN_MS) if is_much else self._every_ms
-        wait_ms = min(wait_ms, SETTLE_MS) if unsealed >= FEW_FINALS else wait_ms
         wait_ms = 0.0 if unsealed >= FINALS_MIN else wait_ms
         due_ms = max(known.since_ms + wait_ms, known.news_ms + min(wait_ms, SETTLE_MS))
+        if unsealed >= FEW_FINALS:
+            due_ms = min(due_ms, max(known.since_ms, known.final_ms) + SETTLE_MS)
         return max(due_ms + rank * SPREAD_MS, known.asked_ms + AGAIN_MS)
 
     def _ask(self, question: Question, seats: Seats, epoch: int, now: Instant) -> None:

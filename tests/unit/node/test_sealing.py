@@ -62,6 +62,17 @@ def test_nothing_new_is_not_sealed_again_and_something_is() -> None:
     assert sealed(world.machines["x"]) == (2, 2)
 
 
+def test_a_few_registers_that_changed_are_sealed_once_no_more_do() -> None:
+    world = at_work(checkpoint_ms=600_000.0)
+    keys = ("config", "firmware", "threshold")
+    for at, key in enumerate(keys * 2):
+        propose(world.machines["a"], key, b"%d" % at)
+        world.run(6)
+        assert version(world.machines["a"]) == 0, "a checkpoint is not to come between decisions"
+    world.run(20)
+    assert version(world.machines["a"]) == 1 and all(is_sealed(world.machines["a"], key) for key in keys)
+
+
 def test_a_vertex_that_too_few_members_hold_is_not_sealed() -> None:
     world = site("x", **SOON)
     for name in ("c", "d"):
