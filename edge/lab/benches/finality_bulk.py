@@ -22,8 +22,8 @@ from edge.lab.process import Device, wait_until
 
 MEMORY = Path("/dev/shm")
 PROCESSES = 2
-WINDOW_MS = 20
-"""As in `bench mesh`."""
+WINDOW_MS = 1000
+"""As devices have it: full load makes batches of 64 events."""
 FLOW_S_MAX = 20.0
 SETTLE_S_MAX = 60.0
 

@@ -10,12 +10,15 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from edge.errors import SynedgeError
+
+LOWEST = 19
+"""The priority of who runs only when nobody else wants to."""
 
 
 class Workers:
@@ -72,7 +75,11 @@ class Worker:
 
     def give_way(self) -> None:
         """Run when nobody else wants to."""
-        os.setpriority(os.PRIO_PROCESS, self._process.pid, 19)
+        pid = self._process.pid
+        os.setpriority(os.PRIO_PROCESS, pid, LOWEST)
+        # Where Linux schedules by session, which each of these has to itself, that alone says nothing to the others.
+        with suppress(OSError):
+            Path(f"/proc/{pid}/autogroup").write_text(str(LOWEST))
 
     def kill(self) -> None:
         """Its broker dies with it, and its directory is thrown away: nothing may be left that writes there."""
