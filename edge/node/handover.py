@@ -62,6 +62,9 @@ EARLY_MS = 8_000.0
 ALL = (1, (0,))
 """Of one part that one: of all registers what is newer."""
 EARLY = ("epoch-unknown", "scope-unknown")
+OUTRUN = ("certificate-stale", "sealed-other")
+"""What nobody need have done wrong: we may have learned it since we asked; or the other one knows a newer checkpoint,
+whose certificate lies in a part that we did not ask for."""
 COUNTED = ("asked", "answered", "taken", "unsealed", "wrong", "timeouts", "dropped", "bytes")
 """The bytes are of what we asked and got."""
 
@@ -312,8 +315,8 @@ class Handover:
     def _wrong(self, refusal: Refusal, now: Instant) -> None:
         """What came in a member's name is not to be believed, or not needed any more."""
         self.refuse(refusal)
-        if refusal.reason == "certificate-stale":
-            return  # we may have learned it since we asked
+        if refusal.reason in OUTRUN:
+            return
         if refusal.reason in EARLY:
             self._busy_ms = now.mono_ms + EARLY_MS
         self._counts["wrong"] += 1

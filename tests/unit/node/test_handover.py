@@ -143,7 +143,7 @@ def test_nothing_is_asked_where_everyone_counts_and_nothing_once_all_is_known() 
     for number in range(8):
         propose(world.machines["abc"[number % 3]], f"config/{number % 3}", b"%d" % number)
         world.run(1)
-    world.run(5)
+    world.run(30)  # what changed is sealed
     assert counts["rq"] == counts["rs"] == told(world.machines["x"])["finals_asked"], "members ask for nothing"
     before = counts.copy()
     world.run(120)

@@ -60,6 +60,7 @@ def test_what_a_checkpoint_does_not_vouch_for_is_refused_and_asked_for_elsewhere
     world._put = forge  # type: ignore[method-assign]
     x = world.boot("x")
     world.run(20)
-    assert forged == 1 and told(x)["finals_wrong"] == 1
+    assert forged == 1
     assert x.node.counts()["refused_sealed_other"] == 1
+    assert "certificate-wrong" not in [report.event for report in x.reports], "it may know a newer one"
     assert keys_of(x) == keys_of(world.machines["a"])
