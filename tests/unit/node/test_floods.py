@@ -17,7 +17,7 @@ from edge.limits import (
     UNFIT_VERTICES_PER_S,
     VOTES_CHECKING_MAX,
 )
-from edge.wire.frame import Channel, RequestFrame, Want, decode_reply, encode_request, encode_vertex
+from edge.wire.frame import Channel, RequestFrame, Want, decode_reply, decode_vertex, encode_request, encode_vertex
 from edge.wire.vertex import Header, encode_header
 from tests.builders import SUITE, World, event
 from tests.unit.node.test_bounds import frames_of, header_of
@@ -55,7 +55,7 @@ def forged(frame: bytes, **changes: object) -> bytes:
     header = header_of(frame)
     fields = {name: getattr(header, name) for name in Header._fields if name not in ("raw", "id", "key")}
     made = encode_header(**{**fields, **changes})  # type: ignore[arg-type]
-    return encode_vertex(made.raw, bytes(2420), None)
+    return encode_vertex(made.raw, bytes(2420), decode_vertex(frame).body)
 
 
 def test_a_member_has_only_so_many_vertices_checked_unasked():
