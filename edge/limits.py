@@ -158,6 +158,10 @@ SEGMENT_BYTES = 8 * 1024 * 1024
 RECORD_BYTES_MAX = FRAME_BYTES_MAX + 1024  # of any type but a roster
 LOG_TRIM_SHARE = 0.6  # above it the oldest segments go, as far as gateways have acknowledged all that is in them
 LOG_TRIMMED_SHARE = 0.5  # until the log is below this
+ELIDED_GAP_BYTES = CHUNK_BYTES // 4  # of headers and bodies between two signatures of a line that stay
+ELIDED_GAP_VERTICES = 64  # the same, as vertices: what a certificate shows from a vote up to its signature
+ELIDED_PER_SEGMENT_MAX = 4096  # signatures that go from one segment: its table of where records lie is 32 kB
+LOG_TABLES_MAX = 8  # such tables in memory, those last used
 LOG_SEGMENTS_MIN = 1  # the newest segments, which always stay: the one being written
 DEEPEN_LINES_MAX = 4  # of which what was dropped is had again at once
 FLOOR_BYTES_MAX = 16 * 1024 * 1024  # the file that says what was dropped: some 60 bytes a line of history
@@ -222,6 +226,7 @@ HLC_AHEAD_MS_MAX = 5 * 60 * 1000
 
 assert RECORD_BYTES_MAX < ROSTER_BYTES_MAX < SEGMENT_BYTES < 1 << 32
 assert ROSTER_BYTES_MAX + 1024 <= BROKER_PACKET_BYTES_MAX
+assert ELIDED_GAP_VERTICES <= VOTE_CHAIN_MAX
 assert LOG_TRIMMED_SHARE < LOG_TRIM_SHARE < LOG_WARN_SHARE < LOG_PEERS_SHARE < LOG_SHED_SHARES[0]
 assert BODY_BYTES_MAX >= BATCH_BYTES + EVENT_BYTES_MAX - 1024
 assert HEADER_BYTES_MAX + SIGNATURE_BYTES_MAX + BODY_BYTES_MAX + 16 <= FRAME_BYTES_MAX

@@ -8,7 +8,8 @@ from pathlib import Path
 from edge.cli.options import load_config
 from edge.dag.floor import Floor
 from edge.dag.reader import read_log
-from edge.dag.records import ROSTER, SIGNATURE, VERTEX, Damage, Record, scan, segment_name, segment_numbers
+from edge.dag.records import ROSTER, SIGNATURE, VERTEX, Damage, Record, segment_name, segment_numbers
+from edge.dag.scanning import scan
 from edge.errors import ConfigError, DataError, PermissionsError, StorageError, UnavailableError, UsageError
 from edge.limits import ROSTER_BYTES_MAX
 from edge.shell.disk import DirectoryDisk

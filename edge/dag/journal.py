@@ -9,12 +9,13 @@ Rules:
 One thread at a time.
 """
 
+from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NoReturn
 
 from edge.dag._crc32c import seal
-from edge.dag.reader import read_record
+from edge.dag.reader import read_at
 from edge.dag.records import (
     BOOT,
     CLEAN,
@@ -32,10 +33,12 @@ from edge.dag.records import (
     payload_max,
     place_of,
     segment_name,
+    segment_of,
 )
 from edge.dag.recovery import Gap, Recovery
+from edge.dag.table import Table, read_table
 from edge.errors import DiskFullError, StorageError
-from edge.limits import LOG_BYTES_MAX, SEGMENT_BYTES
+from edge.limits import LOG_BYTES_MAX, LOG_TABLES_MAX, SEGMENT_BYTES
 from edge.wire.cbor import encode
 
 __all__ = [
@@ -58,6 +61,7 @@ __all__ = [
 _COUNTS = (
     *("records", "bytes_appended", "commits", "rotations", "refused_full"),
     *("gaps", "gap_bytes", "strays", "read_damaged", "segments_dropped", "bytes_dropped"),
+    *("segments_elided", "bytes_elided", "leftovers", "tables_read"),
 )
 
 
@@ -93,6 +97,8 @@ class Journal:
         self._newest = 0  # the highest number in use
         self._dirty = False
         self._sizes: dict[int, int] = {}
+        self._tables: OrderedDict[int, Table | None] = OrderedDict()
+        """Of the segments last read from; None for those that have none."""
         self._counts = dict.fromkeys(_COUNTS, 0)
 
     # What the log holds
@@ -116,9 +122,24 @@ class Journal:
 
     def read(self, place: Place) -> Record | None:
         """The record at a place that `append` or `recover` gave out, committed or not; None if it is damaged."""
-        record = read_record(self.disk, place)
+        segment = segment_of(place)
+        record = read_at(self.disk, place, self._table(segment) if segment < self._newest else None)
         self._counts["read_damaged"] += record is None
         return record
+
+    def is_closed(self, segment: int) -> bool:
+        """Whether this segment is there, and nothing more is written to it: all of it is durable."""
+        return segment in self._sizes and segment < self._newest
+
+    def _table(self, segment: int) -> Table | None:
+        if segment in self._tables:
+            self._tables.move_to_end(segment)
+            return self._tables[segment]
+        while len(self._tables) >= LOG_TABLES_MAX:
+            self._tables.popitem(last=False)
+        self._counts["tables_read"] += 1
+        self._tables[segment] = read_table(self.disk, segment, segment_name(segment))
+        return self._tables[segment]
 
     # Writing
 
@@ -165,9 +186,35 @@ class Journal:
             except StorageError as error:
                 self._fail(error)
             del self._sizes[number]
+            self._tables.pop(number, None)
             self.size_bytes -= size
             self._counts["segments_dropped"] += 1
             self._counts["bytes_dropped"] += size
+
+    def exchange(self, segment: int, name: str, size: int) -> None:
+        """Put a file of `size` bytes, which is durable and keeps records at their places, where a closed segment is.
+
+        DiskFullError leaves the segment; a power cut the one or the other.
+        """
+        self._check_usable()
+        assert self.is_closed(segment)
+        try:
+            self.disk.rename(name, segment_name(segment))
+            self.disk.sync_dir()
+        except DiskFullError:
+            raise  # a file system that copies on write may need room for it
+        except StorageError as error:
+            self._fail(error)
+        saved = self._sizes[segment] - size
+        self._sizes[segment] = size
+        self._tables.pop(segment, None)
+        self.size_bytes -= saved
+        self._counts["segments_elided"] += 1
+        self._counts["bytes_elided"] += saved
+
+    def fail(self, error: StorageError) -> NoReturn:
+        """Something else of the log could not be written or synced, and that is as final."""
+        self._fail(error)
 
     def _write(self, data: bytes) -> None:
         name = segment_name(self._segment)
@@ -247,8 +294,9 @@ class Journal:
         unreported = [gap for gap in self.quarantined if not gap.known]
         self.clean = recovery.last_type == CLEAN and not self.torn_bytes and not unreported
         self._counts.update(
-            records=recovery.found, gaps=recovery.gap_count, gap_bytes=recovery.gap_bytes, strays=recovery.strays
-        )
+            records=recovery.found, gaps=recovery.gap_count, gap_bytes=recovery.gap_bytes, strays=recovery.strays,
+            leftovers=recovery.leftovers, segments_elided=recovery.elided,
+        )  # fmt: skip
         self._state = "ready"
         try:
             recovery.repair()

@@ -14,11 +14,12 @@ from edge.dag.records import (
     Record,
     offset_of,
     payload_max,
-    scan,
     segment_name,
     segment_numbers,
     segment_of,
 )
+from edge.dag.scanning import scan
+from edge.dag.table import Table, read_table
 from edge.errors import StorageError
 from edge.limits import RECORD_BYTES_MAX, ROSTER_BYTES_MAX
 
@@ -27,8 +28,16 @@ _FIRST_READ_BYTES = 4096
 
 def read_record(disk: Disk, place: Place) -> Record | None:
     """The record at `place`; None if nothing valid stands there."""
+    segment = segment_of(place)
+    return read_at(disk, place, read_table(disk, segment, segment_name(segment)))
+
+
+def read_at(disk: Disk, place: Place, table: Table | None) -> Record | None:
+    """The same with the table of its segment, None if that has none."""
     name = segment_name(segment_of(place))
-    offset = offset_of(place)
+    offset = offset_of(place) if table is None else table.find(offset_of(place))
+    if offset is None:
+        return None
     try:
         data = disk.read(name, offset, _FIRST_READ_BYTES)
         length = HEADER_BYTES + int.from_bytes(data[:4], "little")
@@ -65,6 +74,7 @@ def _records(disk: Disk, segment: int, offset: int) -> Iterator[tuple[Place, Rec
 
 def _segment(disk: Disk, number: int, start: int, *, growing: bool) -> Iterator[tuple[Place, Record]]:
     name = segment_name(number)
+    growing = growing and read_table(disk, number, name) is None
     try:
         if growing and start and not any(disk.read(name, start, HEADER_BYTES)):
             return  # nothing new: spares a poll the reading of all reserved zeros

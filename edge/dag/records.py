@@ -3,17 +3,18 @@
 A segment is a file `00000001.seg`; a record is length u32 | type u8 | CRC32C u32 | payload, little-endian, and never
 spans segments. The CRC covers place | length | type | payload (cython/crc32c.pyx). Segments are reserved ahead, so
 that a disk fills up in `append` and not in a sync: zeros behind the last record are the end of the log, not damage.
+
+An elided segment (edge/dag/table.py) has its records elsewhere in the file than they were written. Their places are the
+old ones, and so are the checksums.
 """
 
-from collections.abc import Iterator
 from typing import NamedTuple, Protocol
 
-from edge.dag._crc32c import find, walk
 from edge.errors import StorageError
-from edge.limits import RECORD_BYTES_MAX, RESYNC_BYTES_MAX, ROSTER_BYTES_MAX
+from edge.limits import RECORD_BYTES_MAX, ROSTER_BYTES_MAX
 
 Place = int
-"""Where a record stands: segment << 32 | offset. Valid for the life of the log; above 0."""
+"""Where a record was written: segment << 32 | offset. Valid for the life of the log; above 0."""
 
 VERTEX = 1
 """A frame of channel v/."""
@@ -35,17 +36,15 @@ SEAL = 9
 """What the newest checkpoint of a scope comes to (edge/consensus/checkpoint.py)."""
 FINAL = 10
 """A register's newest value, where a checkpoint vouches for it and no certificate of its own is here."""
+TABLE = 11
+"""Where the records of an elided segment lie (edge/dag/table.py); never handed out as a record."""
 
 TYPE_MAX = 31
 """Room for later types: an older agent carries their records along instead of calling them damage."""
 HEADER_BYTES = 9
 SEGMENT_NUMBER_MAX = 99_999_999
 
-_WINDOW_BYTES = 512 * 1024
 _PAGE_BYTES = 4096
-_WIDE_BYTES = _WINDOW_BYTES + ROSTER_BYTES_MAX
-"""A window for where a large record begins, or seems to."""
-assert _WINDOW_BYTES > HEADER_BYTES + RECORD_BYTES_MAX
 
 
 class Record(NamedTuple):
@@ -63,7 +62,15 @@ class Damage(NamedTuple):
     final: bool
 
 
-class Disk(Protocol):
+class Readable(Protocol):
+    """What is read from."""
+
+    def read(self, name: str, offset: int, length: int) -> bytes:
+        """Up to `length` bytes, fewer only at the end of the file."""
+        ...
+
+
+class Disk(Readable, Protocol):
     """A directory of files, as little of it as the log needs. Every method raises StorageError when the device refuses.
 
     A power cut leaves what was written before `sync` of the file (names: before `sync_dir`), and any part of the rest.
@@ -76,10 +83,6 @@ class Disk(Protocol):
 
     def size(self, name: str) -> int:
         """Bytes of the file, reserved ones included."""
-        ...
-
-    def read(self, name: str, offset: int, length: int) -> bytes:
-        """Up to `length` bytes, fewer only at the end of the file."""
         ...
 
     def create(self, name: str, allocate: int) -> None:
@@ -134,13 +137,27 @@ def segment_name(segment: int) -> str:
     return f"{segment:08d}.seg"
 
 
+def beside_name(segment: int) -> str:
+    """What is to take the place of a segment's file, until all of it is durable."""
+    return f"{segment:08d}.tmp"
+
+
 def segment_numbers(names: list[str]) -> list[int]:
     """The segments among the names of a directory, ascending; whatever else lies there is not ours."""
-    stems = [name[:8] for name in names if len(name) == 12 and name.endswith(".seg")]
+    return _numbers(names, ".seg")
+
+
+def beside_numbers(names: list[str]) -> list[int]:
+    """The same of what a stop or a power cut left of files that were to take the place of a segment."""
+    return _numbers(names, ".tmp")
+
+
+def _numbers(names: list[str], ending: str) -> list[int]:
+    stems = [name[:8] for name in names if len(name) == 12 and name.endswith(ending)]
     return sorted(int(stem) for stem in stems if stem.isascii() and stem.isdigit() and stem != "00000000")
 
 
-def read_patiently(disk: Disk, name: str, offset: int, length: int) -> tuple[bytes, bool]:
+def read_patiently(disk: Readable, name: str, offset: int, length: int) -> tuple[bytes, bool]:
     """Like `disk.read`, with 0xff for pages that the device cannot read; and whether it could read all of them."""
     try:
         return disk.read(name, offset, length), True
@@ -156,70 +173,3 @@ def read_patiently(disk: Disk, name: str, offset: int, length: int) -> tuple[byt
             pieces.append(b"\xff" * step)
         offset += step
     return b"".join(pieces), False
-
-
-def scan(disk: Disk, segment: int, start: int, size: int) -> Iterator[tuple[Place, Record] | Damage]:
-    """What stands in bytes [start, size) of a segment, in order; `start` must be where a record begins or the log ends.
-
-    Holds one window at a time. Zeros up to `size` yield nothing.
-    """
-    name = segment_name(segment)
-    position = start
-    budget = RESYNC_BYTES_MAX
-    width = _WINDOW_BYTES
-    while position < size:
-        window, _ = read_patiently(disk, name, position, min(width, size - position))
-        if not window:
-            return
-        base = place_of(segment, position)
-        records, used, cut_off = walk(window, base, RECORD_BYTES_MAX, ROSTER_BYTES_MAX)
-        for offset, kind, payload in records:
-            yield base + offset, Record(kind, payload)
-        position += used
-        is_narrow, width = width == _WINDOW_BYTES, _WINDOW_BYTES
-        if cut_off and position < size and (used or (is_narrow and position + len(window) < size)):
-            width = _WINDOW_BYTES if used else _WIDE_BYTES
-            continue
-        damage, spent = _damage(disk, segment, position, size, budget=budget)
-        budget -= spent
-        if damage is None:
-            return
-        yield damage
-        position = damage.end if not damage.final else size
-
-
-def _damage(disk: Disk, segment: int, start: int, size: int, *, budget: int) -> tuple[Damage | None, int]:
-    """The damage that begins at `start`, None if only zeros follow; and the bytes checksummed to find its end.
-
-    A search that costs more than `budget` gives up the rest of the segment.
-    """
-    name = segment_name(segment)
-    position = start
-    last = start  # behind the last byte that is not zero
-    spent = 0
-    all_readable = True
-    width = _WINDOW_BYTES
-    while position < size:
-        window, readable = read_patiently(disk, name, position, min(width, size - position))
-        if not window:
-            break
-        all_readable = all_readable and readable
-        is_empty = window == bytes(len(window))  # mostly; comparing is ten times as fast as stripping
-        filled = 0 if is_empty else len(window.rstrip(b"\0"))
-        clear = len(window) - HEADER_BYTES
-        if filled:
-            last = position + filled
-            skip = int(position == start)  # where the damage begins, no record does
-            base = place_of(segment, position)
-            found, clear, checked = find(window, skip, base, RECORD_BYTES_MAX, budget - spent, ROSTER_BYTES_MAX)
-            spent += checked
-            if found >= 0:
-                return Damage(start, position + found, final=False), spent
-            if spent > budget:
-                return Damage(start, size, final=False), spent
-        if position + len(window) >= size:
-            break
-        # What begins here may be too large for the window: the next look at it is a wide one.
-        width = _WIDE_BYTES if clear == 0 and width == _WINDOW_BYTES else _WINDOW_BYTES
-        position += clear if width == _WIDE_BYTES else max(clear, 1)
-    return (Damage(start, last, final=all_readable) if last > start else None), spent

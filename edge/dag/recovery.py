@@ -2,6 +2,7 @@
 
 The bytes there may be anything. A torn end of the last segment is cut; damage with intact records behind it stays where
 it is, since their places are for life, and is copied to `quarantine/`; files that only look like segments move there.
+What was to take the place of a segment and has not (edge/dag/eliding.py) is removed.
 """
 
 from collections.abc import Iterator
@@ -15,12 +16,15 @@ from edge.dag.records import (
     Disk,
     Place,
     Record,
+    beside_name,
+    beside_numbers,
     offset_of,
     read_patiently,
-    scan,
     segment_name,
     segment_numbers,
 )
+from edge.dag.scanning import scan
+from edge.dag.table import read_table
 from edge.errors import StorageError
 from edge.limits import GAPS_MAX, QUARANTINE_BYTES_MAX, SEGMENT_BYTES
 from edge.wire.cbor import Malformed, decode
@@ -58,6 +62,10 @@ class Recovery:
         self.gap_bytes = 0
         self.strays = 0
         """Files set aside that only looked like segments."""
+        self.leftovers = 0
+        """Files that were to take the place of a segment."""
+        self.elided = 0
+        """Segments without signatures that need not be there."""
         self._disk = disk
         self._segment_bytes = segment_bytes
         self._damage: list[tuple[int, int, int]] = []
@@ -72,6 +80,7 @@ class Recovery:
 
     def records(self) -> Iterator[tuple[Place, Record]]:
         """Every intact record in the order of its append. Raises nothing for what lies in the directory."""
+        self._remove_leftovers()
         self._copy_budget -= sum(self._size(name) for name in self._names if name.startswith(QUARANTINE))
         numbers = segment_numbers(self._names)
         last = next((number for number in reversed(numbers) if self._holds_records(number)), 0)
@@ -93,7 +102,8 @@ class Recovery:
 
     def _segment(self, number: int, *, is_last: bool) -> Iterator[tuple[Place, Record]]:
         name = segment_name(number)
-        appendable = is_last and self._settle(name)
+        is_elided = read_table(self._disk, number, name) is not None
+        appendable = is_last and not is_elided and self._settle(name)
         end = torn = 0
         for item in scan(self._disk, number, 0, self._scan_size(name)):
             if not isinstance(item, Damage):
@@ -106,7 +116,8 @@ class Recovery:
                 end = item.end
                 self._quarantine(number, item)
         self.newest = number
-        self.sizes[number] = end
+        self.sizes[number] = self._size(name) if is_elided else end
+        self.elided += is_elided
         if appendable:
             self.segment, self.end, self.torn_bytes = number, end, torn
 
@@ -155,6 +166,13 @@ class Recovery:
         for offset in range(damage.start, damage.end, _COPY_BYTES):
             data, _ = read_patiently(self._disk, name, offset, min(_COPY_BYTES, damage.end - offset))
             self._disk.write(copy, offset - damage.start, data)
+
+    def _remove_leftovers(self) -> None:
+        """The segments themselves are still there."""
+        for number in beside_numbers(self._names):
+            with suppress(StorageError):
+                self._disk.remove(beside_name(number))
+                self.leftovers += 1
 
     def _set_aside(self, name: str) -> None:
         """A file without one record that continues nothing was never a segment: do not count on from its number."""

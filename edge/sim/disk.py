@@ -302,6 +302,8 @@ class SimDisk:
 
     def rename(self, old: str, new: str) -> None:
         last = self._begin()
+        if self.room is not None and new in self._names:
+            self.room += len(self._names[new].cached)
         self._rename(_Rename(old, new, self._file(old)))
         self._end(last)
 
