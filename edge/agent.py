@@ -193,6 +193,7 @@ class Agent:
             lambda data: floors.save(self._floor_file, data),
             lambda ticket, is_durable: loop.post(self.node.answered, ticket, is_durable),
             lambda data: votenotes.save(self._keys / votenotes.NAME, data),
+            lambda ticket, elided: loop.post(self.node.elided, ticket, elided),
         )
         world = World(NoNet(), scribe, signing, self._people(), self.reports, Watchdog(self.notifier), self.models)
         world.log_share = lambda: self.journal.share

@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+from edge.dag.eliding import Span
 from edge.dag.records import Record
 from edge.ids import VertexKey
 from edge.wire.event import Event
@@ -40,6 +41,18 @@ class Trim(NamedTuple):
     floor: bytes
     records: tuple[Record, ...]
     before: int
+
+
+class Elide(NamedTuple):
+    """Write a closed segment anew without signatures of these vertices, as far as others in it cover them; `elided(
+    ticket, Elided)` once that is durable, None when there was no room to do it.
+
+    Begun in order with `Persist`, and done in steps between what comes later.
+    """
+
+    ticket: Ticket
+    segment: int
+    spans: tuple[Span, ...]
 
 
 class NoteVotes(NamedTuple):
@@ -214,6 +227,7 @@ Effect = (
     Persist
     | Load
     | Trim
+    | Elide
     | NoteVotes
     | BlobEffect
     | Fetch

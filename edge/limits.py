@@ -158,6 +158,7 @@ SEGMENT_BYTES = 8 * 1024 * 1024
 RECORD_BYTES_MAX = FRAME_BYTES_MAX + 1024  # of any type but a roster
 LOG_TRIM_SHARE = 0.6  # above it the oldest segments go, as far as gateways have acknowledged all that is in them
 LOG_TRIMMED_SHARE = 0.5  # until the log is below this
+LOG_ELIDE_SHARE = 0.3  # above it signatures go that others above them make needless, of what others surely have
 ELIDED_GAP_BYTES = CHUNK_BYTES // 4  # of headers and bodies between two signatures of a line that stay
 ELIDED_GAP_VERTICES = 64  # the same, as vertices: what a certificate shows from a vote up to its signature
 ELIDED_PER_SEGMENT_MAX = 4096  # signatures that go from one segment: its table of where records lie is 32 kB
@@ -227,7 +228,7 @@ HLC_AHEAD_MS_MAX = 5 * 60 * 1000
 assert RECORD_BYTES_MAX < ROSTER_BYTES_MAX < SEGMENT_BYTES < 1 << 32
 assert ROSTER_BYTES_MAX + 1024 <= BROKER_PACKET_BYTES_MAX
 assert ELIDED_GAP_VERTICES <= VOTE_CHAIN_MAX
-assert LOG_TRIMMED_SHARE < LOG_TRIM_SHARE < LOG_WARN_SHARE < LOG_PEERS_SHARE < LOG_SHED_SHARES[0]
+assert LOG_ELIDE_SHARE < LOG_TRIMMED_SHARE < LOG_TRIM_SHARE < LOG_WARN_SHARE < LOG_PEERS_SHARE < LOG_SHED_SHARES[0]
 assert BODY_BYTES_MAX >= BATCH_BYTES + EVENT_BYTES_MAX - 1024
 assert HEADER_BYTES_MAX + SIGNATURE_BYTES_MAX + BODY_BYTES_MAX + 16 <= FRAME_BYTES_MAX
 assert CHUNK_BYTES + SIGNATURE_BYTES_MAX // 4 < FRAME_BYTES_MAX

@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from random import Random
 
+from edge.dag.eliding import Choice, Elided, without
 from edge.dag.floor import Floor, decode_floor
 from edge.dag.frontier import frontier
-from edge.dag.records import VERTEX, Record, place_of
+from edge.dag.records import VERTEX, Record, place_of, segment_of
 from edge.effects import (
     Announce,
     Archive,
@@ -18,6 +19,7 @@ from edge.effects import (
     Decided,
     DropBlob,
     Effect,
+    Elide,
     Fetch,
     Infer,
     Load,
@@ -35,6 +37,7 @@ from edge.effects import (
     Verify,
 )
 from edge.ids import Instant
+from edge.limits import ELIDED_PER_SEGMENT_MAX
 from edge.node import Node, NodeOptions
 from edge.sense.senses import Senses
 from edge.shell.blobs import BlobStore
@@ -46,6 +49,8 @@ from edge.wire.vertex import decode_header
 from edge.wire.voters import SITE_SCOPE, Voters
 
 SUITE = 1
+GONE = Record(31, b"")
+"""Where a record was that was only a signature."""
 WALL_MS = 1_760_000_000_000
 
 
@@ -140,6 +145,8 @@ class Machine:
                 return node.loaded(ticket, tuple(self._read(place) for place in places), now)
             case Trim():
                 return self._trim(effect)
+            case Elide():
+                return self._elide(effect)
             case NoteVotes(ticket, data):
                 self.notes += 1
                 self.note = self.note if self.keys_full else data
@@ -201,7 +208,8 @@ class Machine:
         number = (place & 0xFFFF_FFFF) - 1 - self.dropped
         if number + self.dropped in self.rotten:
             return None
-        return self.log[number] if 0 <= number < len(self.log) else None
+        record = self.log[number] if 0 <= number < len(self.log) else None
+        return record if record != GONE else None
 
     def _trim(self, effect: Trim) -> list[Effect]:
         floor = decode_floor(effect.floor)
@@ -214,6 +222,19 @@ class Machine:
         self.dropped += count
         self.durable = len(self.log)
         return self.node.trimmed(effect.ticket, places, self.world.now)
+
+    def _elide(self, effect: Elide) -> list[Effect]:
+        """As the journal does it, but for the file."""
+        choice = Choice(effect.spans)
+        for number, record in enumerate(self.log, self.dropped):
+            if segment_of(self.place(number)) == effect.segment:
+                choice.take(self.place(number), record)
+        chosen = choice.made(ELIDED_PER_SEGMENT_MAX)
+        for offset in chosen:
+            number = offset - 1 - self.dropped
+            self.log[number] = without(self.log[number]) or GONE
+        places = tuple(place_of(effect.segment, offset) for offset in chosen)
+        return self.node.elided(effect.ticket, Elided(places, sum(chosen.values())), self.world.now)
 
     def _fetch(self, key: tuple[int, int, int]) -> Record | None:
         for raw, body in self.archived.items():

@@ -203,8 +203,9 @@ class _Reader:
 
 
 class _LogReader(_Reader):
-    """Events of a log. An own vertex counts as recorded when its signature stands behind it, for that is written only
-    after the fdatasync of the vertex returned; those at the very end are synced here before they are called so."""
+    """Events of a log. An own vertex counts as recorded when its signature stands behind it, or that of a later one: a
+    signature is written only after the fdatasync of its vertex returned, and of all before that; those at the very end
+    are synced here before they are called so."""
 
     def __init__(self, log: Log, wanted: Wanted, levels: Levels) -> None:
         super().__init__(log, wanted, levels)
@@ -231,7 +232,12 @@ class _LogReader(_Reader):
             if record.type == VERTEX:
                 yield from self._vertex(record)
             elif record.type == SIGNATURE:
-                yield from self._unsigned.pop(record.payload[:32], [])
+                yield from self._durable(record.payload[:32])
+
+    def _durable(self, id_: bytes) -> Iterator[Row]:
+        """Of own vertices up to the one with this signature: what stands before it is as durable."""
+        while id_ in self._unsigned:
+            yield from self._unsigned.pop(next(iter(self._unsigned)))
 
     def _vertex(self, record: Record) -> Iterator[Row]:
         frame = decode_vertex(record.payload)

@@ -73,6 +73,8 @@ class Admission:
         """Keep the line of this author and no other; its parents are not waited for then."""
         self.entered: Callable[[Header, VertexKey | None], None] = lambda header, prev: None
         """Told of each vertex that enters the graph here, in causal order, and of the one below it."""
+        self.does_without: Callable[[VertexKey], bool] = lambda key: False
+        """Whether a vertex that lies in the log needs no signature over itself there."""
         self.quarantined: dict[int, None] = {}
         self.evicted: dict[int, Cut] = {}
         """By author, what stays valid. A proven fork refuses more."""

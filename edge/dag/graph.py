@@ -10,7 +10,7 @@ index by (author, incarnation, seq) answers every question and the cost of a que
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 
 from edge.dag.floor import FloorLine
 from edge.ids import Parent, VertexId, VertexKey
@@ -304,6 +304,17 @@ class Graph:
         branch = self._chains[key.author][key.incarnation]
         if key.seq >= branch.held_from:
             branch.signed[key.seq - branch.start] = signed
+
+    def forget_signatures(self, span: tuple[int, int, int, int], gone: Container[Place]) -> None:
+        """Of these vertices (author, incarnation, first and last seq), the signatures that lay there are no more."""
+        author, incarnation, first_seq, through_seq = span
+        branch = self.branch(author, incarnation)
+        if branch is None:
+            return
+        signed = branch.signed
+        for index in range(max(0, first_seq - branch.start), min(len(signed), through_seq + 1 - branch.start)):
+            if signed[index] in gone:
+                signed[index] = 0
 
     def place(self, key: VertexKey) -> tuple[Place, Place]:
         """(place of the vertex, place of its signature or 0).

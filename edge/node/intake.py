@@ -221,7 +221,8 @@ class Intake:
         return True
 
     def _lacks_signature(self, header: Header) -> bool:
-        return self._admission.graph.lacks_signature(header.key, header.id)
+        lacks = self._admission.graph.lacks_signature(header.key, header.id)
+        return lacks and not self._admission.does_without(header.key)
 
     def _screen(self, header: Header, payload: bytes | None, covered: Sequence[Candidate]) -> bool:
         """Whether to check a signature over this header. `covered`: what would be let in with it."""

@@ -268,7 +268,7 @@ class Node:
         self._desk.answer(ticket, result, now)
         return self._turn(now)
 
-    stored = trimmed = loaded = inferred = signed = verified = answered
+    stored = trimmed = elided = loaded = inferred = signed = verified = answered
 
     def archived(self, ticket: Ticket, now: Instant) -> list[Effect]:
         return self.answered(ticket, True, now)
@@ -349,7 +349,8 @@ class Node:
         }
         counts = self.counts()
         told = ("vertices", "recorded_events", "shed_events", "pending", "sets_open", "registers")
-        return own | {name: counts[name] for name in (*told, "dropped_vertices", "dropped_sealed")}
+        freed = ("dropped_vertices", "dropped_sealed", "elided_signatures", "elided_bytes")
+        return own | {name: counts[name] for name in (*told, *freed)}
 
     # ---- inside
 

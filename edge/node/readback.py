@@ -81,6 +81,8 @@ class Readback:
             return Read(frame, frame.signature)
         if apart is not None:
             return Read(frame, apart.payload[ID_BYTES:])
+        if self._graph.place(spot.key) == (spot.place, 0):
+            return Read(frame, None)  # it went from the log while this was under way
         if spot.key.author != self._index:
             self._lose(spot)
             return None

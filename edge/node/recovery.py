@@ -12,7 +12,7 @@ from edge.dag.graph import ID_BYTES
 from edge.dag.pending import Candidate
 from edge.dag.records import BOOT, CERTIFICATE, EVIDENCE, FINAL, ROSTER, SEAL, SIGNATURE, VERTEX, Record, segment_of
 from edge.ids import Instant, Parent, VertexId, VertexKey
-from edge.limits import ORPHANS_MAX
+from edge.limits import ELIDED_GAP_VERTICES, ORPHANS_MAX
 from edge.node.custody import Custody
 from edge.node.forks import Forks
 from edge.node.voting import Voting
@@ -102,6 +102,7 @@ class Recovery:
             header = self._unsigned.pop(record.payload[:ID_BYTES], None)
             if header is not None:
                 self._was_sent(header)
+                self._covers(header)
                 self._voting.signed(header.id, record.payload[ID_BYTES:])
             if header is not None and self._graph.holds(header.key, header.id):
                 self._graph.set_signed(header.key, place)
@@ -176,7 +177,9 @@ class Recovery:
             return header
         self._author.observe(header.hlc)
         self._incarnation = max(self._incarnation, header.incarnation)
-        if frame.signature is None and not self._graph.is_dropped(header.key):
+        if signed:
+            self._covers(header)
+        elif not self._graph.is_dropped(header.key):
             self._unsigned[header.id] = header
         if signed or self._admission.knows(header) or self._admission.hangs_together(header):
             self._settle(candidate)
@@ -211,6 +214,15 @@ class Recovery:
             at = chain[-1].header.prev
         for candidate in reversed(chain):
             self._settle(candidate)
+
+    def _covers(self, header: Header) -> None:
+        """Own vertices a little below a signed one need no signature; those that had one may have been elided."""
+        at = header.prev
+        for _ in range(ELIDED_GAP_VERTICES):
+            below = self._unsigned.pop(at, None) if at is not None else None
+            if below is None:
+                return
+            at = below.prev
 
     def _settle(self, candidate: Candidate) -> None:
         """Into the graph, or the parking lot."""

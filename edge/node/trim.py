@@ -22,6 +22,7 @@ from edge.ids import Instant
 from edge.limits import FLOOR_BYTES_MAX, LOG_SEGMENTS_MIN, LOG_TRIM_SHARE, LOG_TRIMMED_SHARE
 from edge.node.custody import Custody
 from edge.node.desk import Desk
+from edge.node.eliding import Eliding
 from edge.node.forks import Forks
 from edge.node.recovery import Recovery
 from edge.node.voting import Voting
@@ -92,6 +93,7 @@ class Trimmer:
         self._evicted = admission.evicted
         self._forks = forks
         self._voting = voting
+        self._eliding = Eliding(desk, admission, custody, forks, voting)
         self._author = author
         self._custody = custody
         self._recovery = recovery
@@ -110,7 +112,8 @@ class Trimmer:
         voting.witnessing.lacks = self.lacks
 
     def look(self, segments: Segments, roster: Roster, roster_bytes: bytes, now: Instant) -> None:
-        """Drop what can be dropped, if the log is full enough."""
+        """Drop what can be dropped, if the log is full enough; signatures before anything else."""
+        self._eliding.look(segments, now)
         share = sum(size for _, size in segments)
         if share < LOG_TRIM_SHARE or self._is_busy or now.mono_ms < self._not_before_ms:
             return
@@ -230,4 +233,5 @@ class Trimmer:
         return {
             "trims": self.trims, "trims_refused": self.refused,
             "dropped_vertices": self.dropped, "dropped_sealed": self.dropped_sealed,
+            **self._eliding.counts(),
         }  # fmt: skip

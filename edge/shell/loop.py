@@ -19,6 +19,7 @@ from edge.effects import (
     Decided,
     DropBlob,
     Effect,
+    Elide,
     Fetch,
     Hush,
     Infer,
@@ -74,9 +75,9 @@ class NoNet:
 
 
 class Writer(Protocol):
-    """Whoever carries out `Persist`, `Load`, `Trim` and `NoteVotes`."""
+    """Whoever carries out `Persist`, `Load`, `Trim`, `Elide` and `NoteVotes`."""
 
-    def put(self, effect: Persist | Load | Trim | NoteVotes) -> None: ...
+    def put(self, effect: Persist | Load | Trim | Elide | NoteVotes) -> None: ...
 
 
 class Signatures(Protocol):
@@ -262,7 +263,7 @@ class Loop:
     def _dispatch(self, effect: Effect) -> None:
         world = self.world
         match effect:
-            case Persist() | Load() | Trim() | NoteVotes():
+            case Persist() | Load() | Trim() | Elide() | NoteVotes():
                 world.writer.put(effect)
             case Sign():
                 world.signatures.sign(effect)

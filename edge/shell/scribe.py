@@ -5,20 +5,22 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 
+from edge.dag.eliding import Choice, Elided, abandon, elide
 from edge.dag.inorder import InOrder
 from edge.dag.journal import Journal
 from edge.dag.records import Record
 from edge.dag.trimming import trim
-from edge.effects import Load, NoteVotes, Persist, Ticket, Trim
+from edge.effects import Elide, Load, NoteVotes, Persist, Ticket, Trim
 from edge.errors import DiskFullError, StorageError
 
-Asked = Persist | Load | Trim | NoteVotes
+Asked = Persist | Load | Trim | Elide | NoteVotes
 Stored = Callable[[Ticket, tuple[int, ...] | None, int], None]
 """(ticket, places or None for a full disk, monotonic ns at which they were durable)."""
 Loaded = Callable[[Ticket, tuple[Record | None, ...]], None]
 Trimmed = Callable[[Ticket, tuple[int, ...] | None], None]
+Shortened = Callable[[Ticket, Elided | None], None]
 Noted = Callable[[Ticket, bool], None]
 Failed = Callable[[StorageError], None]
 
@@ -39,6 +41,7 @@ class Scribe:
         write_floor: Callable[[bytes], None] | None = None,
         noted: Noted = lambda ticket, is_durable: None,
         write_note: Callable[[bytes], None] | None = None,
+        elided: Shortened = lambda ticket, elided: None,
     ) -> None:
         self._journal = journal
         self._in_order = InOrder(journal)
@@ -49,6 +52,8 @@ class Scribe:
         self._write_floor = write_floor
         self._noted = noted
         self._write_note = write_note
+        self._elided = elided
+        self._elisions: deque[tuple[Elide, Generator[None, None, Elided | None]]] = deque()
         self._queue: deque[Asked] = deque()
         self._change = threading.Condition()
         self._is_stopping = False
@@ -73,22 +78,28 @@ class Scribe:
         return not self._thread.is_alive() and not self._is_dead
 
     def _run(self) -> None:
-        while batch := self._next_batch():
+        while (batch := self._next_batch()) is not None:
             try:
                 self._write(batch)
+                self._go_on()
             except StorageError as error:
                 return self._die(error)
             except Exception as error:  # a bug here must not look like a disk that is merely slow
                 return self._die(StorageError(f"journal: {error!r}"))
+        for effect, _ in self._elisions:
+            abandon(self._journal, effect.segment)
         return None
 
     def _die(self, error: StorageError) -> None:
         self._is_dead = True
         self._failed(error)
 
-    def _next_batch(self) -> list[Asked]:
+    def _next_batch(self) -> list[Asked] | None:
+        """What waits, perhaps nothing while a segment is written anew; None once all is done that was asked for."""
         with self._change:
-            self._change.wait_for(lambda: self._queue or self._is_stopping)
+            self._change.wait_for(lambda: self._queue or self._is_stopping or self._elisions)
+            if self._is_stopping and not self._queue:
+                return None
             batch = list(self._queue)
             self._queue.clear()
         return batch
@@ -99,6 +110,8 @@ class Scribe:
         for effect in batch:
             if isinstance(effect, Trim):
                 self._trim(effect)
+            elif isinstance(effect, Elide):
+                self._elisions.append((effect, elide(self._journal, effect.segment, Choice(effect.spans))))
             elif isinstance(effect, NoteVotes):
                 self._note(effect)
             elif isinstance(effect, Persist):
@@ -119,6 +132,17 @@ class Scribe:
         assert self._write_floor is not None, "a floor is durable before anything is dropped"
         places = trim(self._journal, self._write_floor, effect.floor, effect.records, effect.before)
         self._trimmed(effect.ticket, places)
+
+    def _go_on(self) -> None:
+        """One step of what is written anew: whoever waits for the disk comes between two of them."""
+        if not self._elisions:
+            return
+        effect, steps = self._elisions[0]
+        try:
+            next(steps)
+        except StopIteration as end:
+            self._elisions.popleft()
+            self._elided(effect.ticket, end.value)
 
     def _note(self, effect: NoteVotes) -> None:
         """What it says of the log is durable there before."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from edge.dag.admission import Duplicate
+from edge.dag.eliding import Choice
 from edge.effects import Decided
 from edge.ids import VertexKey
 from edge.sim.converging import by_arrival, without_cut
@@ -136,6 +137,17 @@ def _trim(machine: Machine) -> None:
 
 def _prune(machine: Machine) -> None:
     _set(machine.node.voting, "sealed_seq", lambda branch: branch.head_seq)
+
+
+class _Everything(Choice):
+    """No signature of a line stays."""
+
+    def made(self, room: int) -> dict[int, int]:
+        return self._saved
+
+
+def _elide(machine: Machine) -> None:
+    _set(machine.scribe, "choose", _Everything)
 
 
 def _mend(machine: Machine) -> None:
@@ -292,6 +304,13 @@ BREAKS = {
         _prune,
         world={"leaf_log_bytes": 4 * SEGMENT_BYTES, "faults": {"members away": 6.0}}
         | {"minutes": 0.6, "rate_per_minute": 400.0},
+    ),
+    "elide": Break(
+        "signatures go only where another one covers what lies below",
+        "pruning",
+        ("unprovable",),
+        _elide,
+        world={"leaf_log_bytes": 4 * SEGMENT_BYTES, "faults": {}, "minutes": 0.6, "rate_per_minute": 400.0},
     ),
     "trim": Break("only what a gateway has is dropped", "trim", ("dropped-early",), _trim),
 }

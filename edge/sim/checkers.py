@@ -50,6 +50,7 @@ KINDS = {
     "sealed-false": "a checkpoint has other registers at two nodes, or seals what too few honest members hold",
     "lost-acknowledged": "what a gateway acknowledged is not in its store",
     "dropped-early": "a log drops what neither a gateway's store has nor q - r honest members, or as a member",
+    "unprovable": "a log without signatures has a vertex that nothing near above it in the log covers",
     "graphs-differ": "equal frontiers over different graphs",
     "roots-differ": "equal graphs with different roots of shared state, or none where there must be one",
     "sealed-differs": "two nodes have other shared state at the cut of one checkpoint, or other than lies below it",

@@ -6,6 +6,7 @@ from random import Random
 from typing import TYPE_CHECKING
 
 from edge.dag.records import HEADER_BYTES, offset_of, place_of, segment_name, segment_numbers, segment_of
+from edge.dag.table import read_table
 from edge.sim.disk import SimDisk, Tail
 from edge.sim.fault import Fault, anyone, device, until
 
@@ -91,8 +92,11 @@ def _lonely_rot(world: Cluster, fault: Fault) -> None:
         written = [place for place in own.places if place >= end] if own is not None else []
         if written:
             place = fault.chance().choice(written)
+            name, offset = segment_name(segment_of(place)), offset_of(place)
+            table = read_table(machine.disk, segment_of(place), name)
+            lies_at = offset if table is None else table.find(offset) or 0
             machine.trust.keeps, machine.trust.is_damaged = False, True
-            machine.disk.rot(segment_name(segment_of(place)), offset_of(place) + HEADER_BYTES, 1)
+            machine.disk.rot(name, lies_at + HEADER_BYTES, 1)
 
     until(world, fault, hear)
 

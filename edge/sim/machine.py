@@ -21,6 +21,7 @@ from edge.effects import (
     Broadcast,
     Decided,
     Effect,
+    Elide,
     Fetch,
     Hush,
     Load,
@@ -94,11 +95,10 @@ class Machine:
         self._held: list[tuple[Callable[..., None], tuple[Any, ...]]] = []
         self._sign_free_ms = self._verify_free_ms = self._archive_free_ms = 0.0
         self._carry = {
-            Persist: self._persist, Load: self._persist, NoteVotes: self._persist, Sign: self._sign,
-            Verify: self._verify, Archive: self._archive,
-            Broadcast: self._broadcast, Send: self._send, Announce: self._announce, Recorded: self._recorded,
-            Report: self._report, Trim: self._trim, Fetch: self._fetch, Hush: lambda effect: None,
-            Decided: self._decided,
+            Persist: self._persist, Load: self._persist, NoteVotes: self._persist, Elide: self._persist,
+            Sign: self._sign, Verify: self._verify, Archive: self._archive, Broadcast: self._broadcast,
+            Send: self._send, Announce: self._announce, Recorded: self._recorded, Report: self._report,
+            Trim: self._trim, Fetch: self._fetch, Hush: lambda effect: None, Decided: self._decided,
         }  # fmt: skip
 
     @property
@@ -339,7 +339,7 @@ class Machine:
         records = tuple(None if vertex is None else Record(VERTEX, encode_vertex(*vertex)) for vertex in found)
         self.feed(self.node.loaded, effect.ticket, records)
 
-    def _persist(self, effect: Persist | Load | NoteVotes) -> None:
+    def _persist(self, effect: Persist | Load | Elide | NoteVotes) -> None:
         if isinstance(effect, Persist):
             self.world.checkers.persisting(self, effect.records)
         self.scribe.put(effect)

@@ -6,22 +6,24 @@ The same steps as `edge.shell.scribe`, cut where time passes: appended now, dura
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from functools import partial
 from random import Random
 from typing import TYPE_CHECKING
 
+from edge.dag.eliding import Choice, Elided, elide
 from edge.dag.inorder import InOrder
 from edge.dag.journal import Journal
 from edge.dag.trimming import trim
-from edge.effects import Load, NoteVotes, Persist, Trim
-from edge.sim import card
+from edge.effects import Elide, Load, NoteVotes, Persist, Trim
+from edge.ids import VertexKey
+from edge.sim import card, elisions
 
 if TYPE_CHECKING:
     from edge.sim.machine import Machine
 
 APPEND_MS = 0.05
-Asked = Persist | Load | Trim | NoteVotes
+Asked = Persist | Load | Trim | Elide | NoteVotes
 Answer = tuple[Persist, tuple[int, ...] | None]
 
 
@@ -34,6 +36,9 @@ class Scribe:
         self.answers_early = False
         """The rule that durable comes first is broken."""
         self._machine = machine
+        self._elisions: deque[tuple[Elide, list[VertexKey], Generator[None, None, Elided | None]]] = deque()
+        """With what could be proven before."""
+        self.choose = Choice
         self._rng = rng
         self._queue: deque[Asked] = deque()
         self._is_busy = False
@@ -52,6 +57,9 @@ class Scribe:
         for effect in batch:
             if isinstance(effect, Trim):
                 self._trim(effect)
+            elif isinstance(effect, Elide):
+                before = elisions.provable(self._machine, effect.segment)
+                self._elisions.append((effect, before, elide(self.journal, effect.segment, self.choose(effect.spans))))
             elif isinstance(effect, NoteVotes):
                 self._note(effect)
             elif isinstance(effect, Persist):
@@ -72,7 +80,8 @@ class Scribe:
         machine = self._machine
         for effect in loads:
             machine.feed(machine.node.loaded, effect.ticket, tuple(map(self.journal.read, effect.places)))
-        if self._queue:
+        self._go_on()
+        if self._queue or self._elisions:
             machine.later(APPEND_MS, self._begin)
         else:
             self._is_busy = False
@@ -89,6 +98,19 @@ class Scribe:
         machine = self._machine
         places = trim(self.journal, partial(card.save_floor, machine.disk), effect.floor, effect.records, effect.before)
         machine.feed(machine.node.trimmed, effect.ticket, places)
+
+    def _go_on(self) -> None:
+        """One step of what is written anew, between what waits."""
+        if not self._elisions or not self._machine.is_on:
+            return
+        effect, before, steps = self._elisions[0]
+        try:
+            next(steps)
+        except StopIteration as end:
+            self._elisions.popleft()
+            if end.value is not None:
+                elisions.check(self._machine, effect.segment, before)
+            self._machine.feed(self._machine.node.elided, effect.ticket, end.value)
 
     def _note(self, effect: NoteVotes) -> None:
         machine = self._machine
