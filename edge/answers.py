@@ -168,13 +168,15 @@ def _trace(agent: Agent, only: object = None) -> dict[str, Any]:
 
 
 def _log(agent: Agent) -> dict[str, Any]:
-    """How full the log is, and how much of it was dropped: segments since the start, our own line up to `floor`."""
+    """How full the log is, and how much of it went: segments dropped since the start, our own line up to `floor`; and
+    segments that have fewer signatures than were written."""
     journal = agent.journal
     return {
         "size_bytes": journal.size_bytes,
         "max_bytes": journal.options.max_bytes,
         "segments": len(journal.segments()),
         "segments_dropped": journal.counts()["segments_dropped"],
+        "segments_elided": journal.counts()["segments_elided"],
         "floor": [
             {"incarnation": branch.incarnation, "seq": branch.floor_seq}
             for branch in agent.node.graph.branches(agent.identity.member.index)

@@ -139,7 +139,8 @@ def _store_facts(log: Log, store: StoreVerdict | None) -> dict[str, object] | No
 
 
 def _notes(verdict: Verdict, store: StoreVerdict | None, facts: dict[str, object]) -> Iterator[tuple[str, object]]:
-    yield "signatures", f"{verdict.signatures} valid"
+    proven = f", {verdict.covered} vertices proven by one above them" if verdict.covered else ""
+    yield "signatures", f"{verdict.signatures} valid{proven}"
     if store is not None:
         yield "store", f"{store.vertices} vertices, {store.events} events, {len(store.faults)} bad"
     for count, said in (

@@ -65,6 +65,9 @@ def _lines(status: Mapping[str, Any]) -> Iterator[tuple[str, object]]:
     if status.get("dropped_vertices"):
         alone = f", {status['dropped_sealed']} of them on members alone" if status["dropped_sealed"] else ""
         yield "log dropped", f"{status['dropped_vertices']} vertices since the start, all held elsewhere{alone}"
+    if status.get("elided_signatures"):
+        count, size = status["elided_signatures"], bytes_text(status["elided_bytes"])
+        yield "log elided", f"{count} signatures since the start that others make needless, {size}"
     state = status.get("state") or {}
     if state.get("names"):
         root = "partial" if state["partial"] else f"root {state['root']}…" if state["root"] else "of its own line"

@@ -47,6 +47,8 @@ class Verdict(NamedTuple):
     """In bodies that were checked."""
     signatures: int
     """Valid ones."""
+    covered: int
+    """Vertices without a signature of their own that one above them proves."""
     unsigned: int
     """Own vertices at the end of the own chain whose signature had not been written; they were never sent."""
     bodies_missing: int
@@ -124,11 +126,13 @@ class Verifier:
             self._link(vertex)
             missing += self._parents_missing(vertex)
         unsigned = self._cover(ordered)
+        covered = sum(vertex.is_covered and not vertex.is_signed for vertex in ordered)
         forks = self._forks()
         return Verdict(
             vertices=len(ordered),
             events=self._events,
             signatures=self._signatures,
+            covered=covered,
             unsigned=unsigned,
             bodies_missing=len(self._without_body),
             parents_missing=missing,
