@@ -16,7 +16,7 @@ from edge.dag.frontier import frontier
 from edge.dag.records import CERTIFICATE, VERTEX, Record
 from edge.effects import Trim, Verify
 from edge.ids import VertexId, VertexKey
-from edge.sim import losses
+from edge.sim import forks, losses
 from edge.sim.agreement import Ledger
 from edge.sim.converging import Converging
 from edge.sim.evictions import Evictions
@@ -238,7 +238,7 @@ class Checkers:
         if not machine.keep_all or id in self._excused.get(machine.index, ()):
             return
         for parent in known.header.parents:
-            if not has(graph, parent.key, parent.id) and parent.author not in _quarantined(machine):
+            if not has(graph, parent.key, parent.id) and parent.author not in forks.quarantined(machine):
                 self.violated("causality", machine, f"{tuple(key)} without its parent {tuple(parent.key)}")
 
     def booted(self, machine: Machine) -> None:
@@ -339,32 +339,8 @@ class Checkers:
                                 self.violated("causality", machine, f"{name} without {tuple(parent.key)}")
                                 return
 
-    def unnamed_forks(self) -> list[tuple[Machine, int]]:
-        """Keepers that do not say so, and of whose fork, where keepers hold different sides of it."""
-        keepers = self.world.keepers()
-        unnamed: list[tuple[Machine, int]] = []
-        for author in self.forked:
-            held: dict[VertexKey, VertexId] = {}
-            differ = False
-            for machine in keepers:
-                for branch in machine.node.graph.branches(author):
-                    birth = branch.id_at(branch.first_seq)
-                    if birth is not None:
-                        differ |= held.setdefault(VertexKey(author, branch.incarnation, 0), birth) != birth
-                    for seq in range(branch.start, branch.head_seq + 1):
-                        id = branch.id_at(seq)
-                        assert id is not None
-                        differ |= held.setdefault(VertexKey(author, branch.incarnation, seq), id) != id
-            if differ:
-                unnamed += [
-                    (machine, author)
-                    for machine in keepers
-                    if author not in _quarantined(machine) and author != machine.index
-                ]
-        return unnamed
-
     def _forks_are_named(self) -> None:
-        for machine, author in self.unnamed_forks():
+        for machine, author in forks.unnamed(self.world.keepers(), self.forked):
             self.violated("fork-unnamed", machine, f"by {self.world.machines[author].name}")
 
     # ---- reading
@@ -382,10 +358,6 @@ class Checkers:
     def _signed_header(self, message: bytes) -> Header | None:
         """The header that a Sig_structure carries."""
         return self._by_raw.get(decode(message)[3])
-
-
-def _quarantined(machine: Machine) -> dict[int, None]:
-    return machine.node._admission.quarantined
 
 
 _BOUNDS = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hashlib import sha256
 from random import Random
 
-from edge.sim import losses
+from edge.sim import forks, losses
 from edge.sim.agreement import CONTENDED_SHARE, EVERY_MS
 from edge.sim.breaks import BREAKS
 from edge.sim.card import log_options
@@ -215,7 +215,11 @@ class Cluster:
         told = list(self.checkers.frontiers().values())
         if self.checkers.ledger.unknown() or self.checkers.ledger.undecided():
             return False
-        return all(one == told[0] for one in told) and self._leaves_are_home() and not self.checkers.unnamed_forks()
+        return (
+            all(one == told[0] for one in told)
+            and self._leaves_are_home()
+            and not forks.unnamed(self.keepers(), self.checkers.forked)
+        )
 
     def _leaves_are_home(self) -> bool:
         """What devices that keep their own line recorded, keepers have."""
