@@ -137,11 +137,11 @@ class Trimmer:
             self._desk.report("error", "log-floor-without-state", bytes=len(dropped.state or b""))
         records = self._outliving(last, roster_bytes, now)
         proofs = self._forks.outliving(last)
-        certificates = self._voting.outliving(last)
+        certificates = self._voting.certified.outliving(last)
         moved = (
             *(partial(self._recovery.places.__setitem__, record.type) for record in records),
             *(partial(self._forks.moved, author) for author in proofs),
-            *(partial(self._voting.moved, register) for register in certificates),
+            *(partial(self._voting.certified.moved, register) for register in certificates),
         )
         ticket = self._desk.ticket(partial(self._trimmed, going, moved, self._sealed_only(going, roster)))
         records += (*proofs.values(), *certificates.values())

@@ -22,6 +22,7 @@ from edge.dag.records import CERTIFICATE, FINAL, Record, segment_of
 from edge.effects import Decided
 from edge.ids import Instant, Parent, VertexKey
 from edge.limits import PARENTS_DEVICE_MAX, PARENTS_MAX
+from edge.node.certified import Certified
 from edge.node.desk import Desk
 from edge.node.options import NodeOptions
 from edge.node.ownline import OwnLine
@@ -32,11 +33,6 @@ from edge.wire.items import Proposal, Question, Vote
 from edge.wire.refusal import Refusal
 from edge.wire.roster import Roster
 from edge.wire.vertex import Header
-
-Register = tuple[str, str]
-"""Scope and key."""
-OVERRULED = " overruled"
-"""Behind a key, which has no spaces: where the certificate of its other value is."""
 
 
 class Voting:
@@ -65,15 +61,10 @@ class Voting:
         machines = (admission, self.agreement, self.witnessing.witnesses, own)
         self.sealing = Sealing(index, *machines, options.checkpoint_ms, self.note.is_lost)
         author.checkpoint = lambda: self.agreement.views.known
-        self.finals: dict[Register, Final] = {}
-        """The newest of each register whose certificate is durable: what is shown, and what no start takes back."""
-        self._records: dict[Register, Record] = {}
-        self._places: dict[Register, int] = {}
-        """Where the certificate of that value lies in the log; and by (scope, "") the seal of its newest checkpoint."""
+        self.certified = Certified(desk, self.agreement.registers.rank)
+        self.finals, self.overruled = self.certified.finals, self.certified.overruled
         self.can_ask: Callable[[Instant], Sequence[int]] = lambda now: ()
         """Who is there and may give what we lack."""
-        self.overruled: dict[Register, Final] = {}
-        """What a lost committee had certified where the one in its place decided otherwise: kept, and told."""
         own.on_draft = self._drafted
         own.on_signed = self.agreement.signed
         own.on_lost = self._lost
@@ -216,7 +207,7 @@ class Voting:
             return self._disbelieve(place, Refusal("certificate-shape", "seal"))
         scope, seal, lines = decoded
         self.agreement.checkpoints.adopt(scope, seal)
-        self._records[scope, ""], self._places[scope, ""] = record, place
+        self.certified.seal(scope, record, place)
         return self.sealing.take(scope, seal, lines)
 
     def _sealed(self, record: Record, places: tuple[int, ...], now: Instant) -> None:
@@ -231,24 +222,8 @@ class Voting:
         self.note.begin(known, life, self._newest())
 
     def _keep(self, final: Final, record: Record, place: int) -> None:
-        register = (final.question.scope, final.question.key)
-        held, rank = self.finals.get(register), self.agreement.registers.rank
-        if held is not None and rank(held.question) > rank(final.question):
-            return self._overrule(held, final, record, place)
-        before = (self._records.get(register), self._places.get(register, 0))
-        self.finals[register] = final
-        self._records[register], self._places[register] = record, place
-        if held is not None and before[0] is not None:
-            self._overrule(final, held, before[0], before[1])
-        return self._evict(final)
-
-    def _overrule(self, final: Final, other: Final, record: Record, place: int) -> None:
-        """Keep the certificate of another value of the same version, by a committee that was lost."""
-        if final.question.version == other.question.version and final.value != other.value:
-            scope, key = final.question.scope, final.question.key
-            self.overruled[scope, key] = other
-            self._records[scope, key + OVERRULED], self._places[scope, key + OVERRULED] = record, place
-            self._desk.report("error", "final-overruled", scope=scope, key=key, version=final.question.version)
+        self.certified.keep(final, record, place)
+        self._evict(self.finals[final.question.scope, final.question.key])
 
     def _evict(self, final: Final) -> None:
         """From here on nothing more of a member is let in but what is below the cut: its certificate is durable."""
@@ -274,16 +249,6 @@ class Voting:
             rank = self.agreement.registers.rank
             if held is None or rank(held.question) < rank(final.question):
                 self._persist(final)
-
-    def outliving(self, last: int) -> dict[Register, Record]:
-        """Certificates, by register, that lie in segments up to `last`."""
-        return {
-            register: self._records[register] for register, place in self._places.items() if segment_of(place) <= last
-        }
-
-    def moved(self, register: Register, place: int) -> None:
-        """A certificate was written once more."""
-        self._places[register] = place
 
     @property
     def pinned_segment(self) -> int:

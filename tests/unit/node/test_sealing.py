@@ -109,7 +109,7 @@ def test_what_is_sealed_is_known_after_a_start_and_outlives_the_log() -> None:
     assert [version(machine) for machine in world.up()] == [1] * 5
     x = world.machines["x"]
     assert sealed(x)[1] == 1 and is_sealed(x)
-    outliving = x.node.voting.outliving(1)
+    outliving = x.node.voting.certified.outliving(1)
     assert [record.type for record in outliving.values()] == [CERTIFICATE, CERTIFICATE, SEAL]
     propose(world.machines["b"], "model", b"two")
     world.run(20)
