@@ -53,6 +53,8 @@ class Voting:
         """How many members were named for each breach."""
         self._unjudged: list[tuple[int, Record]] = []
         """Certificates of the log whose committee is in a roster that the log has further on."""
+        self._certifying = 0
+        """How many finals are not durable yet."""
         self._drops_sealed = options.drops_sealed and not options.is_gateway
         self.agreement = Agreement(admission.roster.site, index, admission.graph, admission.quarantined)
         self.witnessing = Witnessing(index, admission, author, own, options.witness_ms)
@@ -256,11 +258,18 @@ class Voting:
         keys = self.agreement.needed()
         return min((segment_of(place) for key in keys if (place := self._graph.place(key)[0])), default=0)
 
+    @property
+    def is_deciding(self) -> bool:
+        """Whether a question is open to us, or its certificate is on its way to the disk: nobody is told before."""
+        return self.agreement.has_open or self._certifying > 0
+
     def _persist(self, final: Final) -> None:
+        self._certifying += 1
         record = Record(CERTIFICATE, final.certificate) if final.certificate else Record(FINAL, encode_final(final))
         self._own.persist((record,), partial(self._kept, final, record), sync=True)
 
     def _kept(self, final: Final, record: Record, places: tuple[int, ...], now: Instant) -> None:
+        self._certifying -= 1
         self._keep(final, record, places[0])
         is_recovered = self.agreement.registers.is_recovered(final.question)
         self._desk.do(Decided(final.question, final.value, final.ballot, is_recovered))

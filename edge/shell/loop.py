@@ -40,7 +40,7 @@ from edge.effects import (
 )
 from edge.errors import SynedgeError
 from edge.ids import Instant, VertexKey
-from edge.limits import QUEUE_EVENTS_MAX, TRACE_MAX
+from edge.limits import CHECKING_MAX, QUEUE_EVENTS_MAX, TRACE_MAX
 from edge.nn.backends import Model, run_all
 from edge.nn.errors import NonFiniteError
 from edge.node import Node
@@ -54,8 +54,8 @@ from edge.wire.frame import Channel
 
 BATCH_MAX = 128
 MEMBER_OTHERS_MAX = 8
-"""Of a member of a committee: of vertices that came not as votes in a turn. A vote that comes meanwhile waits for no
-more."""
+"""Of a member of a committee: of vertices that came not as votes, how many are being checked at once. A vote that comes
+meanwhile waits for no more of them, nor for their results."""
 IDLE_MS = 1_000.0
 SWITCH_INTERVAL_S = 0.0005
 """A signer or the disk hands its result over while Python runs elsewhere; the default 5 ms would be the latency."""
@@ -238,10 +238,12 @@ class Loop:
 
     def _others(self, room: int, current: Instant) -> int:
         """How many vertices that are no votes this turn sees to."""
-        agreement = self.node.voting.agreement
-        if not agreement.is_member:
+        voting = self.node.voting
+        if not voting.agreement.is_member:
             return room
-        return 0 if self._precedence.look(agreement.has_open, current.mono_ms) else min(room, MEMBER_OTHERS_MAX)
+        if self._precedence.look(voting.is_deciding, current.mono_ms):
+            return 0
+        return max(0, room - (CHECKING_MAX - MEMBER_OTHERS_MAX))
 
     def execute(self, effects: list[Effect]) -> None:
         """Carry out effects in order; then models that are due run, all together, and what that causes follows. Every
@@ -346,7 +348,7 @@ class Loop:
 
     def _bulk_ms(self, current_ms: float) -> float:
         """When bulk that waits is due: its coming wakes nobody."""
-        is_over = self._precedence.holds and not self.node.voting.agreement.has_open
+        is_over = self._precedence.holds and not self.node.voting.is_deciding
         return current_ms if is_over else self._precedence.deadline_ms()
 
 

@@ -152,8 +152,10 @@ def test_what_is_shown_is_in_the_log(monkeypatch: pytest.MonkeyPatch) -> None:
     world.run(2)
     assert values(world) == [b"two"] * 5
     assert x.node.voting.finals["site", "model"].value == b"one" and len(x.decided) == 1
+    assert x.node.voting.is_deciding, "bulk waits until people can be told"
     x.do(carry_out(waiting[0]))
     assert x.node.voting.finals["site", "model"].value == b"two" and len(x.decided) == 2
+    assert not x.node.voting.is_deciding
 
 
 def test_a_certificate_in_the_log_that_no_committee_gave_is_not_believed() -> None:

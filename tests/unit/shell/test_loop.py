@@ -8,7 +8,7 @@ import pytest
 
 from edge.effects import Effect, Load, Persist, Sign, Verify
 from edge.ids import Instant
-from edge.limits import QUEUE_EVENTS_MAX
+from edge.limits import CHECKING_MAX, QUEUE_EVENTS_MAX
 from edge.nn.export import export_float32
 from edge.nn.mlp import Layer
 from edge.sense.options import agent_options
@@ -139,6 +139,13 @@ def test_a_member_takes_few_vertices_in_a_turn_and_every_vote(
     while Channel.VERTEX in heard[-1:] and len(heard) < 40:
         loop.turn(wait_ms_max=0.0)
     assert len(heard) == 40, "the others come in the next turns, unasked"
+
+
+def test_a_member_counts_the_vertices_that_are_being_checked(loop: Loop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Their results come before the next vote."""
+    monkeypatch.setattr(loop.node.voting.agreement, "_members", frozenset({0}))
+    rooms = [CHECKING_MAX, CHECKING_MAX - 3, CHECKING_MAX - MEMBER_OTHERS_MAX, 0]
+    assert [loop._others(room, clock()) for room in rooms] == [MEMBER_OTHERS_MAX, MEMBER_OTHERS_MAX - 3, 0, 0]
 
 
 def test_while_a_question_is_open_a_member_takes_votes_alone(loop: Loop, monkeypatch: pytest.MonkeyPatch) -> None:
