@@ -10,15 +10,12 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from edge.errors import SynedgeError
-
-LOWEST = 19
-"""The priority of who runs only when nobody else wants to."""
 
 
 class Workers:
@@ -54,8 +51,9 @@ class Worker:
         """`names` are of the agents in it; `module` of this package gets the arguments."""
         command = [sys.executable, "-m", f"edge.lab.benches.{module}", *arguments]
         self.names = names
-        # A session of its own: Ctrl-C is for the one that waits, which then ends it.
-        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True)
+        # A process group of its own: Ctrl-C is for the one that waits, which then ends it. Not a session: Linux may
+        # give each of them as much as all members of this one together, whatever `give_way` says.
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, process_group=0)
 
     def send(self, **order: Any) -> None:
         assert self._process.stdin is not None
@@ -75,11 +73,7 @@ class Worker:
 
     def give_way(self) -> None:
         """Run when nobody else wants to."""
-        pid = self._process.pid
-        os.setpriority(os.PRIO_PROCESS, pid, LOWEST)
-        # Where Linux schedules by session, which each of these has to itself, that alone says nothing to the others.
-        with suppress(OSError):
-            Path(f"/proc/{pid}/autogroup").write_text(str(LOWEST))
+        os.sched_setscheduler(self._process.pid, os.SCHED_IDLE, os.sched_param(0))
 
     def kill(self) -> None:
         """Its broker dies with it, and its directory is thrown away: nothing may be left that writes there."""
