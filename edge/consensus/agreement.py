@@ -18,6 +18,7 @@ from edge.consensus.contest import Contest
 from edge.consensus.cuts import Followed
 from edge.consensus.epochs import Epochs, Sees, is_change
 from edge.consensus.eviction import Evictions
+from edge.consensus.imprint import Imprints
 from edge.consensus.lease import Leases
 from edge.consensus.naming import Naming
 from edge.consensus.proposers import Proposers
@@ -63,6 +64,7 @@ class Agreement:
         self._turn = Turn(site, index, self.epochs, self.sets, self.evictions, self.proposers.fault)
         self.quiet = Quiet(graph, self.epochs, self.sets, self.registers, self.checkpoints, self.leases, self.evictions)
         self._arrivals = Arrivals(graph, quarantined)
+        self.imprints = Imprints(self.registers, self.epochs, self.sets, self._arrivals)
         self.wanted = self._arrivals.wanted
         self._chains = Chains()
         self.naming = Naming(index, graph, self.epochs)
@@ -80,6 +82,7 @@ class Agreement:
         """The committees that the roster lists, of all times. What ended sets say is kept: it binds those after."""
         self.quiet.tell()
         self.epochs.seat(committees)
+        self.imprints.seat()
         self._members = self.epochs.members
         self.proposers.gateways = frozenset(gateways)
         for open_ in self.sets:
@@ -181,7 +184,7 @@ class Agreement:
             if isinstance(item, Vote):
                 votes.setdefault(item.conflict, []).append((at, item))
         cut: dict[tuple[str, int], int] = {}
-        for contest in self._followed(header):
+        for contest in self._followed(heard):
             said = [
                 (at, vote)
                 for at, vote in votes.get(contest.conflict, ())
@@ -201,12 +204,13 @@ class Agreement:
                 if is_change(contest.question):
                     cut.setdefault(contest.seats.name, at)
 
-    def _followed(self, header: Header) -> list[Contest]:
+    def _followed(self, heard: Heard) -> list[Contest]:
         """Sets whose past goes through this vertex; changes first, since they end what may be said on others."""
         if not len(self.sets):
             return []
-        scopes = {scope: self.epochs.follows(scope, header) for scope in self.epochs.scopes}
-        return [one.contest for one in reversed([*self.sets]) if scopes.get(one.contest.question.scope)]
+        scopes = {scope: self.epochs.follows(scope, heard.header) for scope in self.epochs.scopes}
+        contests = (one.contest for one in reversed([*self.sets]))
+        return [one for one in contests if scopes.get(one.question.scope) and not one.knows(heard.key)]
 
     def _counts(self, contest: Contest, heard: Heard, at: int, cut: Mapping[tuple[str, int], int], sees: Sees) -> bool:
         """Whether a vote may count at all: of a member who has entered the epoch, and has not stopped in it."""
@@ -358,10 +362,6 @@ class Agreement:
         if not items:
             self.quiet.begin(self._next_due())
         return items
-
-    def needed(self) -> list[VertexKey]:
-        """The vertices with the proposals of open sets: what lies above them in the log is told again at a start."""
-        return self.sets.needed() + self.epochs.cuts.needed()
 
     def deadline(self) -> float:
         """When `due` is worth asking although nothing came, monotonic ms."""

@@ -68,9 +68,17 @@ class Arrivals:
         """A vertex that nobody has to wait for in any order."""
         self._told[key[:2]] = key.seq
 
+    def told(self, line: tuple[int, int]) -> int:
+        """The highest seq of a line that was passed on."""
+        return self._told.get(line, 0)
+
     def name(self, parent: Parent) -> VertexKey | None:
-        """What it is called here; None while we do not have it."""
-        return parent.key if self._graph.holds(parent.key, parent.id) else self.sides.name(parent.id)
+        """What it is called here; None while we do not have it. Of what was dropped the id is forgotten, so that of who
+        has forked it may have been on either line."""
+        if self._graph.holds(parent.key, parent.id):
+            return parent.key
+        is_dropped = parent.author not in self._quarantined and self._graph.is_below(parent.key)
+        return self.sides.name(parent.id) or (parent.key if is_dropped else None)
 
     def take(self, heard: Heard, members: Container[int]) -> Iterator[Heard]:
         """What is to be judged now: this, if its past was, and what waited for it. Each is judged before the next."""
@@ -167,4 +175,4 @@ class Arrivals:
 
     def _was_told(self, key: VertexKey) -> bool:
         """Also of what was dropped from the log before we began, though it may be here again: nothing there is open."""
-        return self._told.get(key[:2], 0) >= key.seq or self._graph.was_dropped(key)
+        return self.told(key[:2]) >= key.seq or self._graph.was_dropped(key)

@@ -36,9 +36,7 @@ class Crossing:
         self._graph = graph
         self._place = {head.author: place for place, head in enumerate(heads)}
         self._whole = (1 << len(heads)) - 1
-        self._past = Past()
-        self.first: VertexKey | None = None
-        """The first vertex that names a line of the cut."""
+        self.past = Past()
 
     def heard(self, key: VertexKey, header: Header, prev: VertexKey | None, parents: Iterable[VertexKey]) -> None:
         """A member's vertex, after its past: under the name, and with the parents, by which it is known here."""
@@ -48,9 +46,7 @@ class Crossing:
         for parent in header.parents:
             if parent in self.heads:
                 bits |= 1 << self.heads.index(parent)
-        self._past.put(key, Mark(votes=bits) if bits else NOTHING)
-        if bits and self.first is None:
-            self.first = key
+        self.past.put(key, Mark(votes=bits) if bits else NOTHING)
 
     def seen(self, key: VertexKey, prev: VertexKey | None, parents: Iterable[VertexKey]) -> int:
         """Of a vertex that was heard."""
@@ -60,7 +56,7 @@ class Crossing:
         """What a vertex that names this one has below it; of a line of the cut its own head, whenever it was made."""
         place = self._place.get(vertex.author)
         is_above = place is not None and self._graph.is_on_line(self.heads[place], vertex)
-        return self._past.mark(vertex).votes | (1 << place if is_above and place is not None else 0)
+        return self.past.mark(vertex).votes | (1 << place if is_above and place is not None else 0)
 
     def is_whole(self, bits: int) -> bool:
         """Whether all heads are among these; and are what we hold: of a fork we may have the other side."""
@@ -68,7 +64,7 @@ class Crossing:
 
     def entered(self) -> Iterator[int]:
         """Authors with a line that has the cut below it."""
-        return (author for author, mark in self._past.ends() if mark.votes == self._whole)
+        return (author for author, mark in self.past.ends() if mark.votes == self._whole)
 
     def unnamed(self, vertex: VertexKey | None) -> list[Parent]:
         """The heads that are not below this vertex, and that we could name."""
@@ -81,11 +77,12 @@ class Cuts:
 
     def __init__(self, graph: Graph) -> None:
         self._graph = graph
-        self._crossings: dict[tuple[str, int], Crossing] = {}
+        self.crossings: dict[tuple[str, int], Crossing] = {}
+        """By scope and epoch."""
 
     def seat(self, committees: Iterable[Seats]) -> None:
-        held = self._crossings
-        self._crossings = {
+        held = self.crossings
+        self.crossings = {
             seats.name: held.get(seats.name) or Crossing(seats.cut.heads, self._graph)
             for seats in committees
             if seats.cut is not None
@@ -93,7 +90,7 @@ class Cuts:
 
     @property
     def are_any(self) -> bool:
-        return bool(self._crossings)
+        return bool(self.crossings)
 
     def heard(
         self,
@@ -104,26 +101,26 @@ class Cuts:
         follows: Callable[[str, Header], bool],
     ) -> None:
         """A vertex, of which `follows` tells whether the past of a scope goes through it."""
-        for (scope, epoch), crossing in self._crossings.items():
+        for (scope, epoch), crossing in self.crossings.items():
             if epoch <= header.epoch and follows(scope, header):
                 crossing.heard(key, header, prev, parents)
 
     def is_crossed(self, name: tuple[str, int], sees: Callable[[Followed], int]) -> bool:
-        crossing = self._crossings[name]
+        crossing = self.crossings[name]
         return crossing.is_whole(sees(crossing))
 
     def entered(self, name: tuple[str, int]) -> set[int]:
-        return set(self._crossings[name].entered())
+        return set(self.crossings[name].entered())
 
     def generation(self, scope: str, epoch: int) -> int:
         """How many committees were put in the place of lost ones, up to this epoch."""
-        return sum(of == scope and since <= epoch for of, since in self._crossings)
+        return sum(of == scope and since <= epoch for of, since in self.crossings)
 
     def below(self, scope: str, after: int, until: int, view: Callable[[VertexKey], int]) -> int:
         """Of the votes that a set of an epoch shows in a `view`, those that bind a later one: below each cut between.
         All, as -1, where there is none."""
         votes = -1
-        for (of, since), crossing in self._crossings.items():
+        for (of, since), crossing in self.crossings.items():
             if of == scope and after < since <= until:
                 under = 0
                 for head in crossing.heads:
@@ -133,14 +130,9 @@ class Cuts:
 
     def unnamed(self, scope: str, epoch: int, head: VertexKey | None) -> list[Parent]:
         """Of the cut of an epoch, what our line has not below it yet."""
-        crossing = self._crossings.get((scope, epoch))
+        crossing = self.crossings.get((scope, epoch))
         return crossing.unnamed(head) if crossing is not None else []
 
     def above(self, head: Parent, newest: Parent | None) -> Parent:
         """The newest vertex of the author, if it is on the line of the head."""
         return newest if newest is not None and self._graph.is_on_line(head, newest.key) else head
-
-    def needed(self) -> list[VertexKey]:
-        """What must be told again at a start: the heads, and from where on they were named."""
-        firsts = [crossing.first for crossing in self._crossings.values() if crossing.first is not None]
-        return firsts + [head.key for crossing in self._crossings.values() for head in crossing.heads]

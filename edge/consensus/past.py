@@ -59,6 +59,10 @@ class Past:
         """Of each line that anything is known of, its author and its last mark."""
         return ((line[0], marks[-1]) for line, (_, marks) in self._lines.items())
 
+    def lines(self) -> Iterator[tuple[tuple[int, int], Iterator[tuple[int, Mark]]]]:
+        """Each line with all its marks, by the seq from which on they hold, ascending."""
+        return ((line, zip(seqs, marks, strict=True)) for line, (seqs, marks) in self._lines.items())
+
     def put(self, key: VertexKey, mark: Mark) -> None:
         """Told in the order of a line; from a vertex that is told again, the line is told anew."""
         if mark is NOTHING and key[:2] not in self._lines:

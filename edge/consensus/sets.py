@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import NamedTuple
 
 from edge.consensus.committee import Seats
@@ -102,9 +102,10 @@ class Sets:
         self._changed()
         self._epochs.closed(contest)
 
-    def needed(self) -> list[VertexKey]:
-        """The vertices with the proposals of open sets: what lies above them in the log is told again at a start."""
-        return [name for one in self._open.values() for name in one.contest.proposals]
+    def needed(self, besides: Collection[OpenSet] = ()) -> list[VertexKey]:
+        """The vertices with the proposals of open sets, but of some: what lies above them in the log is told again at a
+        start."""
+        return [name for one in self._open.values() if one not in besides for name in one.contest.proposals]
 
     def deadline(self) -> float:
         """When something may be due although nothing came, monotonic ms."""

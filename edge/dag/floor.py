@@ -1,11 +1,12 @@
 """The floor: below what every line of history was dropped from the log, once gateways had acknowledged it.
 
-`floor.cbor` beside the log = CBOR [1, clock, lines, acks] or, with shared state, [1, clock, lines, acks, state, check],
-with that of the newest checkpoint as well [1, clock, lines, acks, state or null, check or null, sealed, check];
+`floor.cbor` beside the log = CBOR [1, clock, lines, acks], then [… state, check] with shared state, [… sealed, check]
+with that of the newest checkpoint as well, and [… imprints, check] with how committees came to be; null for each that
+is not there, and nothing after the last that is;
 line = [author, incarnation, seq, id, first_seq, base_incarnation], ack = [author, incarnation, seq, id], ascending;
-state = bytes (edge/state/snapshot.py), sealed = bytes (edge/node/sealedstate.py), check = their CRC-32: ids prove
-themselves, values do not. It is durable before
-the first byte is dropped, so that a chain may begin at a vertex whose `prev` is the floor's id.
+state = bytes (edge/state/snapshot.py), sealed = bytes (edge/node/sealedstate.py), imprints = bytes
+(edge/consensus/imprint.py), check = their CRC-32: ids prove themselves, values do not. It is durable before the first
+byte is dropped, so that a chain may begin at a vertex whose `prev` is the floor's id.
 """
 
 from __future__ import annotations
@@ -59,6 +60,8 @@ class Floor(NamedTuple):
     """Shared state as of then: it covers all that was dropped, and more. None as well if it rotted."""
     sealed: bytes | None = None
     """Shared state as the newest checkpoint has it, and what lies above; likewise."""
+    imprints: bytes | None = None
+    """How the committees came to be whose votes are counted; empty if it rotted."""
 
     def line(self, author: int, incarnation: int) -> FloorLine | None:
         for line in self.lines:
@@ -98,14 +101,11 @@ class Floors:
 
 def encode_floor(floor: Floor) -> bytes:
     rows = [[list(line) for line in floor.lines], [list(ack) for ack in floor.acks]]
-    state, sealed = _checked(floor.state), _checked(floor.sealed)
-    has_state, has_sealed = floor.state is not None, floor.sealed is not None
-    more = [*(state if has_state or has_sealed else ()), *(sealed if has_sealed else ())]
-    return encode([FORMAT, floor.clock, *rows, *more])
-
-
-def _checked(data: bytes | None) -> tuple[bytes | None, int | None]:
-    return data, crc32(data) if data is not None else None
+    more = [floor.state, floor.sealed, floor.imprints]
+    while more and more[-1] is None:
+        more.pop()
+    checked = [field for data in more for field in (data, crc32(data) if data is not None else None)]
+    return encode([FORMAT, floor.clock, *rows, *checked])
 
 
 def _sound(data: object, check: object) -> bytes | None:
@@ -118,18 +118,17 @@ def decode_floor(data: bytes) -> Floor | None:
         fields = decode(data)
     except Malformed:
         return None
-    if not isinstance(fields, list) or len(fields) not in (4, 6, 8) or fields[0] != FORMAT:
+    if not isinstance(fields, list) or len(fields) not in (4, 6, 8, 10) or fields[0] != FORMAT:
         return None
-    more = [*fields[4:], None, None, None, None]
-    if not _is_number(fields[1], 2**64 - 1) or not all(isinstance(one, bytes | None) for one in more[:4:2]):
+    more, checks = [*fields[4::2], None, None, None][:3], [*fields[5::2], None, None, None]
+    if not _is_number(fields[1], 2**64 - 1) or not all(isinstance(one, bytes | None) for one in more):
         return None
-    state, sealed = _sound(*more[:2]), _sound(*more[2:4])
     lines, acks = _rows(fields[2], 6), _rows(fields[3], 4)
     if lines is None or acks is None:
         return None
-    floor = Floor(
-        fields[1], tuple(FloorLine(*row) for row in lines), tuple(FloorAck(*row) for row in acks), state, sealed
-    )
+    known = tuple(FloorLine(*row) for row in lines), tuple(FloorAck(*row) for row in acks)
+    state, sealed, imprints = map(_sound, more, checks)
+    floor = Floor(fields[1], *known, state, sealed, imprints if more[2] is None else imprints or b"")
     is_sound = all(
         1 <= line.first_seq <= line.seq and 0 <= line.base_incarnation < line.incarnation for line in floor.lines
     )

@@ -90,6 +90,8 @@ class Recovery:
         for ack in floor.acks:
             self._custody.acknowledged(ack)
         self._author.observe(floor.clock)
+        if floor.imprints is not None:
+            self._voting.imprinted(floor.imprints)
         self.restored(floor.state, floor.sealed, has_floor=bool(floor.lines))
 
     def record(self, place: int, record: Record) -> Header | None:

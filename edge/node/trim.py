@@ -123,7 +123,10 @@ class Trimmer:
         if not last:
             return
         lines, going = floor_lines(self._graph, last)
-        dropped = Floor(self._author.clock, tuple(lines), self._custody.acks(), self.snapshot(), self.sealed())
+        dropped = Floor(
+            self._author.clock, tuple(lines), self._custody.acks(), self.snapshot(), self.sealed(),
+            self._voting.agreement.imprints.dump(),
+        )  # fmt: skip
         floor = encode_floor(dropped)
         if len(floor) > FLOOR_BYTES_MAX:  # a peer can hand it over
             dropped = dropped._replace(sealed=None)

@@ -255,8 +255,13 @@ class Voting:
     @property
     def pinned_segment(self) -> int:
         """The oldest segment that an open set needs: that of its first proposal; 0 if there is none."""
-        keys = self.agreement.needed()
+        keys = self.agreement.imprints.needed()
         return min((segment_of(place) for key in keys if (place := self._graph.place(key)[0])), default=0)
+
+    def imprinted(self, data: bytes) -> None:
+        """At the start, before the first vertex: what the floor file has of how committees came to be."""
+        if not self.agreement.imprints.restore(data):
+            self._desk.report("error", "log-floor-imprints", bytes=len(data))
 
     @property
     def is_deciding(self) -> bool:

@@ -243,6 +243,10 @@ def _outlive(machine: Machine) -> None:
     _set(machine.node._trimmer, "snapshot", lambda: None)
 
 
+def _imprint(machine: Machine) -> None:
+    _set(machine.node.voting.agreement.imprints, "dump", lambda: None)
+
+
 def _lease(machine: Machine) -> None:
     _set(machine.node.voting.agreement.leases, "opens_ms", lambda question, value: 0.0)
 
@@ -312,6 +316,7 @@ BREAKS = {
         _elide,
         world={"leaf_log_bytes": 4 * SEGMENT_BYTES, "faults": {}, "minutes": 0.6, "rate_per_minute": 400.0},
     ),
+    "imprint": Break("what let a committee in outlives what the log drops", "successions", ("unconverged",), _imprint),
     "trim": Break("only what a gateway has is dropped", "trim", ("dropped-early",), _trim),
 }
 """By the name that `--break` takes."""

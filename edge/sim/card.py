@@ -37,13 +37,11 @@ class Trust:
 
 
 def log_options(machine: Machine) -> JournalOptions:
-    """Who has a seat, or had one, has room for what all others drop. These get half as much again with each change of a
-    committee, from which on nothing goes until the next."""
+    """Who has a seat, or had one, has room for what all others drop."""
     world, profile = machine.world, machine.world.profile
     seated = (machine.index in members for members in world.committees.values())
     is_small = profile.leaf_log_bytes and not (machine.is_gateway or any(seated))
-    small_bytes = profile.leaf_log_bytes * (len(world.committees) + 1) // 2
-    return JournalOptions(small_bytes if is_small else profile.log_bytes, profile.segment_bytes)
+    return JournalOptions(profile.leaf_log_bytes if is_small else profile.log_bytes, profile.segment_bytes)
 
 
 def recover(disk: SimDisk, journal: Journal, node: Node, store: SimStore | None) -> None:

@@ -337,11 +337,6 @@ def _committee(world: Cluster, fault: Fault) -> None:
     world.change_committee(anyone(world, fault), fault.chance())
 
 
-def _committee_at_last(world: Cluster, fault: Fault) -> None:
-    """The same, in the second half: from a change on nothing is dropped, and by then something was."""
-    world.time.after(world.profile.load_ms / 2, lambda: None if world.is_healing else _committee(world, fault))
-
-
 def _lost_committee(world: Cluster, fault: Fault) -> None:
     """More of the committee than may be away burn, and some time later the keys put another one in its place."""
     world.recoveries.strike(fault.chance(), fault.span_ms + 3_000.0)
@@ -371,6 +366,6 @@ KINDS: dict[str, Callable[[Cluster, Fault], None]] = {
     "split view": _split_view, "queue limit": _queue_limit, "stale retained": _stale_retained,
     "repeat": _stranger(strangers.repeat), "garble": _stranger(strangers.garble), "lie": _stranger(strangers.lie),
     "clock jump": _clock_jump, "1970": _1970, "sleep": _sleep, "late": _late, "roster": _roster, "burst": _burst,
-    "committee": _committee, "committee at last": _committee_at_last, "lost committee": _lost_committee,
+    "committee": _committee, "lost committee": _lost_committee,
     "evict": _evict,
 } | damage.KINDS  # fmt: skip

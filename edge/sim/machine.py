@@ -153,9 +153,9 @@ class Machine:
         self.node.voting.note.recall(card.noted_votes(self.keys))
         self.node.voting.agreement.is_silent = self.is_liar
         world.breaks(self)
-        world.checkers.booted(self)
         floor = card.noted_incarnation(self.disk)
         effects = self.node.start(floor, self.clock.now(world.now))
+        world.checkers.booted(self)
         card.note_incarnation(self.disk, self.node.incarnation)
         self.node.note_lives(lambda incarnation: card.note_incarnation(self.disk, incarnation))
         self.is_ready = False

@@ -145,6 +145,16 @@ PROFILES = {
             | {"loss": 1.0, "broker crash": 0.5, "partition": 0.7, "full": 0.3, "sleep": 0.7, "gateway away": 3.0},
         ),
         Profile(
+            "successions",
+            "committees follow one another while logs drop what let them in, and machines start anew",
+            minutes=3.0,
+            nodes=7,
+            committee=4,
+            log_bytes=20 * SEGMENT_BYTES,
+            rate_per_minute=60.0,
+            faults={"committee": 2.0, "power": 2.0, "kill": 2.0, "restart": 1.0, "loss": 0.5, "gateway away": 1.0},
+        ),
+        Profile(
             "pruning",
             "no gateway until the end: leaves drop what the committee has sealed, and take its seats later",
             minutes=3.0,
@@ -154,7 +164,7 @@ PROFILES = {
             are_gateways_late=True,
             rate_per_minute=30.0,
             faults={"power": 1.0, "kill": 0.7, "crash at an effect": 1.0, "crash at a disk operation": 1.0}
-            | {"loss": 0.7, "partition": 0.5, "members away": 0.7, "committee at last": 0.4, "late": 0.4},
+            | {"loss": 0.7, "partition": 0.5, "members away": 0.7, "committee": 0.6, "late": 0.4},
         ),
         Profile(
             "liars",

@@ -40,6 +40,7 @@ SMALL = {
     "lives": 3,
     "trim": 2,
     "pruning": 2,
+    "successions": 2,
     "flood": 2,
     "liars": 8,
     "committees": 3,

@@ -57,7 +57,7 @@ def test_a_head_is_below_what_names_it_or_a_later_one_or_goes_on_from_it() -> No
     assert seats.cut is not None
     later = scene.say(1)
     named_before = scene.say(4, above=(heads[0],), epoch=1)
-    crossing = scene.agreement.epochs.cuts._crossings["site", 2]
+    crossing = scene.agreement.epochs.cuts.crossings["site", 2]
     assert crossing.view(named_before.key) == 0, "it was not made under the roster"
     assert crossing.view(scene.say(4, epoch=2).key) == 0
     assert crossing.view(scene.say(4, above=(heads[0], later), epoch=2).key) == 0b011
@@ -72,7 +72,7 @@ def test_a_line_goes_on_in_another_life_and_a_lost_one_does_not() -> None:
     scene = Scene()
     head = scene.say(2)
     scene.replace(head)
-    crossing = scene.agreement.epochs.cuts._crossings["site", 2]
+    crossing = scene.agreement.epochs.cuts.crossings["site", 2]
     scene.lines[2] = Line(2, 2, head)
     assert crossing.view(scene.say(2, epoch=2).key) == 1
     scene.lines[2] = Line(2, 3)
@@ -119,7 +119,8 @@ def test_a_member_names_what_its_line_lacks_and_its_votes_count_from_there_on() 
     assert scene.agreement.votes_counted == 2 and scene.agreement.epochs.is_entered(
         seats, lambda one: one.view(header.key)
     )
-    assert set(scene.agreement.needed()) >= {head.key for head in heads}
+    needed = scene.agreement.imprints.needed()
+    assert {head.key for head in heads}.isdisjoint(needed), "what is above them outlives them"
 
 
 def test_old_votes_beside_the_heads_decide_and_bind_to_nothing() -> None:
@@ -141,7 +142,7 @@ def test_old_votes_beside_the_heads_decide_and_bind_to_nothing() -> None:
 
     (lock,) = epochs.locks(contest, 2, sees)
     assert (lock.epoch, lock.ballot, lock.value) == (1, 0, value_digest(b"a"))
-    epochs.cuts._crossings.clear()
+    epochs.cuts.crossings.clear()
     scene.replace(prevotes[1])
     assert epochs.locks(contest, 2, sees) == [], "the quorum of prevotes is not below this one"
     late = Final(MODEL, b"a", 0, b"raw")

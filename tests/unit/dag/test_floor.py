@@ -33,8 +33,12 @@ def test_a_floor_survives_its_bytes() -> None:
     assert decode_floor(encode_floor(Floor())) == Floor()
     with_state = floor._replace(state=b"state")
     assert decode_floor(encode_floor(with_state)) == with_state
+    with_imprints = floor._replace(imprints=b"marks")
+    assert decode_floor(encode_floor(with_imprints)) == with_imprints
     # A value that rotted is not told.
     assert decode_floor(encode_floor(with_state).replace(b"state", b"stats")) == floor
+    rotten = decode_floor(encode_floor(with_imprints).replace(b"marks", b"masks"))
+    assert rotten == floor._replace(imprints=b""), "and that there was something is"
 
 
 @pytest.mark.parametrize(

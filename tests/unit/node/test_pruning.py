@@ -3,7 +3,7 @@
 from typing import Any
 
 from edge.consensus.checkpoint import CHECKPOINT_KEY
-from edge.dag.records import VERTEX
+from edge.dag.records import VERTEX, segment_of
 from edge.dag.verify import verify_log
 from edge.limits import DEEPEN_LINES_MAX, LOG_PEERS_SHARE
 from edge.wire.frame import Channel, decode_vertex
@@ -253,3 +253,30 @@ def test_members_lines_that_record_nothing_hold_nobodys_log() -> None:
     x = world.machines["x"]
     floors = {line.author: line.seq for line in x.floor.lines}
     assert all(floors[world.machines[name].index] > 20 for name in VOTERS)
+
+
+def test_after_a_committee_has_changed_logs_go_on_dropping_and_starts_know_who_votes() -> None:
+    """What let the new one in lies in nobody's log but the members', and is asked of every vote."""
+    world = site()
+    busy(world, 40)
+    seats(world, "b", "c", "d", "y")
+    world.room_of["y"] = 1 << 30
+    busy(world, 10, "x")
+    world.run(20)
+    x = world.machines["x"]
+    (change,) = x.node.voting.agreement.epochs.changes.values()
+    places = [x.node.graph.place(key)[0] for key in change.proposals]
+    assert all(places)
+    busy(world, 160, "x")
+    assert x.dropped >= world.segment_records * max(map(segment_of, places)), "the change, too"
+    for name in ("x", "b", "c", "d", "y"):
+        world.machines[name].kill()
+        world.boot(name)
+    world.run(5)
+    x = world.machines["x"]
+    before = x.node.voting.agreement.votes_counted
+    propose(world.machines["c"], "model", b"two")
+    world.run(5)
+    assert values(world) == [b"two"] * 6
+    assert x.node.voting.agreement.votes_counted >= before + 6 and "vote-early" not in x.node.voting.agreement.refused
+    assert x.node.counts()["finals_asked"] == 0, "it has counted the votes"
