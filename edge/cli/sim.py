@@ -22,6 +22,7 @@ def arguments(parser: ArgumentParser) -> None:
     prove.add_argument("--profile", default="mixed", metavar="NAME", help="what goes wrong; --list shows them (mixed)")
     prove.add_argument("--byzantine", type=at_least(0), metavar="R", help="so many of these lie (of the profile)")
     prove.add_argument("--behaviour", metavar="NAME", help="how they lie; --list shows it; mix: each its own way (mix)")
+    prove.add_argument("--sleepers", type=share(whole=False), metavar="P%", help="of devices: one nap a minute each")
     prove.add_argument("--break", dest="broken", metavar="RULE", help="take one rule away, to see it caught")
     prove.add_argument("--no-shrink", action="store_true", help="do not look for a smaller case of a failure")
     prove.add_argument("--real-signatures", action="store_true", help="ML-DSA in all worlds, not in one of a hundred")
@@ -44,7 +45,7 @@ def arguments(parser: ArgumentParser) -> None:
         "sim --seeds 0:200 --json",
         "sim --nodes 7 --seeds 0:50 --profile crashes",
         "sim --seeds 0:200 --break fsync",
-        "sim --seeds 0:50 --nodes 8 --committee 7 --byzantine 2 --behaviour turncoat",
+        "sim --seeds 0:50 --nodes 8 --committee 7 --byzantine 2 --behaviour turncoat --sleepers 20%",
         "sim --nodes 50 --asleep 10% --loss 2% --gateway-away 1h --plot site.png",
         "sim --nodes 200 --committee 7 --asleep 10% --loss 2% --minutes 10",
     )

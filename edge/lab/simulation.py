@@ -34,8 +34,8 @@ def main(args: Namespace, out: Output) -> int:
         return _prove(args, out)
     if (args.seeds is not None and len(args.seeds) > 1) or args.broken is not None:
         raise UsageError("--asleep, --loss, --gateway-away and --plot are of one site; --seeds A:B and --break are not")
-    if args.byzantine or args.behaviour:
-        raise UsageError("--asleep, --loss, --gateway-away and --plot are of a site where nobody lies")
+    if args.byzantine or args.behaviour or args.sleepers:
+        raise UsageError("--asleep, --loss, --gateway-away and --plot are of a site where nothing else goes wrong")
     return _price(args, out)
 
 
@@ -73,7 +73,7 @@ def _prove(args: Namespace, out: Output) -> int:
     if args.behaviour not in (None, MIX, *BEHAVIOURS):
         raise UsageError(f"no behaviour {args.behaviour!r}; allowed: {MIX}, {', '.join(BEHAVIOURS)}")
     name = BREAKS[args.broken].profile if args.broken is not None and args.profile == "mixed" else args.profile
-    given = ("nodes", "minutes", "stop_minutes", "committee", "byzantine", "behaviour")
+    given = ("nodes", "minutes", "stop_minutes", "committee", "byzantine", "behaviour", "sleepers")
     changes = BREAKS[args.broken].changes if args.broken is not None else {}
     changes |= {key: value for key in given if (value := getattr(args, key)) is not None}
     profile = profile_named(name, **changes)
@@ -131,7 +131,7 @@ def _document(total: Total, failed: list[Outcome]) -> dict[str, Any]:
     document |= {"vertices": total.vertices, "agreed_after_s_max": total.heal_s_max, "events": dict(total.notes)}
     agreed = ("disagreements", "undecided", "honest_evictions", "decisions", "bytes_per_decision")
     document |= {name: getattr(total, name) for name in agreed}
-    document |= {f"finality_ms_p{share}": total.finality_at(share / 100) for share in (50, 99)}
+    document["finality_ms"] = {f"p{share}": total.finality_at(share / 100) for share in (50, 99)}
     document |= {"peaks": dict(total.peaks), "dropped_frames": dict(total.dropped)}
     document["failures"] = [
         {
@@ -144,9 +144,15 @@ def _document(total: Total, failed: list[Outcome]) -> dict[str, Any]:
     return document
 
 
+def _apart(name: str, document: dict[str, Any]) -> dict[str, Any]:
+    """The entries of a field that has several, for people."""
+    return {f"{name} {key}": value for key, value in document.get(name, {}).items()}
+
+
 def _show(out: Output, total: Total, failed: list[Outcome]) -> None:
     document = _document(total, failed)
-    out.pairs((name, document[name]) for name in document if not isinstance(document[name], (dict, list)))
+    rows = {**document, **_apart("finality_ms", document)}
+    out.pairs((name, value) for name, value in rows.items() if not isinstance(value, (dict, list)))
     out.line()
     faults = sorted((name[7:], count) for name, count in total.notes.items() if name.startswith("fault: "))
     if faults:
@@ -199,9 +205,9 @@ def _price(args: Namespace, out: Output) -> int:
 
 def _show_answer(out: Output, answer: Answer, plot: str | None) -> None:
     rows: list[tuple[str, object]] = []
-    for name, value in answer.figures.items():
-        is_bytes = "bytes" in name and isinstance(value, int)
-        rows.append((name, bytes_text(int(value)) if is_bytes and value is not None else value))
+    for name, value in {**answer.figures, **_apart("finality_ms", answer.figures)}.items():
+        if not isinstance(value, dict):
+            rows.append((name, bytes_text(value) if "bytes" in name and isinstance(value, int) else value))
     out.pairs(rows)
     out.line()
     step = max(1, len(answer.samples) // 12)

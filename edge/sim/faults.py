@@ -25,7 +25,7 @@ def plan(seed: int, profile: Profile) -> list[Fault]:
     """Every fault of a run, by number."""
     faults: list[Fault] = []
     until_ms = profile.minutes * 60_000
-    for kind, expected in sorted(profile.faults.items()):
+    for kind, expected in sorted(profile.faults_a_minute.items()):
         rng = Random(f"{seed}/fault {kind}")
         mean = expected * profile.minutes
         count = int(mean) + (rng.random() < mean % 1) if rng.random() < 0.8 else 0

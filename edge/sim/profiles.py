@@ -41,6 +41,8 @@ class Profile:
     """So long that what members owe mostly rides with what they make anyway."""
     weather: Weather = field(default_factory=Weather)
     faults: dict[str, float] = field(default_factory=dict)
+    sleepers: float = 0.0
+    """The share of devices of which each sleeps once a minute, on average, beside `faults`."""
     log_bytes: int = LOG_BYTES_MAX
     leaf_log_bytes: int = 0
     """Of devices that do not vote at first; 0: as all others."""
@@ -53,6 +55,12 @@ class Profile:
     """How often each node is told how full its log is, and held to its bounds; the service tells it every second."""
     quiet_s: float = 300.0
     """Keepers agree within this after everything has healed, or the run is unconverged."""
+
+    @property
+    def faults_a_minute(self) -> dict[str, float]:
+        """By kind, how many are expected."""
+        naps = self.sleepers * (self.nodes - self.gateways)
+        return self.faults | ({"sleep": self.faults.get("sleep", 0.0) + naps} if naps else {})
 
     @property
     def load_ms(self) -> float:

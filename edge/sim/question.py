@@ -63,13 +63,16 @@ class Sample:
     """The largest log of a device."""
 
 
+Figure = float | int | None | dict[str, float | None]
+
+
 @dataclass
 class Answer:
     question: Question
     home_s: float | None = None
     """From the gateway's return (the end of load, if it never left) until it had all that was recorded before."""
     samples: list[Sample] = field(default_factory=list)
-    figures: dict[str, float | int | None] = field(default_factory=dict)
+    figures: dict[str, Figure] = field(default_factory=dict)
     violations: list[str] = field(default_factory=list)
 
 
@@ -151,7 +154,7 @@ class _Watch:
         self._world.time.after(wait_ms, self.look)
         self._progress(min(1.0, now / self._until_ms))
 
-    def agreed(self) -> dict[str, float | int | None]:
+    def agreed(self) -> dict[str, Figure]:
         """What agreement cost; nothing where nobody votes."""
         ledger = self._world.checkers.ledger
         if not self._council:
@@ -159,8 +162,7 @@ class _Watch:
         return {
             "decisions": ledger.decisions,
             "undecided": ledger.unanswered,
-            "finality_ms_p50": waited_ms(ledger.finality_ms, 0.5),
-            "finality_ms_p99": waited_ms(ledger.finality_ms, 0.99),
+            "finality_ms": {"p50": waited_ms(ledger.finality_ms, 0.5), "p99": waited_ms(ledger.finality_ms, 0.99)},
             "bytes_per_decision": round(ledger.agreeing_bytes / ledger.decisions, 1) if ledger.decisions else None,
             "quorum_awake": round(self._quorate / self._looks, 4) if self._looks else None,
         }

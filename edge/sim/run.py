@@ -45,6 +45,8 @@ class Case:
             words.append(f"--committee {min(self.profile.committee, self.profile.nodes)}")
         if self.profile.byzantine:
             words.append(f"--byzantine {self.profile.byzantine} --behaviour {self.profile.behaviour}")
+        if self.profile.sleepers:
+            words.append(f"--sleepers {self.profile.sleepers:.2%}")
         return " ".join(words)
 
 

@@ -7,7 +7,9 @@ import pytest
 from edge.cli.main import main
 from edge.errors import UnavailableError, UsageError
 from edge.lab import plot
+from edge.sim.profiles import profile_named
 from edge.sim.question import Question, ask
+from edge.sim.run import Case
 
 KEYS = [
     *("seeds", "steps", "virtual_seconds", "violations", "unconverged", "lost_acknowledged", "honest_forks"),
@@ -21,6 +23,22 @@ def test_one_object_says_what_was_found(capsys):
     assert [key for key in said if key in KEYS] == KEYS
     assert said["seeds"] == 2 and said["violations"] == said["unconverged"] == 0
     assert said["virtual_seconds"] > 24 and said["bytes_per_vertex"] > 3_000
+
+
+def test_liars_and_sleepers_are_asked_for_by_number(capsys):
+    words = ["--nodes", "6", "--committee", "4", "--byzantine", "1", "--behaviour", "mute", "--sleepers", "60%"]
+    assert main(["sim", "--profile", "liars", "--seeds", "3:5", "--minutes", "0.5", *words, "--json"]) == 0
+    said = json.loads(capsys.readouterr().out)
+    agreed = {"disagreements": 0, "undecided": 0, "honest_evictions": 0, "lost_acknowledged": 0}
+    assert said.items() >= agreed.items() and said["decisions"] > 0
+    assert 0 < said["finality_ms"]["p50"] <= said["finality_ms"]["p99"] and said["bytes_per_decision"] > 3 * 3_309
+    assert said["events"]["fault: sleep"] >= 2, "three of five devices, half a minute, two worlds"
+
+
+def test_the_line_that_repeats_a_world_has_its_sleepers():
+    case = Case(7, profile_named("calm", sleepers=0.5))
+    assert case.replay().endswith("--seeds 7:8 --sleepers 50.00%")
+    assert [fault.kind for fault in case.faults()].count("sleep") == len(case.faults()) > 0
 
 
 def test_a_failure_ends_with_1_and_the_line_that_repeats_it(capsys):
@@ -78,7 +96,7 @@ def test_what_a_committee_costs_and_how_often_it_can_decide_is_told(asleep: floa
     figures = answer.figures
     assert not answer.violations and figures["decisions"] > 20 and figures["undecided"] == 0
     assert (figures["quorum_awake"] == 1.0) == is_always_there and 0.2 < figures["quorum_awake"] <= 1.0
-    assert figures["finality_ms_p50"] > 20 and (figures["finality_ms_p99"] < 60_000) == is_always_there
+    assert figures["finality_ms"]["p50"] > 20 and (figures["finality_ms"]["p99"] < 60_000) == is_always_there
     assert figures["bytes_per_decision"] > 3 * 3_309, "as many signatures of ML-DSA-65 as make a quorum, at least"
 
 
