@@ -187,6 +187,11 @@ class Repair:
         """Whether somebody says that he holds more of a line of this author than we do."""
         return any(line.incarnation != ANY_INCARNATION and not line.seq for line in self._lines_of.get(author, ()))
 
+    def tries(self, line: Line) -> int:
+        """How often it was asked for since somebody of whom it was brought anything of its author."""
+        gap = self._gaps.get(line)
+        return sum(source.fruitless for source in gap.sources.values()) if gap is not None else 0
+
     def is_in_vain(self, line: Line) -> bool:
         """Whether somebody was asked for it twice, and brought nothing new of its author."""
         gap = self._gaps.get(line)

@@ -176,13 +176,13 @@ class Exchange:
             return  # the disk and the verifier are behind: what came now would be dropped, and asked for again
         online = self._peers.online(now) if len(self._pending) or self._beside else []
         online = [*online[:2], *self._keepers.among(online[2:], now)]
-        lacking: dict[Line, int] = {}
-        for missing in self._pending.missing():
-            for line in self._lines_with(missing):
-                # Of a line of several the lowest: where it begins is not known, and what is above waits here already.
-                is_higher = line.incarnation != ANY_INCARNATION and lacking.get(line, missing.seq) < missing.seq
-                lacking[line] = lacking[line] if is_higher else missing.seq
-        for line, seq in lacking.items():
+        lacking: dict[Line, list[int]] = {}
+        for missing, line in ((one, line) for one in self._pending.missing() for line in self._lines_with(one)):
+            lacking.setdefault(line, []).append(missing.seq)
+        for line, seqs in lacking.items():
+            # Of a line of several the lowest: where it begins is not known, and what is above waits here already.
+            is_any = line.incarnation == ANY_INCARNATION  # each in turn: perhaps nobody has the one
+            seq = seqs[-1 - self.repair.tries(line) % len(seqs)] if is_any else min(seqs)
             for peer in (line.author, *online):
                 if peer != self._index:
                     self.repair.claims(peer, line, seq, now)

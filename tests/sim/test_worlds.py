@@ -75,6 +75,7 @@ FOUND = {
         "evictions",
         15_720_045,
     ): "the signature over our side of a fork went with a power cut, for good",
+    ("liars", 2_004_343): "of two vertices of a fork that were missing only the one that nobody had was asked for",
     ("liars", 22): "of an author with more lines than a peer looks through, a missing vertex was not found",
 }
 

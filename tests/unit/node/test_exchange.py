@@ -1,6 +1,10 @@
 """Who was away gets what it lacks, once."""
 
+from edge.dag.pending import Candidate, Missing
+from edge.ids import Instant, Parent
 from edge.limits import REPAIR_FLIGHT_BYTES, TICKETS_MAX
+from edge.mesh.repair import ANY_INCARNATION, Request
+from edge.wire.vertex import encode_header
 from tests.builders import World, event
 
 AUTHORS = ["a", "b", "c", "d"]
@@ -48,3 +52,32 @@ def test_nothing_is_asked_for_while_the_disk_is_behind() -> None:
     assert late.node.counts()["requests_sent"] == 1
     world.run(1)
     assert world.is_converged()
+
+
+def test_of_an_author_each_vertex_that_is_missing_is_asked_for_in_turn_though_nobody_has_the_one() -> None:
+    """A liar shows us alone what another vertex of its stands on, and others stand on the other side of its fork."""
+    world = World(["x", "peer", "liar"])
+    x, peer, liar = world.boot_all()
+    liar.submit(event(1), urgent=True)
+    world.run(1)
+    ((held, _),) = ((tip.key, tip.id) for tip in x.node.graph.tips(liar.index))
+    life = held.incarnation
+    for number, seq in enumerate((held.seq, held.seq + 1), 1):
+        parent = Parent(liar.index, life, seq, bytes([number]) * 32)
+        header = encode_header(
+            suite=1, site=world.roster.site, epoch=1, author=peer.index, incarnation=7, seq=number + 1, prev=bytes(32),
+            parents=[parent], hlc=0, body=None, items=(),
+        )  # fmt: skip
+        assert x.node._pending.park(Candidate(header, None, None), Missing(liar.index, seq, parent.id))
+    asked: set[int] = set()
+    requests_due = x.node._exchange.repair.requests_due
+
+    def noted(now: Instant) -> list[Request]:
+        requests = requests_due(now)
+        wants = [want for request in requests for want in request.wants if want.author == liar.index]
+        asked.update(want.through_seq for want in wants if want.incarnation == ANY_INCARNATION)
+        return requests
+
+    x.node._exchange.repair.requests_due = noted  # type: ignore[method-assign]
+    world.run(30)
+    assert asked == {held.seq, held.seq + 1}
