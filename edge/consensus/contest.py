@@ -53,8 +53,6 @@ class Contest:
         """Members who voted twice in one phase of a ballot: it counts no less, and they lie."""
         self.settled: dict[tuple[int, int], int] = {}
         """By line, the seq up to which all is known without hearing it: what let its votes count may be so no more."""
-        self.is_over = False
-        """Decided, and nothing of it matters to any question."""
         self.shown: dict[Statement, Side] = {}
         """Where each precommit for a value stands: what a certificate is made of."""
 
@@ -102,7 +100,7 @@ class Contest:
 
     def knows(self, key: VertexKey) -> bool:
         """Whether this vertex need not be heard."""
-        return self.is_over or key.seq <= self.settled.get(key[:2], 0)
+        return key.seq <= self.settled.get(key[:2], 0)
 
     def seen(self, key: VertexKey, prev: VertexKey | None, parents: Iterable[VertexKey]) -> int:
         """What is below this vertex, and proposed in it."""

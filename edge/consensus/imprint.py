@@ -4,11 +4,11 @@ A vote of an epoch counts where the change that ended the one before, or the cut
 rule 4). That lies ever further down, and every vote is asked for it: so of a change that is decided, and of a cut, what
 is below each member's vertex outlives the vertices, as marks along the lines (docs/decisions/0047).
 
-imprints = CBOR [[change …], [crossed …]], rows of the tuples below; question as in a vertex,
-proposed = [value, proposer], statement = [member, ballot, phase, digest or null], marks = [author, incarnation,
-[mark …]], mark = [seq, votes, ballot, phase, lock or null, has cast], lock = [epoch, ballot, digest], proposal =
-[author, incarnation, seq, votes], votes = bytes, a bit for each statement, the lowest first; of a cut, for each head;
-through = [author, incarnation, seq up to which the marks say all], or null for a change of which nothing more matters.
+imprints = CBOR [1, [change …], [crossed …]]; change = [question, ballot, digest, [[value, proposer] …], [statement …],
+lines, [[author, incarnation, seq, numbers] …]], the last of vertices with a proposal; crossed = [scope, epoch, lines];
+statement = [member, ballot, phase, digest or null]; lines = [[author, incarnation, through, [mark …]] …], through = the
+seq up to which the marks say all; mark = [seq, numbers, ballot, phase, lock or null, has cast]; lock = [epoch, ballot,
+digest]; numbers = which statements (of a cut: which heads) are below, of a mark those that are new since the last one.
 """
 
 from __future__ import annotations
@@ -17,46 +17,50 @@ from typing import Any, NamedTuple
 
 from edge.consensus.arrivals import Arrivals
 from edge.consensus.contest import Contest, Proposed
+from edge.consensus.cuts import Crossing
 from edge.consensus.epochs import Epochs, is_change
-from edge.consensus.past import Lock, Mark, Past, Statement
+from edge.consensus.past import Lock, Mark, Statement
 from edge.consensus.question import value_digest
 from edge.consensus.registers import Registers
 from edge.consensus.sets import OpenSet, Sets
 from edge.ids import VertexKey
 from edge.limits import INDEX_MAX
 from edge.wire.cbor import Malformed, decode, encode
-from edge.wire.items import Question
+from edge.wire.items import Question, is_question
 
-Rows = list[list[Any]]
+FORMAT = 1
+_NUMBER_MAX = 1 << 16
+_FAULTS = (Malformed, ValueError, TypeError, LookupError)
+"""What reading may raise, of bytes that another release wrote, or nobody: whatever they are, they are not these."""
+
+
+class Imprint(NamedTuple):
+    """What the members' lines show of a change or a cut."""
+
+    past: list[tuple[VertexKey, Mark]]
+    through: dict[tuple[int, int], int]
 
 
 class Change(NamedTuple):
     """A change of committees that was decided."""
 
-    question: list[Any]
-    ballot: int
-    digest: bytes
-    proposed: Rows
-    statements: Rows
-    marks: Rows
-    proposals: Rows
-    through: Rows | None
+    question: Question
+    decided: tuple[int, bytes]
+    proposed: list[Proposed]
+    statements: list[Statement]
+    imprint: Imprint
+    proposals: dict[VertexKey, int]
 
     @property
     def name(self) -> tuple[str, int]:
-        return self.question[0], self.question[1]
+        return self.question.scope, self.question.epoch
 
 
 class Crossed(NamedTuple):
-    """A cut in the place of a change: which of its heads are below."""
+    """A cut in the place of a change."""
 
-    scope: str
-    epoch: int
-    marks: Rows
-
-    @property
-    def name(self) -> tuple[str, int]:
-        return self.scope, self.epoch
+    name: tuple[str, int]
+    imprint: Imprint
 
 
 class Imprints:
@@ -69,18 +73,19 @@ class Imprints:
         self._sets = sets
         self._waiting: list[Change | Crossed] = []
         """Of committees that no roster lists which was read so far."""
-        self._pressed: dict[bytes, None] = {}
+        self._restored: dict[bytes, None] = {}
         """Sets that are here by `restore`: the log may have nothing of them."""
 
     def dump(self) -> bytes | None:
         """For a file that is read before the log; None where everybody's first committee decides."""
-        settled = self._settled()
-        changes = [self._change(one.contest, binds=self._binds(one.contest, settled)) for one in settled]
+        changes = [self._change(one.contest) for one in self._settled()]
         cuts = self._epochs.cuts.crossings.items()
-        crossed = [Crossed(*name, _marks(crossing.past)) for name, crossing in cuts]
+        crossed = [Crossed(name, self._imprint(crossing)) for name, crossing in cuts]
         changes += [one for one in self._waiting if isinstance(one, Change)]
         crossed += [one for one in self._waiting if isinstance(one, Crossed)]
-        return encode([changes, crossed]) if changes or crossed else None
+        if not (changes or crossed):
+            return None
+        return encode([FORMAT, [*map(_change_row, changes)], [[*one.name, _lines(one.imprint)] for one in crossed]])
 
     def needed(self) -> list[VertexKey]:
         """Beside what is in `dump`: the vertices from which on the log is to be told again at a start, since they have
@@ -90,47 +95,32 @@ class Imprints:
     def _settled(self) -> list[OpenSet]:
         """Changes that are decided, and certified as far as they ever will be from what we hold."""
         changes = [one for one in self._sets if is_change(one.contest.question) and one.contest.decided is not None]
-        is_past, pressed = self._registers.is_past, self._pressed
-        return [one for one in changes if is_past(one.contest.question) or one.contest.conflict in pressed]
+        is_past, restored = self._registers.is_past, self._restored
+        return [one for one in changes if is_past(one.contest.question) or one.contest.conflict in restored]
 
-    def _change(self, contest: Contest, *, binds: bool) -> Change:
+    def _change(self, contest: Contest) -> Change:
         assert contest.decided is not None
-        if not binds:
-            value, proposer, _ = contest.proposed[contest.decided[1]]
-            return Change(list(contest.question), *contest.decided, [[value, proposer]], [], [], [], None)
-        marks = _marks(contest.past)
-        lines = [(author, incarnation) for author, incarnation, _ in marks]
-        return Change(
-            list(contest.question),
-            *contest.decided,
-            [[proposed.value, proposed.proposer] for proposed in contest.proposed.values()],
-            [list(statement) for statement in contest.ballots.statements],
-            marks,
-            [[*key, _bytes(votes)] for key, votes in contest.proposals.items() if _is_line(key[:2])],
-            [[*line, max(self._arrivals.told(line), contest.settled.get(line, 0))] for line in lines],
-        )
+        proposals = {key: votes for key, votes in contest.proposals.items() if _is_line(key[:2])}
+        proposed, statements = [*contest.proposed.values()], contest.ballots.statements
+        return Change(contest.question, contest.decided, proposed, statements, self._imprint(contest), proposals)
 
-    def _binds(self, contest: Contest, settled: list[OpenSet]) -> bool:
-        """Whether a vote may still be asked for a settled change: one of the epoch that it began, or one on a question
-        that this or an earlier epoch left open, a further change among them."""
-        if contest.is_over:
-            return False
-        scope = contest.question.scope
-        begun, current = self._epochs.begun(contest), self._epochs.current(scope)
-        if begun is None or current is None or begun.epoch >= current.epoch:
-            return True
-        questions = (one.contest.question for one in self._sets if one not in settled)
-        return any(question.scope == scope and question.epoch <= begun.epoch for question in questions)
+    def _imprint(self, one: Contest | Crossing) -> Imprint:
+        lines = {line: [*marks] for line, marks in one.past.lines() if _is_line(line)}
+        past = [(VertexKey(*line, seq), mark) for line, marks in lines.items() for seq, mark in marks]
+        return Imprint(past, {line: max(self._arrivals.told(line), one.settled.get(line, 0)) for line in lines})
 
     def restore(self, data: bytes) -> bool:
         """Before anything of the log is told. False for what `dump` did not give."""
         try:
-            changes, crossed = decode(data)
-            self._waiting = [*(Change(*row) for row in changes), *(Crossed(*row) for row in crossed)]
-            self.seat()
-        except (Malformed, ValueError, TypeError):
-            self._waiting = []
+            form, changes, crossed = decode(data, depth_max=8)
+            if form != FORMAT:
+                return False
+            found: list[Change | Crossed] = [*map(_read_change, changes)]
+            found += [Crossed((scope, epoch), _read_lines(lines)) for scope, epoch, lines in crossed]
+        except _FAULTS:
             return False
+        self._waiting = found
+        self.seat()
         return True
 
     def seat(self) -> None:
@@ -145,27 +135,29 @@ class Imprints:
         if isinstance(one, Crossed):
             crossing = self._epochs.cuts.crossings.get(one.name)
             if crossing is not None:
-                _put(crossing.past, one.marks)
-        elif not self._epochs.is_over(seats):
-            open_ = self._sets.open(Question(*one.question), seats, seats.members[0])
-            assert open_ is not None, "a change finds room"
-            self._pressed[open_.contest.conflict] = None
-            _press(open_.contest, one)
+                _press(crossing, one.imprint)
+        elif not self._epochs.is_over(seats) and self._sets.of(one.question) is None:
+            open_ = self._sets.open(one.question, seats, seats.members[0])
+            assert open_ is not None, "there is one change of each epoch"
+            self._restored[open_.contest.conflict] = None
+            _press_change(open_.contest, one)
         return True
 
 
-def _press(contest: Contest, change: Change) -> None:
-    """Into a set of which nothing was heard."""
-    for value, proposer in change.proposed:
-        contest.proposed[value_digest(value)] = Proposed(value, proposer, 0.0)
+def _press(one: Contest | Crossing, imprint: Imprint) -> None:
+    """Into a past of which nothing was heard."""
+    for key, mark in imprint.past:
+        one.past.put(key, mark)
+    one.settled.update(imprint.through)
+
+
+def _press_change(contest: Contest, change: Change) -> None:
+    contest.proposed.update((value_digest(proposed.value), proposed) for proposed in change.proposed)
     for statement in change.statements:
-        contest.ballots.bit(Statement(*statement))
-    _put(contest.past, change.marks)
-    for author, incarnation, seq, votes in change.proposals:
-        contest.proposals[VertexKey(author, incarnation, seq)] = int.from_bytes(votes, "little")
-    contest.is_over = change.through is None
-    contest.settled.update(((author, incarnation), seq) for author, incarnation, seq in change.through or ())
-    contest.decided = (change.ballot, change.digest)
+        contest.ballots.bit(statement)
+    contest.proposals.update(change.proposals)
+    contest.decided = change.decided
+    _press(contest, change.imprint)
 
 
 def _is_line(line: tuple[int, int]) -> bool:
@@ -173,21 +165,64 @@ def _is_line(line: tuple[int, int]) -> bool:
     return line[1] <= INDEX_MAX
 
 
-def _marks(past: Past) -> Rows:
+# ---- rows
+
+
+def _change_row(change: Change) -> list[Any]:
     return [
-        [*line, [[seq, _bytes(mark.votes), *mark.last, mark.lock, mark.has_cast] for seq, mark in marks]]
-        for line, marks in past.lines()
-        if _is_line(line)
+        list(change.question),
+        *change.decided,
+        [[proposed.value, proposed.proposer] for proposed in change.proposed],
+        [list(statement) for statement in change.statements],
+        _lines(change.imprint),
+        [[*key, _numbers(votes)] for key, votes in change.proposals.items()],
     ]
 
 
-def _put(past: Past, rows: Rows) -> None:
-    for author, incarnation, marks in rows:
-        for seq, votes, ballot, phase, lock, has_cast in marks:
-            taken = Lock(*lock) if lock is not None else None
-            mark = Mark(int.from_bytes(votes, "little"), (ballot, phase), taken, has_cast)
-            past.put(VertexKey(author, incarnation, seq), mark)
+def _read_change(row: list[Any]) -> Change:
+    question, ballot, digest, proposed, statements, lines, proposals = row
+    asked = Question(*question)
+    values = [Proposed(value, proposer, 0.0) for value, proposer in proposed]
+    if not (is_question(asked) and is_change(asked)) or digest not in {value_digest(one.value) for one in values}:
+        raise ValueError("no change that was decided")
+    known = {VertexKey(author, incarnation, seq): _votes(numbers) for author, incarnation, seq, numbers in proposals}
+    said = [Statement(member, at, phase, value) for member, at, phase, value in statements]
+    return Change(asked, (ballot, digest), values, said, _read_lines(lines), known)
 
 
-def _bytes(votes: int) -> bytes:
-    return votes.to_bytes((votes.bit_length() + 7) // 8, "little")
+def _lines(imprint: Imprint) -> list[Any]:
+    rows: dict[tuple[int, int], list[Any]] = {line: [*line, through, []] for line, through in imprint.through.items()}
+    before: dict[tuple[int, int], int] = {}
+    for key, mark in imprint.past:
+        numbers = _numbers(mark.votes & ~before.get(key[:2], 0))
+        rows[key[:2]][3].append([key.seq, numbers, *mark.last, mark.lock, mark.has_cast])
+        before[key[:2]] = mark.votes
+    return [*rows.values()]
+
+
+def _read_lines(rows: list[Any]) -> Imprint:
+    imprint = Imprint([], {})
+    for author, incarnation, through, marks in rows:
+        votes = 0
+        for seq, numbers, ballot, phase, lock, has_cast in marks:
+            votes |= _votes(numbers)
+            last, taken = (int(ballot), int(phase)), Lock(*lock) if lock is not None else None
+            imprint.past.append((VertexKey(author, incarnation, seq), Mark(votes, last, taken, bool(has_cast))))
+        imprint.through[author, incarnation] = int(through)
+    return imprint
+
+
+def _numbers(votes: int) -> list[int]:
+    """The bits that are set, ascending."""
+    found = []
+    while votes:
+        lowest = votes & -votes
+        found.append(lowest.bit_length() - 1)
+        votes ^= lowest
+    return found
+
+
+def _votes(numbers: list[int]) -> int:
+    if numbers and max(numbers) > _NUMBER_MAX:
+        raise ValueError("no statement has that number")
+    return sum(1 << number for number in dict.fromkeys(numbers))

@@ -24,6 +24,14 @@ class Naming:
         self._clocks: dict[int, int] = {}
         """By author of these, at least the clock of any vertex of it that we may name."""
 
+    def begin(self, members: Iterable[int]) -> None:
+        """Our log is read: the ends of members' lines that it has dropped, and of ours, were not told."""
+        for end in (end for author in members for end in self._graph.tips(author)):
+            if end.key.author != self._index and self._graph.was_dropped(end.key):
+                self._fresh.setdefault(end.key[:2], Parent(*end.key, end.id))
+        ours = [end.key for end in self._graph.tips(self._index)]
+        self.head = self.head or max(ours, default=None)
+
     def note(self, header: Header) -> None:
         """A vertex of ours that votes soon names this one, or a later one of its line."""
         if header.author != self._index:

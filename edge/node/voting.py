@@ -53,6 +53,8 @@ class Voting:
         """How many members were named for each breach."""
         self._unjudged: list[tuple[int, Record]] = []
         """Certificates of the log whose committee is in a roster that the log has further on."""
+        self._are_votes_lost = False
+        """What the floor file has of changes is damaged, and with it what we said on them."""
         self._certifying = 0
         """How many finals are not durable yet."""
         self._drops_sealed = options.drops_sealed and not options.is_gateway
@@ -222,6 +224,9 @@ class Voting:
         """All of the log is read: the highest incarnation of ours that it knows, and the one that begins."""
         self._seat()
         self.note.begin(known, life, self._newest())
+        if self._are_votes_lost:
+            self.note.lose(self._newest())
+        self.agreement.naming.begin(self.agreement.epochs.members)
 
     def _keep(self, final: Final, record: Record, place: int) -> None:
         self.certified.keep(final, record, place)
@@ -261,6 +266,7 @@ class Voting:
     def imprinted(self, data: bytes) -> None:
         """At the start, before the first vertex: what the floor file has of how committees came to be."""
         if not self.agreement.imprints.restore(data):
+            self._are_votes_lost = True
             self._desk.report("error", "log-floor-imprints", bytes=len(data))
 
     @property

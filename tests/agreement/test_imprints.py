@@ -1,22 +1,27 @@
 """How committees came to be is known without the vertices: who has dropped them judges what lies above as before."""
 
 from collections.abc import Callable
+from functools import reduce
+from operator import or_
 from random import Random
 
 import pytest
 
 from edge.consensus.agreement import Agreement
 from edge.consensus.committee import Seats
+from edge.consensus.cuts import Followed
 from edge.consensus.epochs import CHANGE_KEY
 from edge.consensus.past import Past
 from edge.consensus.registers import Final
 from edge.dag.floor import FloorLine
 from edge.dag.graph import Graph
+from edge.wire.cbor import encode
 from edge.wire.items import Proposal
 from edge.wire.vertex import Header
 from tests.agreement.council import SITE, Council, Member
 from tests.agreement.test_recovering import make as make_recovery
-from tests.agreement.test_succession import LIARS, SHAPES, make, outcome
+from tests.agreement.test_succession import FOUR, LIARS, SHAPES, make, outcome
+from tests.unit.consensus.test_cuts import OLD, Scene
 
 
 def floors(headers: list[Header], member: Member) -> list[FloorLine]:
@@ -74,9 +79,7 @@ def compare(member: Member, listed: list[Seats], pasts: Callable[[Agreement], di
 
 
 def changes(agreement: Agreement) -> dict[str, Past]:
-    """Those that bind somebody."""
-    found = agreement.epochs.changes.items()
-    return {f"change {epoch}": change.past for (_, epoch), change in found if not change.is_over}
+    return {f"change {epoch}": change.past for (_, epoch), change in agreement.epochs.changes.items()}
 
 
 @pytest.mark.parametrize("kind", ["mute", "babble", "mix"])
@@ -128,13 +131,103 @@ def test_what_is_restored_before_its_committee_is_listed_waits_and_is_not_lost()
     again = Agreement(SITE, 0, Graph())
     assert again.imprints.restore(imprints) and again.imprints.dump() == imprints
     again.seat(site.listed(3), ())
-    first, second = again.epochs.changes.values()
-    assert first.is_over and not second.is_over, "what began the second committee binds nobody any more"
-    assert len([*first.past.lines()]) == 0 < len([*second.past.lines()])
+    assert all(change.decided is not None for change in again.epochs.changes.values())
+    assert again.imprints.dump() == imprints
     assert again.imprints.needed() == [], "and nothing of it has to stay in the log"
 
 
-@pytest.mark.parametrize("bad", [b"", b"\x01", b"\x82\x80", b"\x82\x81\x80\x80", b"\x82\x81\x81\x00\x80"])
+def tell(agreement: Agreement, graph: Graph, member: Member, headers: list[Header]) -> None:
+    """What a member holds, in its order."""
+    for header in headers:
+        prev = member.headers[header.prev].key if header.prev else None
+        graph.insert(header.key, header.id, prev)
+        agreement.heard(header, prev, b"signed", 0.0)
+
+
+def again_after(agreement: Agreement, member: Member, listed: list[Seats], dropped: list[Header]) -> Agreement:
+    """After a start of a node whose log has dropped all that it was told."""
+    assert agreement.imprints.needed() == []
+    graph = Graph()
+    for line in floors(dropped, member):
+        graph.set_floor(line)
+    again, imprints = Agreement(SITE, 9, graph), agreement.imprints.dump()
+    assert imprints is not None and again.imprints.restore(imprints)
+    again.seat(listed, ())
+    for final in agreement.registers:
+        again.recall(final)
+    again.naming.begin(again.epochs.members)
+    return again
+
+
+def test_who_knows_the_next_change_by_its_certificate_alone_counts_its_votes_when_they_come() -> None:
+    """They stand on the change before, although nothing that is held does."""
+    site = make("two changes", 1, "mute")
+    outcome(site)
+    member, listed = site.members[0], site.listed(3)
+    headers = list(member.headers.values())
+    of_second = (
+        at
+        for at, header in enumerate(headers)
+        if any(isinstance(item, Proposal) and item.question[2:4] == (CHANGE_KEY, 2) for item in header.items)
+    )
+    early, graph = headers[: next(of_second)], Graph()
+    agreement = Agreement(SITE, 9, graph)
+    agreement.seat(listed, ())
+    tell(agreement, graph, member, early)
+    for final in member.finals:
+        if final.question.key in (CHANGE_KEY, "model"):
+            agreement.decide(final)
+    again = again_after(agreement, member, listed, early)
+    tell(again, again._graph, member, headers[len(early) :])
+    assert again.registers.get("site", "night") is not None and "vote-early" not in again.refused
+
+
+def test_who_has_not_entered_yet_can_name_what_lets_it_in_though_that_was_dropped() -> None:
+    site = make("all are replaced", 2, "mute")
+    outcome(site)
+    member, listed = site.members[0], site.listed(2)
+    closed: dict[bytes, Header] = {}
+    for header in member.headers.values():
+        below = [parent.id for parent in header.parents] + ([header.prev] if header.prev else [])
+        if header.author in FOUR and all(id in closed for id in below):
+            closed[header.id] = header
+    early, graph = list(closed.values()), Graph()
+    agreement = Agreement(SITE, 9, graph)
+    agreement.seat(listed, ())
+    tell(agreement, graph, member, early)
+    for final in member.finals:
+        agreement.decide(final)
+    again = again_after(agreement, member, listed, early)
+    names = [parent.key for parent in again.naming.parents(31)]
+
+    def sees(one: Followed) -> int:
+        return reduce(or_, map(one.view, names), 0)
+
+    assert again.epochs.is_entered(listed[1], sees)
+
+
+def test_what_a_line_had_of_a_cut_through_another_one_stays_when_that_forks() -> None:
+    scene = Scene()
+    heads = [scene.say(author) for author in (0, 1, 2)]
+    seats = scene.replace(*heads)
+    through = scene.say(3, above=tuple(heads), epoch=2)
+    honest = scene.say(4, above=(through,), epoch=2)
+    imprints, graph = scene.agreement.imprints.dump(), Graph()
+    assert imprints is not None
+    for header in (*heads, scene.say(3, epoch=2)):
+        graph.set_floor(FloorLine(*header.key, header.id, 1, 0))
+    again = Agreement(SITE, 9, graph, {3: None})
+    assert again.imprints.restore(imprints)
+    again.seat([OLD, seats], ())
+    graph.insert(honest.key, honest.id, None)
+    again.heard(honest, None, b"signed", 0.0)
+    assert again.epochs.cuts.crossings["site", 2].view(honest.key) == 0b111
+
+
+BAD = [b"", b"\x01", *map(encode, ([1, []], [2, [], []], [1, [[]], []], [1, [], [["site", 2, 7]]]))]
+
+
+@pytest.mark.parametrize("bad", BAD)
 def test_what_was_not_dumped_is_refused(bad: bytes) -> None:
     agreement = Agreement(SITE, 0, Graph())
     assert not agreement.imprints.restore(bad) and agreement.imprints.dump() is None

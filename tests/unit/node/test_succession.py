@@ -5,6 +5,7 @@ from dataclasses import replace
 from edge.consensus.certificate import Certificate, decode_certificate, judge
 from edge.consensus.committee import by_epoch, seats_of
 from edge.consensus.epochs import CHANGE_KEY, Handover
+from edge.dag.floor import Floor
 from edge.dag.records import ROSTER
 from edge.wire.frame import Channel
 from edge.wire.roster import Roster, sign_roster
@@ -243,3 +244,22 @@ def test_a_device_says_how_far_a_change_is() -> None:
     world.run(5)
     assert epochs.handover("site") == Handover(2, None, (), (2, 3, 4))
     assert epochs.handover("cell-9") is None
+
+
+def test_a_member_whose_floor_file_is_damaged_where_changes_were_votes_no_more_in_these_epochs() -> None:
+    """What it said on them is lost with what they were: the next committee may have it again."""
+    world = site()
+    change(world, "b", "c", "d", "e")
+    spread(world)
+    world.run(5)
+    b = world.machines["b"]
+    for floor in (Floor(imprints=b""), Floor()):
+        b.kill()
+        b.floor = floor
+        b = world.boot("b")
+        world.run(2)
+        assert b.node.voting.abstains == ["site"], "also at the next start, whatever the file says by then"
+        assert ("log-floor-imprints" in [report.event for report in b.reports]) == (floor.imprints is not None)
+    propose(world.machines["c"], "model", b"one")
+    world.run(5)
+    assert values(world) == [b"one"] * 6
