@@ -27,7 +27,9 @@ def arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--wait",
         type=at_least(0, whole=False),
+        nargs="?",
         default=WAIT_S,
+        const=WAIT_S,
         metavar="S",
         help=f"until it is decided ({WAIT_S:g}); 0: just propose. Nothing takes a proposal back",
     )

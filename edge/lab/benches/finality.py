@@ -79,6 +79,7 @@ def _measure(args: Namespace, root: Path, bulk: Bulk) -> dict[str, Any]:
         figures: dict[str, Any] = {"committee": council.size, "liars": rule.liars, "quorum": rule.quorum}
         figures["sleeper"] = council.wake(args.slept, args.slept_keys)
         figures["alone"] = council.decide("alone", args.decisions, 1)
+        figures["finality_ms"] = figures["alone"]["finality_ms"]
         figures["certificate_bytes"] = council.certificate_bytes("bench/alone-0")
         if council.size > 1:
             figures["contended"] = council.decide("contended", args.decisions, 2)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from edge.errors import UsageError
+from edge.errors import UnavailableError, UsageError
 from edge.limits import COMMITTEE_MAX
 from tests.unit.cli.conftest import Synedge
 
@@ -55,3 +55,13 @@ def test_who_votes_is_read_from_the_roster_file_when_no_agent_runs(tmp_path: Pat
     (row,) = told["committees"]
     assert (row["scope"], row["voters"], row["quorum"], row["since"]) == ("site", ["a"], 1, 3)
     assert told["roster_version"] == 3 and told["told_by"] == str(place / "roster.cose")
+
+
+@pytest.mark.parametrize("wait", [(), ("--wait",), ("--wait", "3"), ("--wait", "0")])
+def test_a_proposal_may_say_that_it_waits_without_saying_how_long(
+    tmp_path: Path, synedge: Synedge, wait: tuple[str, ...]
+) -> None:
+    config = tmp_path / "n" / "synedge.toml"
+    assert synedge("init", tmp_path / "n", "--name", "solo", "--new-site").code == 0
+    ended = synedge("propose", "model/bearing", "3c0f", *wait, "-c", str(config))
+    assert ended.code == UnavailableError.code, "it was understood: there is no agent to ask"
