@@ -10,7 +10,8 @@ def test_a_committee_decides_while_others_gossip_and_both_are_measured():
     finality.arguments(parser)
     quick = ["--committee", "3", "--decisions", "2", "--slept", "1"]
     told = finality.measure(parser.parse_args([*quick, "--bulk", "2", "--bulk-rate", "200", "--bulk-seconds", "4"]))
-    assert told["alone"]["decisions"] == 2
+    assert told["alone"]["decisions"] == 2 and told["finality_ms"] == told["alone"]["finality_ms"]
+    assert told["certificate"]["bytes"] > 2 * 3_309 and told["certificate"]["verify_ms"] > 0
     beside = told["beside_bulk"]
     assert 1 <= beside["decisions"] <= 2
     assert (

@@ -14,7 +14,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from edge.cli.certificate import fault_of
 from edge.cli.options import add_example, at_least
+from edge.cli.rosters import roster_at
+from edge.consensus.certificate import Certificate, decode_certificate
+from edge.consensus.checkpoint import CHECKPOINT_KEY
 from edge.consensus.committee import Committee
 from edge.errors import SynedgeError, UnavailableError
 from edge.lab.benches.finality_bulk import Bulk
@@ -29,6 +33,8 @@ DECIDE_S_MAX = 20.0
 LOOK_S = 0.25
 """Members say later when they knew. Whoever asks them meanwhile takes processor time from what is measured."""
 STOP_S = 6.0
+JUDGED = 51
+"""How often a certificate is judged, for a median."""
 
 
 def arguments(parser: ArgumentParser) -> None:
@@ -80,10 +86,12 @@ def _measure(args: Namespace, root: Path, bulk: Bulk) -> dict[str, Any]:
         figures["sleeper"] = council.wake(args.slept, args.slept_keys)
         figures["alone"] = council.decide("alone", args.decisions, 1)
         figures["finality_ms"] = figures["alone"]["finality_ms"]
-        figures["certificate_bytes"] = council.certificate_bytes("bench/alone-0")
+        figures["certificate"] = council.certificate("bench/alone-0")
         if council.size > 1:
             figures["contended"] = council.decide("contended", args.decisions, 2)
         council.settle()
+        if council.has_checkpoint:
+            figures["checkpoint"] = council.certificate(CHECKPOINT_KEY)
         figures["idle"] = council.idle(5.0)
         if bulk.seats:
             figures["beside_bulk"] = council.decide_beside(bulk, args.decisions, args.bulk_seconds)
@@ -227,9 +235,25 @@ class _Council:
             "seconds": round(seconds, 3),
         }
 
-    def certificate_bytes(self, key: str) -> int:
+    @property
+    def has_checkpoint(self) -> bool:
+        """A few finals alone wait for more."""
+        return CHECKPOINT_KEY in _versions(self._devices[0])
+
+    def certificate(self, key: str) -> dict[str, Any]:
+        """How large the certificate of a register is, and how long whoever has the roster takes to judge it."""
         answer = ask(_socket(self._devices[0]), "certificate", scope="site", key=key)
-        return len(bytes.fromhex(answer["certificate"]))
+        raw = bytes.fromhex(answer["certificate"])
+        certificate, roster = decode_certificate(raw), roster_at(self._seats[0].directory / "roster.cose")
+        assert isinstance(certificate, Certificate), "a member keeps no other"
+        spans: list[float] = []
+        for _ in range(JUDGED):
+            begun_ns = time.perf_counter_ns()
+            fault = fault_of(certificate, roster)
+            spans.append((time.perf_counter_ns() - begun_ns) / 1e6)
+            if fault is not None:
+                raise SynedgeError(f"the certificate of {key} is not true: {fault}")
+        return {"bytes": len(raw), "value_bytes": len(certificate.value), "verify_ms": percentile(sorted(spans), 0.5)}
 
     def settle(self) -> None:
         """Until what was decided is sealed, but for the few that wait for others."""
