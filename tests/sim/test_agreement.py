@@ -51,6 +51,24 @@ def test_a_lie_is_refused_by_its_name_and_hurts_nobody(behaviour):
     assert bool(outcome.notes["lies"]) == (behaviour != "mute")
 
 
+SIGNS = {"equivocate": "members_voted_twice", "amnesia": "members_voted_twice", "fork": "refused_fork"}
+"""What no vertex alone can be refused for."""
+
+
+def counted(behaviour: str, sign: str) -> int:
+    """By the honest nodes at the end of their last life."""
+    case = Case(1, replace(CALM, behaviour=behaviour))
+    world = Cluster(case.seed, case.profile, case.faults())
+    world.run()
+    return sum(machine.node.counts().get(sign, 0) for machine in world.machines if not machine.is_liar)
+
+
+@pytest.mark.parametrize("behaviour", SIGNS)
+def test_a_lie_that_is_seen_in_two_vertices_is_counted_as_what_it_is(behaviour):
+    assert counted(behaviour, SIGNS[behaviour]) > 0
+    assert counted("mute", SIGNS[behaviour]) == 0
+
+
 def test_every_behaviour_has_its_counters_named():
     assert BEHAVIOURS.keys() == REASONS.keys()
 
