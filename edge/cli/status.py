@@ -101,6 +101,11 @@ def _warnings(status: Mapping[str, Any]) -> Iterator[tuple[str, object]]:
         )
     if status.get("quarantined"):
         yield "warning", f"forked authors, of whom nothing more is accepted: {status['quarantined']}"
+    if status.get("broke_word"):
+        yield (
+            "warning",
+            f"members who voted twice, or above their own stop: {status['broke_word']}; committee audit",
+        )
     differing = (status.get("checkpoint") or {}).get("differing")
     if differing:
         yield "warning", f"members {differing} name another checkpoint than ours: compare synedge checkpoint there"

@@ -366,7 +366,11 @@ class Voting:
         views = self.agreement.views
         checkpoint = {"version": views.known.version if views.known else 0, "differing": list(views.differing)}
         evicted = {str(one.author): WHY[one.why] for one in self.evictions()}
-        return {"votes_lost": self.abstains, **levels, "checkpoint": checkpoint, "evicted": evicted}
+        broke_word = sorted({*self.agreement.voted_twice, *self.agreement.voted_stopped})
+        return {
+            "votes_lost": self.abstains, **levels, "checkpoint": checkpoint, "evicted": evicted,
+            "broke_word": broke_word,
+        }  # fmt: skip
 
     def counts(self) -> dict[str, int]:
         return self.agreement.counts() | self.witnessing.counts() | self.sealing.counts()

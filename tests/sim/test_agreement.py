@@ -60,7 +60,10 @@ def counted(behaviour: str, sign: str) -> int:
     case = Case(1, replace(CALM, behaviour=behaviour))
     world = Cluster(case.seed, case.profile, case.faults())
     world.run()
-    return sum(machine.node.counts().get(sign, 0) for machine in world.machines if not machine.is_liar)
+    honest = [machine for machine in world.machines if not machine.is_liar]
+    told = [machine.node.status(machine.clock.now(world.now))["broke_word"] for machine in honest]
+    assert (sign == "members_voted_twice" and behaviour != "mute") == ([3] in told), "people are told as well"
+    return sum(machine.node.counts().get(sign, 0) for machine in honest)
 
 
 @pytest.mark.parametrize("behaviour", SIGNS)
