@@ -104,7 +104,7 @@ def _warnings(status: Mapping[str, Any]) -> Iterator[tuple[str, object]]:
     if status.get("broke_word"):
         yield (
             "warning",
-            f"members who voted twice, or above their own stop: {status['broke_word']}; committee audit",
+            f"members {status['broke_word']} voted twice, or above their own stop: synedge committee audit proves it",
         )
     differing = (status.get("checkpoint") or {}).get("differing")
     if differing:

@@ -210,7 +210,7 @@ class Agreement:
             return []
         scopes = {scope: self.epochs.follows(scope, heard.header) for scope in self.epochs.scopes}
         contests = (one.contest for one in reversed([*self.sets]))
-        return [one for one in contests if scopes.get(one.question.scope) and not one.knows(heard.key)]
+        return [one for one in contests if scopes.get(one.question.scope) and not one.past.knows(heard.key)]
 
     def _counts(self, contest: Contest, heard: Heard, at: int, cut: Mapping[tuple[str, int], int], sees: Sees) -> bool:
         """Whether a vote may count at all: of a member who has entered the epoch, and has not stopped in it."""

@@ -51,8 +51,6 @@ class Contest:
         """Who did, by ballot and value."""
         self.twice: dict[int, None] = {}
         """Members who voted twice in one phase of a ballot: it counts no less, and they lie."""
-        self.settled: dict[tuple[int, int], int] = {}
-        """By line, the seq up to which all is known without hearing it: what let its votes count may be so no more."""
         self.shown: dict[Statement, Side] = {}
         """Where each precommit for a value stands: what a certificate is made of."""
 
@@ -97,10 +95,6 @@ class Contest:
             said.append(one)
         self.past.put(key, mark)
         return said
-
-    def knows(self, key: VertexKey) -> bool:
-        """Whether this vertex need not be heard."""
-        return key.seq <= self.settled.get(key[:2], 0)
 
     def seen(self, key: VertexKey, prev: VertexKey | None, parents: Iterable[VertexKey]) -> int:
         """What is below this vertex, and proposed in it."""

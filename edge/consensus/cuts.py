@@ -37,12 +37,10 @@ class Crossing:
         self._place = {head.author: place for place, head in enumerate(heads)}
         self._whole = (1 << len(heads)) - 1
         self.past = Past()
-        self.settled: dict[tuple[int, int], int] = {}
-        """By line, the seq up to which all is known without hearing it."""
 
     def heard(self, key: VertexKey, header: Header, prev: VertexKey | None, parents: Iterable[VertexKey]) -> None:
         """A member's vertex, after its past: under the name, and with the parents, by which it is known here."""
-        if key.seq <= self.settled.get(key[:2], 0):
+        if self.past.knows(key):
             return
         bits = self.view(prev) if prev is not None else 0
         for parent_key in parents:

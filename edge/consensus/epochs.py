@@ -222,20 +222,15 @@ class Epochs:
                 return None
         return seats if seats is not None and value == change_value(self._site, seats) else None
 
-    def begun(self, change: Contest) -> Seats | None:
-        """The committee that a change was decided for."""
-        if change.decided is None:
-            return None
-        return self._named(change.question.scope, change.proposed[change.decided[1]].value)
-
     # ---- where we are
 
     def current(self, scope: str) -> Seats | None:
         """Whose turn it is to decide, as far as we know: by votes that were heard, or by a certificate."""
         seats = self._first.get(scope)
         while seats is not None:
-            change = self.change_of(seats)
-            after = self.begun(change) if change is not None else None
+            change, after = self.change_of(seats), None
+            if change is not None and change.decided is not None:
+                after = self._named(scope, change.proposed[change.decided[1]].value)
             if after is None:
                 break
             seats = after

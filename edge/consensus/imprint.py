@@ -17,19 +17,17 @@ from typing import Any, NamedTuple
 
 from edge.consensus.arrivals import Arrivals
 from edge.consensus.contest import Contest, Proposed
-from edge.consensus.cuts import Crossing
 from edge.consensus.epochs import Epochs, is_change
-from edge.consensus.past import Lock, Mark, Statement
+from edge.consensus.past import Lock, Mark, Past, Statement
 from edge.consensus.question import value_digest
 from edge.consensus.registers import Registers
 from edge.consensus.sets import OpenSet, Sets
 from edge.ids import VertexKey
-from edge.limits import INDEX_MAX
+from edge.limits import COMMITTEE_MAX, INDEX_MAX
 from edge.wire.cbor import Malformed, decode, encode
-from edge.wire.items import Question, is_question
+from edge.wire.items import Question, is_index, is_question, is_scope
 
 FORMAT = 1
-_NUMBER_MAX = 1 << 16
 _FAULTS = (Malformed, ValueError, TypeError, LookupError)
 """What reading may raise, of bytes that another release wrote, or nobody: whatever they are, they are not these."""
 
@@ -37,7 +35,7 @@ _FAULTS = (Malformed, ValueError, TypeError, LookupError)
 class Imprint(NamedTuple):
     """What the members' lines show of a change or a cut."""
 
-    past: list[tuple[VertexKey, Mark]]
+    marks: list[tuple[VertexKey, Mark]]
     through: dict[tuple[int, int], int]
 
 
@@ -80,7 +78,7 @@ class Imprints:
         """For a file that is read before the log; None where everybody's first committee decides."""
         changes = [self._change(one.contest) for one in self._settled()]
         cuts = self._epochs.cuts.crossings.items()
-        crossed = [Crossed(name, self._imprint(crossing)) for name, crossing in cuts]
+        crossed = [Crossed(name, self._imprint(crossing.past)) for name, crossing in cuts]
         changes += [one for one in self._waiting if isinstance(one, Change)]
         crossed += [one for one in self._waiting if isinstance(one, Crossed)]
         if not (changes or crossed):
@@ -102,12 +100,12 @@ class Imprints:
         assert contest.decided is not None
         proposals = {key: votes for key, votes in contest.proposals.items() if _is_line(key[:2])}
         proposed, statements = [*contest.proposed.values()], contest.ballots.statements
-        return Change(contest.question, contest.decided, proposed, statements, self._imprint(contest), proposals)
+        return Change(contest.question, contest.decided, proposed, statements, self._imprint(contest.past), proposals)
 
-    def _imprint(self, one: Contest | Crossing) -> Imprint:
-        lines = {line: [*marks] for line, marks in one.past.lines() if _is_line(line)}
-        past = [(VertexKey(*line, seq), mark) for line, marks in lines.items() for seq, mark in marks]
-        return Imprint(past, {line: max(self._arrivals.told(line), one.settled.get(line, 0)) for line in lines})
+    def _imprint(self, past: Past) -> Imprint:
+        lines = {line: [*marks] for line, marks in past.lines() if _is_line(line)}
+        marks = [(VertexKey(*line, seq), mark) for line, found in lines.items() for seq, mark in found]
+        return Imprint(marks, {line: max(self._arrivals.told(line), past.through.get(line, 0)) for line in lines})
 
     def restore(self, data: bytes) -> bool:
         """Before anything of the log is told. False for what `dump` did not give."""
@@ -116,7 +114,7 @@ class Imprints:
             if form != FORMAT:
                 return False
             found: list[Change | Crossed] = [*map(_read_change, changes)]
-            found += [Crossed((scope, epoch), _read_lines(lines)) for scope, epoch, lines in crossed]
+            found += map(_read_crossed, crossed)
         except _FAULTS:
             return False
         self._waiting = found
@@ -135,7 +133,7 @@ class Imprints:
         if isinstance(one, Crossed):
             crossing = self._epochs.cuts.crossings.get(one.name)
             if crossing is not None:
-                _press(crossing, one.imprint)
+                _press(crossing.past, one.imprint)
         elif not self._epochs.is_over(seats) and self._sets.of(one.question) is None:
             open_ = self._sets.open(one.question, seats, seats.members[0])
             assert open_ is not None, "there is one change of each epoch"
@@ -144,11 +142,11 @@ class Imprints:
         return True
 
 
-def _press(one: Contest | Crossing, imprint: Imprint) -> None:
-    """Into a past of which nothing was heard."""
-    for key, mark in imprint.past:
-        one.past.put(key, mark)
-    one.settled.update(imprint.through)
+def _press(past: Past, imprint: Imprint) -> None:
+    """Where nothing was heard."""
+    for key, mark in imprint.marks:
+        past.put(key, mark)
+    past.through.update(imprint.through)
 
 
 def _press_change(contest: Contest, change: Change) -> None:
@@ -157,7 +155,7 @@ def _press_change(contest: Contest, change: Change) -> None:
         contest.ballots.bit(statement)
     contest.proposals.update(change.proposals)
     contest.decided = change.decided
-    _press(contest, change.imprint)
+    _press(contest.past, change.imprint)
 
 
 def _is_line(line: tuple[int, int]) -> bool:
@@ -185,29 +183,37 @@ def _read_change(row: list[Any]) -> Change:
     values = [Proposed(value, proposer, 0.0) for value, proposer in proposed]
     if not (is_question(asked) and is_change(asked)) or digest not in {value_digest(one.value) for one in values}:
         raise ValueError("no change that was decided")
-    known = {VertexKey(author, incarnation, seq): _votes(numbers) for author, incarnation, seq, numbers in proposals}
     said = [Statement(member, at, phase, value) for member, at, phase, value in statements]
-    return Change(asked, (ballot, digest), values, said, _read_lines(lines), known)
+    known = {VertexKey(author, life, seq): _votes(numbers, len(said)) for author, life, seq, numbers in proposals}
+    return Change(asked, (ballot, digest), values, said, _read_lines(lines, len(said)), known)
+
+
+def _read_crossed(row: list[Any]) -> Crossed:
+    scope, epoch, lines = row
+    if not (is_scope(scope) and is_index(epoch)):
+        raise ValueError("no committee is called that")
+    return Crossed((scope, epoch), _read_lines(lines, COMMITTEE_MAX))
 
 
 def _lines(imprint: Imprint) -> list[Any]:
     rows: dict[tuple[int, int], list[Any]] = {line: [*line, through, []] for line, through in imprint.through.items()}
     before: dict[tuple[int, int], int] = {}
-    for key, mark in imprint.past:
+    for key, mark in imprint.marks:
         numbers = _numbers(mark.votes & ~before.get(key[:2], 0))
         rows[key[:2]][3].append([key.seq, numbers, *mark.last, mark.lock, mark.has_cast])
         before[key[:2]] = mark.votes
     return [*rows.values()]
 
 
-def _read_lines(rows: list[Any]) -> Imprint:
+def _read_lines(rows: list[Any], count: int) -> Imprint:
+    """`count`: of what is numbered."""
     imprint = Imprint([], {})
     for author, incarnation, through, marks in rows:
         votes = 0
         for seq, numbers, ballot, phase, lock, has_cast in marks:
-            votes |= _votes(numbers)
+            votes |= _votes(numbers, count)
             last, taken = (int(ballot), int(phase)), Lock(*lock) if lock is not None else None
-            imprint.past.append((VertexKey(author, incarnation, seq), Mark(votes, last, taken, bool(has_cast))))
+            imprint.marks.append((VertexKey(author, incarnation, seq), Mark(votes, last, taken, bool(has_cast))))
         imprint.through[author, incarnation] = int(through)
     return imprint
 
@@ -222,7 +228,7 @@ def _numbers(votes: int) -> list[int]:
     return found
 
 
-def _votes(numbers: list[int]) -> int:
-    if numbers and max(numbers) > _NUMBER_MAX:
-        raise ValueError("no statement has that number")
+def _votes(numbers: list[int], count: int) -> int:
+    if numbers and max(numbers) >= count:
+        raise ValueError("nothing has that number")
     return sum(1 << number for number in dict.fromkeys(numbers))

@@ -49,6 +49,13 @@ class Past:
 
     def __init__(self) -> None:
         self._lines: dict[tuple[int, int], tuple[list[int], list[Mark]]] = {}
+        self.through: dict[tuple[int, int], int] = {}
+        """By line, the seq up to which its marks came from a file: what they stand on may be gone, and to hear these
+        vertices again would say less."""
+
+    def knows(self, key: VertexKey) -> bool:
+        """Whether this vertex need not be heard."""
+        return key.seq <= self.through.get(key[:2], 0)
 
     def mark(self, key: VertexKey) -> Mark:
         seqs, marks = self._lines.get(key[:2], ((), ()))

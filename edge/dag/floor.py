@@ -128,7 +128,8 @@ def decode_floor(data: bytes) -> Floor | None:
         return None
     known = tuple(FloorLine(*row) for row in lines), tuple(FloorAck(*row) for row in acks)
     state, sealed, imprints = map(_sound, more, checks)
-    floor = Floor(fields[1], *known, state, sealed, imprints if more[2] is None else imprints or b"")
+    has_rotted = imprints is None and more[2] is not None
+    floor = Floor(fields[1], *known, state, sealed, b"" if has_rotted else imprints)
     is_sound = all(
         1 <= line.first_seq <= line.seq and 0 <= line.base_incarnation < line.incarnation for line in floor.lines
     )

@@ -34,8 +34,10 @@ def main(args: Namespace, out: Output) -> int:
         return _prove(args, out)
     if (args.seeds is not None and len(args.seeds) > 1) or args.broken is not None:
         raise UsageError("--asleep, --loss, --gateway-away and --plot are of one site; --seeds A:B and --break are not")
-    if args.byzantine or args.behaviour or args.sleepers:
-        raise UsageError("--asleep, --loss, --gateway-away and --plot are of a site where nothing else goes wrong")
+    if args.byzantine or args.behaviour:
+        raise UsageError("--asleep, --loss, --gateway-away and --plot are of a site where nobody lies")
+    if args.sleepers:
+        raise UsageError("--sleepers is of worlds with faults; beside --loss, --gateway-away and --plot it is --asleep")
     return _price(args, out)
 
 

@@ -15,6 +15,7 @@ from edge.consensus.past import Past
 from edge.consensus.registers import Final
 from edge.dag.floor import FloorLine
 from edge.dag.graph import Graph
+from edge.limits import COMMITTEE_MAX
 from edge.wire.cbor import encode
 from edge.wire.items import Proposal
 from edge.wire.vertex import Header
@@ -225,6 +226,8 @@ def test_what_a_line_had_of_a_cut_through_another_one_stays_when_that_forks() ->
 
 
 BAD = [b"", b"\x01", *map(encode, ([1, []], [2, [], []], [1, [[]], []], [1, [], [["site", 2, 7]]]))]
+NO_HEAD = [0, 1, 1, [[1, [COMMITTEE_MAX], -1, 1, None, False]]]
+BAD += [encode([1, [], [[["site"], 2, []]]]), encode([1, [], [["site", 2, [NO_HEAD]]]])]
 
 
 @pytest.mark.parametrize("bad", BAD)

@@ -64,6 +64,7 @@ def test_a_failure_ends_with_1_and_the_line_that_repeats_it(capsys):
         ["--loss", "1%", "--seeds", "0:5"],
         ["--plot", "site.jpg"],
         ["--loss", "1%", "--committee", "4", "--byzantine", "1"],
+        ["--loss", "1%", "--sleepers", "20%"],
         ["--loss", "1%", "--committee", "32", "--nodes", "50"],
         ["--loss", "1%", "--committee", "7", "--nodes", "6"],
     ],

@@ -147,7 +147,7 @@ def test_status_is_what_the_agent_says(config: Path, synedge: Synedge) -> None:
         "votes-lost: it abstains in site, cell-a",
         "1 (by hand), 6 (forked)",
         "this device is evicted",
-        "members who voted twice, or above their own stop: [2]",
+        "members [2] voted twice, or above their own stop: synedge committee audit",
         "2 gaps",
         "not JSON",
     ):
