@@ -202,6 +202,10 @@ class Ledger:
         """Whether those who may vote are enough: who abstains is away, as who lies may be."""
         return self._bears(lambda trust: trust.keeps)
 
+    def bears_loss_of(self, machine: Machine) -> bool:
+        """Whether those who may vote are enough without this one too."""
+        return self._bears(lambda trust: trust.keeps and trust is not machine.trust)
+
     def _bears(self, is_sound: Callable[[Trust], bool]) -> bool:
         voted = {index for members in self._world.committees.values() for index in members}
         members = [self._world.machines[index] for index in sorted(voted)]

@@ -25,10 +25,15 @@ def _spot(machine: Machine, rng: Random) -> tuple[str, int] | None:
     return segment_name(number), rng.randrange(max(1, sizes.get(number, 1)))
 
 
+def _is_spared(world: Cluster, machine: Machine) -> bool:
+    """Beside liars no more disks of a committee rot than it bears with them: all that it is asked must be decided."""
+    return bool(world.profile.byzantine) and not world.checkers.ledger.bears_loss_of(machine)
+
+
 def _rot(world: Cluster, fault: Fault) -> None:
     machine, rng = device(world, fault), fault.chance()
     spot = _spot(machine, rng)
-    if spot is not None:
+    if spot is not None and not _is_spared(world, machine):
         machine.trust.keeps, machine.trust.is_damaged = False, True
         machine.disk.rot(*spot, rng.choice((1, 1, 8, 512)))
 
@@ -72,7 +77,7 @@ def _lose_log(world: Cluster, fault: Fault, machine: Machine) -> None:
 def _misdirected(world: Cluster, fault: Fault) -> None:
     machine, rng = device(world, fault), fault.chance()
     spot, source = _spot(machine, rng), _spot(machine, rng)
-    if spot is not None and source is not None:
+    if spot is not None and source is not None and not _is_spared(world, machine):
         machine.trust.keeps, machine.trust.is_damaged = False, True
         data = machine.disk.read(source[0], source[1] // 512 * 512, 512)
         machine.disk.misdirect(spot[0], spot[1] // 512 * 512, data)

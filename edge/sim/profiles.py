@@ -176,11 +176,11 @@ PROFILES = {
         ),
         Profile(
             "liars",
-            "one of a committee of four lies, while power and links fail and brokers hide members from one another",
+            "one of a committee of four lies, while power, links and disks fail and brokers hide members",
             committee=4,
             byzantine=1,
             rate_per_minute=6.0,
-            faults=_CRASHES | _HIDING,
+            faults=_CRASHES | _HIDING | _DISKS,
         ),
         Profile(
             "evictions",
