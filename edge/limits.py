@@ -90,6 +90,7 @@ TEXTS_WAITING_MAX = 256  # people's other messages while no broker is there
 # Agreement
 OPEN_SETS_MAX = 256  # conflict sets that somebody has named and nobody has decided
 OPEN_SETS_PER_AUTHOR_MAX = 4  # of these, named first by one author
+CLOSED_SETS_MAX = 1024  # of which late votes are told from votes on what nobody asked
 PROPOSALS_PER_AUTHOR_MAX = 8  # values of one author in one conflict set
 REGISTERS_MAX = 1024  # keys that have a final value
 CHECKPOINT_IDS_MAX = 2 * REGISTERS_MAX  # of versions that were final here, the newest: checkpoints may name them

@@ -106,6 +106,9 @@ def _warnings(status: Mapping[str, Any]) -> Iterator[tuple[str, object]]:
             "warning",
             f"members {status['broke_word']} voted twice, or above their own stop: synedge committee audit proves it",
         )
+    if status.get("values_groundless"):
+        what = "checkpoints that name what is not final here, or evictions without grounds of its own"
+        yield "not voted for", f"{status['values_groundless']} open proposals: {what}"
     differing = (status.get("checkpoint") or {}).get("differing")
     if differing:
         yield "warning", f"members {differing} name another checkpoint than ours: compare synedge checkpoint there"

@@ -22,7 +22,7 @@ from edge.consensus.imprint import Imprints
 from edge.consensus.lease import Leases
 from edge.consensus.naming import Naming
 from edge.consensus.proposers import Proposers
-from edge.consensus.question import final_id, is_eviction, value_digest
+from edge.consensus.question import conflict_of, final_id, is_eviction, value_digest
 from edge.consensus.quiet import Quiet
 from edge.consensus.registers import Final, Registers
 from edge.consensus.sets import Sets
@@ -156,7 +156,7 @@ class Agreement:
     def _proposed(self, proposal: Proposal, heard: Heard, sees: Sees, now_ms: float) -> None:
         question, header = proposal.question, heard.header
         if self.registers.is_past(question) and not is_change(question):
-            return None
+            return self.sets.passed(conflict_of(self._site, question))
         fault = self.proposers.heard(proposal, heard, sees)
         if fault:
             return self._refuse(fault)
@@ -183,6 +183,7 @@ class Agreement:
         for at, item in enumerate(header.items):
             if isinstance(item, Vote):
                 votes.setdefault(item.conflict, []).append((at, item))
+        self._refuse("vote-unasked", self.sets.unasked(votes))
         cut: dict[tuple[str, int], int] = {}
         for contest in self._followed(heard):
             said = [
@@ -294,11 +295,12 @@ class Agreement:
 
     def recall(self, final: Final) -> bool:
         """A final value that our log has a certificate of. False if it is not new."""
+        groundless = self.sets.groundless(final.question, value_digest(final.value))
         if not self.registers.take(final):
             return False
-        self.leases.learned(final)
-        self.checkpoints.learned(final)
-        self.views.learned(final)
+        self._refuse("value-groundless", groundless)
+        for machine in (self.leases, self.checkpoints, self.views):
+            machine.learned(final)
         for open_ in self.sets:
             question = open_.contest.question
             if self.registers.is_past(question) and not is_change(question):
@@ -345,9 +347,8 @@ class Agreement:
 
     def is_due(self, now_ms: float) -> bool:
         """Whether `due` is worth asking: where it had nothing to say, it is once that may be otherwise."""
-        until_ms = self.quiet.until_ms
-        if until_ms is not None:
-            return now_ms >= until_ms
+        if self.quiet.until_ms is not None:
+            return now_ms >= self.quiet.until_ms
         is_open = self.has_open
         if not is_open:
             self.quiet.begin(float("inf"))
@@ -377,8 +378,9 @@ class Agreement:
         """What we may have said, we do not know; or we say nothing at all."""
         return self.is_silent or self._arrivals.waits(self._index)
 
-    def _refuse(self, reason: str) -> None:
-        self.refused[reason] = self.refused.get(reason, 0) + 1
+    def _refuse(self, reason: str, times: int = 1) -> None:
+        if times:
+            self.refused[reason] = self.refused.get(reason, 0) + times
 
     def counts(self) -> dict[str, int]:
         counts = {

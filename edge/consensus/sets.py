@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import NamedTuple
 
 from edge.consensus.committee import Seats
@@ -11,7 +11,7 @@ from edge.consensus.course import Course
 from edge.consensus.epochs import Epochs, is_change
 from edge.consensus.question import conflict_of, is_eviction
 from edge.ids import VertexKey
-from edge.limits import OPEN_SETS_MAX, OPEN_SETS_PER_AUTHOR_MAX
+from edge.limits import CLOSED_SETS_MAX, OPEN_SETS_MAX, OPEN_SETS_PER_AUTHOR_MAX
 from edge.wire.items import Question
 
 OpensMs = Callable[[Question, bytes], float]
@@ -42,6 +42,8 @@ class Sets:
         self._timeout_ms = timeout_ms
         self._open: dict[bytes, OpenSet] = {}
         self._in_turn: tuple[OpenSet, ...] = ()
+        self._closed: dict[bytes, None] = {}
+        """The newest of those that were: votes on them come late, and are no fault."""
         self.evictions = 0
         """Of those that are open, how many would evict somebody."""
 
@@ -61,13 +63,27 @@ class Sets:
         """Those that can be decided, changes included, and those that only bind later epochs."""
         ended = sum(self._epochs.has_ended(one.contest) for one in self._open.values())
         changes = sum(map(self._epochs.has_ended, self._epochs.changes.values()))
-        return {"sets_open": len(self._open) - ended, "sets_left": ended - changes}
+        groundless = sum(self.groundless(one.contest.question) for one in self._open.values())
+        return {"sets_open": len(self._open) - ended, "sets_left": ended - changes, "values_groundless": groundless}
 
     def get(self, conflict: bytes) -> OpenSet | None:
         return self._open.get(conflict)
 
     def of(self, question: Question) -> OpenSet | None:
         return self._open.get(conflict_of(self._site, question))
+
+    def unasked(self, conflicts: Iterable[bytes]) -> int:
+        """How many of these nobody asked here, or so long ago that it is forgotten."""
+        return sum(one not in self._open and one not in self._closed for one in conflicts)
+
+    def groundless(self, question: Question, answer: bytes | None = None) -> int:
+        """How many values a member must not vote for were proposed, but for the one that is the answer: checkpoints
+        that name what is not final here, evictions that it has no grounds for."""
+        open_ = self.of(question)
+        if open_ is None or open_.course is None:
+            return 0
+        contest = open_.contest
+        return sum(value != answer and contest.opens_ms(value) == float("inf") for value in contest.proposed)
 
     def fault(self, question: Question, author: int) -> str:
         """Why a proposal by this member would find no room; empty if it does."""
@@ -99,8 +115,15 @@ class Sets:
 
     def close(self, contest: Contest) -> None:
         del self._open[contest.conflict]
+        self.passed(contest.conflict)
         self._changed()
         self._epochs.closed(contest)
+
+    def passed(self, conflict: bytes) -> None:
+        """A question that was asked, and is answered."""
+        self._closed[conflict] = None
+        while len(self._closed) > CLOSED_SETS_MAX:
+            del self._closed[next(iter(self._closed))]
 
     def needed(self, besides: Collection[OpenSet] = ()) -> list[VertexKey]:
         """The vertices with the proposals of open sets, but of some: what lies above them in the log is told again at a

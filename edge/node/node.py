@@ -348,7 +348,7 @@ class Node:
             **self._rescue.counts(),
         }
         counts = self.counts()
-        told = ("vertices", "recorded_events", "shed_events", "pending", "sets_open", "registers")
+        told = ("vertices", "recorded_events", "shed_events", "pending", "sets_open", "values_groundless", "registers")
         freed = ("dropped_vertices", "dropped_sealed", "elided_signatures", "elided_bytes")
         return own | {name: counts[name] for name in (*told, *freed)}
 

@@ -145,6 +145,8 @@ AGREEMENT_REASONS = (
     "vote-unjustified",  # a precommit without its quorum of prevotes in its past
     "vote-other",  # a header of a certificate without the vote that it is to show
     "vote-stranger",  # by who has no seat
+    "vote-unasked",  # on a question that nobody asked here: of an unknown epoch, or refused
+    "value-groundless",  # a checkpoint that names what is not final here, or an eviction without grounds
     "certificate-too-large",
     "certificate-shape",
     "certificate-order",  # not by voter ascending

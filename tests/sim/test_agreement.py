@@ -25,7 +25,7 @@ REASONS = {
     "fork": (),
     "turncoat": (),
     "babble": ("vote-unproposed",),
-    "stale": ("proposal-epoch",),
+    "stale": ("proposal-epoch", "vote-unasked"),
     "double": ("vote-order",),
     "unjustified": ("vote-unjustified",),
     "unlocked": ("vote-against-lock",),

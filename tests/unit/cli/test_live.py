@@ -24,7 +24,7 @@ STATUS = {
     "quarantined": [4], "gaps": 2, "pending": 1, "records_lacking": 3, "own_lost": 2,
     "votes_lost": ["site", "cell-a"], "evicted": {"1": "by hand", "6": "forked"},
     "readings": {"readings": 9, "recorded": 4, "quiet": 3, "shed": 1, "open": 1},
-    "checkpoint": {"version": 4, "differing": [3]}, "broke_word": [2],
+    "checkpoint": {"version": 4, "differing": [3]}, "broke_word": [2], "values_groundless": 3,
     "state": {"names": 7, "root": "0011223344556677", "partial": False},
     "mqtt": {"connected": True, "hosting": False, "links": [{"broker": "127.0.0.1:40001", "discovery": "mdns"},
              {"broker": "127.0.0.1:40002", "discovery": "broker", "votes": "connected"}]},
@@ -148,6 +148,7 @@ def test_status_is_what_the_agent_says(config: Path, synedge: Synedge) -> None:
         "1 (by hand), 6 (forked)",
         "this device is evicted",
         "members [2] voted twice, or above their own stop: synedge committee audit",
+        "3 open proposals: checkpoints that name",
         "2 gaps",
         "not JSON",
     ):

@@ -2,9 +2,11 @@
 
 from edge.consensus.agreement import Agreement
 from edge.consensus.lease import Term, encode_term
+from edge.consensus.question import conflict_of
 from edge.consensus.registers import Final, Registers
 from edge.limits import (
     BALLOT_MAX,
+    CLOSED_SETS_MAX,
     LEASE_MS_MIN,
     OPEN_SETS_MAX,
     OPEN_SETS_PER_AUTHOR_MAX,
@@ -13,15 +15,15 @@ from edge.limits import (
     REGISTERS_MAX,
     VOTES_PER_VERTEX_MAX,
 )
-from edge.wire.items import Proposal, Question, Vote, is_register_key, item_fields, item_of
+from edge.wire.items import PREVOTE, Proposal, Question, Vote, is_register_key, item_fields, item_of
 from edge.wire.refusal import Refusal
 from tests.agreement.council import SITE, Council, Line, question
 
 LONG_MS = 60_000.0
 
 
-def tell(council: Council, line: Line, *proposals: Proposal) -> None:
-    header = line.write(proposals, [])
+def tell(council: Council, line: Line, *items: Proposal | Vote) -> None:
+    header = line.write(items, [])
     for member in council.members.values():
         member.take(header)
         member.turn()
@@ -63,6 +65,18 @@ def test_all_together_open_no_more_than_there_is_room_for() -> None:
             council.members[0].take(header)
     assert agreement(council).counts()["sets_open"] == OPEN_SETS_MAX
     assert agreement(council).refused["sets-many"] == OPEN_SETS_PER_AUTHOR_MAX
+
+
+def test_a_late_vote_is_told_from_one_on_what_nobody_asked() -> None:
+    council = Council(4, 1, seed=0, liars=1, absent=2)
+    answered = [conflict_of(SITE, question(f"k/{number}")) for number in range(CLOSED_SETS_MAX + 1)]
+    for conflict in answered:
+        agreement(council).sets.passed(conflict)
+    line = council_line(council)
+    tell(council, line, Vote(answered[-1], 0, PREVOTE, None), Vote(answered[1], 0, PREVOTE, None))
+    assert "vote-unasked" not in agreement(council).refused
+    tell(council, line, Vote(answered[0], 0, PREVOTE, None), Vote(bytes(32), 0, PREVOTE, None))
+    assert agreement(council).refused["vote-unasked"] == 2, "only so many are remembered"
 
 
 def test_one_author_names_few_values_for_a_set() -> None:
