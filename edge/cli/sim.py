@@ -21,7 +21,7 @@ def arguments(parser: ArgumentParser) -> None:
     prove.add_argument("--seeds", type=_seeds, metavar="A:B", help="worlds A up to but not including B (0:20)")
     prove.add_argument("--profile", default="mixed", metavar="NAME", help="what goes wrong; --list shows them (mixed)")
     prove.add_argument("--byzantine", type=at_least(0), metavar="R", help="so many of these lie (of the profile)")
-    prove.add_argument("--behaviour", metavar="NAME", help="how they lie; --list shows it; mix: each its own way (mix)")
+    prove.add_argument("--behaviour", metavar="NAME", help="how they lie, or a mix of ways; --list shows them (mix)")
     prove.add_argument("--sleepers", type=share(whole=False), metavar="P%", help="of devices: one nap a minute each")
     prove.add_argument("--break", dest="broken", metavar="RULE", help="take one rule away, to see it caught")
     prove.add_argument("--no-shrink", action="store_true", help="do not look for a smaller case of a failure")

@@ -91,6 +91,8 @@ def _warnings(status: Mapping[str, Any]) -> Iterator[tuple[str, object]]:
         yield "warning", "the disk or the log is full: nothing more is recorded until there is room"
     if status.get("time_unsure"):
         yield "warning", "the clock is not sure; events say so"
+    elif status.get("clocks_ahead"):
+        yield "warning", f"{status['clocks_ahead']} vertices had a clock more than five minutes ahead of this one"
     if status.get("key_in_use"):
         yield "warning", "another device signs with this device's key: give one of them a key of its own"
     if status.get("votes_lost"):

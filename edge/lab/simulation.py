@@ -12,10 +12,11 @@ from typing import Any
 from edge.cli.output import Output, bytes_text
 from edge.errors import UsageError
 from edge.limits import COMMITTEE_MAX
+from edge.sim.behaviours import BEHAVIOURS, MIXES
 from edge.sim.breaks import BREAKS
 from edge.sim.checkers import KINDS
 from edge.sim.liars import Liar
-from edge.sim.lies import BEHAVIOURS, MIX, STRANGERS
+from edge.sim.lies import STRANGERS
 from edge.sim.profiles import PROFILES, Profile, profile_named
 from edge.sim.question import Answer, Question, ask
 from edge.sim.run import Outcome, Total, run_seeds
@@ -46,17 +47,22 @@ def _list(out: Output) -> int:
         out.document(
             {
                 "profiles": {name: asdict(profile) for name, profile in PROFILES.items()},
-                "behaviours": {name: _does(liar) for name, liar in BEHAVIOURS.items()},
+                "behaviours": _behaviours(),
                 "rules": {name: {"rule": one.rule, "profile": one.profile} for name, one in BREAKS.items()},
             }
         )
         return 0
     out.table(("PROFILE", "WHAT"), [(name, profile.summary) for name, profile in PROFILES.items()])
     out.line()
-    out.table(("BEHAVIOUR", "WHAT"), [(name, _does(liar)) for name, liar in BEHAVIOURS.items()])
+    out.table(("BEHAVIOUR", "WHAT"), [*_behaviours().items()])
     out.line()
     out.table(("RULE", "WITHOUT --break", "PROFILE"), [(name, one.rule, one.profile) for name, one in BREAKS.items()])
     return 0
+
+
+def _behaviours() -> dict[str, str]:
+    mixes = {name: f"each its own of these: {', '.join(names)}" for name, names in MIXES.items()}
+    return {name: _does(liar) for name, liar in BEHAVIOURS.items()} | mixes
 
 
 def _does(liar: type[Liar]) -> str:
@@ -72,8 +78,8 @@ def _prove(args: Namespace, out: Output) -> int:
         raise UsageError(f"no profile {args.profile!r}; allowed: {', '.join(PROFILES)}")
     if args.broken is not None and args.broken not in BREAKS:
         raise UsageError(f"no rule {args.broken!r}; allowed: {', '.join(BREAKS)}")
-    if args.behaviour not in (None, MIX, *BEHAVIOURS):
-        raise UsageError(f"no behaviour {args.behaviour!r}; allowed: {MIX}, {', '.join(BEHAVIOURS)}")
+    if args.behaviour not in (None, *MIXES, *BEHAVIOURS):
+        raise UsageError(f"no behaviour {args.behaviour!r}; allowed: {', '.join((*MIXES, *BEHAVIOURS))}")
     name = BREAKS[args.broken].profile if args.broken is not None and args.profile == "mixed" else args.profile
     given = ("nodes", "minutes", "stop_minutes", "committee", "byzantine", "behaviour", "sleepers")
     changes = BREAKS[args.broken].changes if args.broken is not None else {}

@@ -31,6 +31,8 @@ class Peers:
 
     def __init__(self) -> None:
         self._peers: dict[int, Peer] = {}
+        self.clocks_ahead = 0
+        """Vertices that entered the graph with a clock so far ahead of our wall that it is not followed."""
 
     def __len__(self) -> int:
         return len(self._peers)
@@ -51,6 +53,10 @@ class Peers:
         peer.vertices += 1
         if -ONLINE_MS < made_ms - now.wall_ms < HLC_AHEAD_MS_MAX:
             peer.heard_ms = now.mono_ms
+        self.clocks_ahead += made_ms - now.wall_ms > HLC_AHEAD_MS_MAX
+
+    def counts(self) -> dict[str, int]:
+        return {"clocks_ahead": self.clocks_ahead}
 
     def _peer(self, index: int) -> Peer:
         peer = self._peers.get(index)

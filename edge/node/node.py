@@ -316,7 +316,7 @@ class Node:
         """Every counter of every machine, by name."""
         machines = (
             self._own, self._mending, self._rescue, self._trimmer, self._deepening, self.shared, self.voting,
-            self.blobs, self._pending, self._intake, self._exchange, self.custody, self.recovery,
+            self.blobs, self._pending, self._intake, self._exchange, self.custody, self.recovery, self.peers,
         )  # fmt: skip
         return {
             "vertices": self.graph.vertices,
@@ -349,7 +349,7 @@ class Node:
         }
         counts = self.counts()
         told = ("vertices", "recorded_events", "shed_events", "pending", "sets_open", "values_groundless", "registers")
-        freed = ("dropped_vertices", "dropped_sealed", "elided_signatures", "elided_bytes")
+        freed = ("dropped_vertices", "dropped_sealed", "elided_signatures", "elided_bytes", "clocks_ahead")
         return own | {name: counts[name] for name in (*told, *freed)}
 
     # ---- inside

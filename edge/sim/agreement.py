@@ -182,10 +182,10 @@ class Ledger:
             if self.is_bearable:
                 self._world.checkers.violated("disagreement", machine, f"{version[0]} version {version[1]}")
 
-    def refused(self) -> Counter[str]:
-        """What agreement refused in the last life of each honest machine, by reason."""
+    def counts(self) -> Counter[str]:
+        """Every counter of the last life of each honest machine, summed."""
         honest = [machine for machine in self._world.machines if not machine.is_liar and machine.life]
-        return sum((Counter(machine.node.voting.agreement.refused) for machine in honest), Counter())
+        return sum((Counter(machine.node.counts()) for machine in honest), Counter())
 
     @property
     def quorum(self) -> int:

@@ -7,6 +7,7 @@ from random import Random
 
 from edge.sim import forks, losses
 from edge.sim.agreement import CONTENDED_SHARE, EVERY_MS
+from edge.sim.behaviours import make_liars
 from edge.sim.breaks import BREAKS
 from edge.sim.card import log_options
 from edge.sim.checkers import Checkers
@@ -14,7 +15,6 @@ from edge.sim.disk import Tail
 from edge.sim.fault import Fault
 from edge.sim.faults import schedule
 from edge.sim.liars import Liars
-from edge.sim.lies import make_liars
 from edge.sim.machine import Machine
 from edge.sim.network import Network
 from edge.sim.profiles import Profile

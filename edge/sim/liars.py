@@ -7,7 +7,7 @@ as many lines as a behaviour wants (`edge.sim.lies`). A broker is theirs too: it
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from edge.consensus.contest import Contest
 from edge.consensus.question import conflict_of
@@ -44,6 +44,7 @@ class Liar:
         self.own: list[Header] = []
         self._by_id: dict[VertexId, Header] = {}
         self._signatures: dict[VertexId, bytes] = {}
+        self._bodies: dict[VertexId, bytes] = {}
         self._shown: dict[int, set[VertexId]] = {}
 
     def heard(self, victim: Machine, header: Header, votes: tuple[Vote, ...], questions: tuple[Question, ...]) -> None:
@@ -55,33 +56,47 @@ class Liar:
     def act(self) -> None:
         """Now and then."""
 
+    def requested(self, payload: bytes) -> None:
+        """A request has come to this member."""
+
     # ---- what a behaviour does
 
-    def write(self, line: Line, items: Iterable[Item], below: Iterable[Header] = (), epoch: int = 1) -> Header:
-        """One more vertex of a line, above these vertices of others; at most one an author, and none of its own."""
+    def write(
+        self, line: Line, items: Iterable[Item] = (), below: Iterable[Header] = (), epoch: int = 1, **other: Any
+    ) -> Header:
+        """One more vertex of a line, above these vertices of others; at most one an author, and none of its own.
+        `other`: fields of its header that are not as they should be."""
         newest = {header.author: header for header in sorted(below, key=lambda header: header.key)}
         newest.pop(self.machine.index, None)
         head = line.head
-        header = encode_header(
-            suite=SUITE,
-            site=self.world.rosters[0][0].site,
-            epoch=epoch,
-            author=self.machine.index,
-            incarnation=line.incarnation,
-            seq=head.seq + 1 if head else 1,
-            prev=head.id if head else None,
-            parents=sorted(Parent(*one.key, one.id) for one in newest.values()),
-            hlc=int(1.76e12 + self.world.now) << 16,
-            body=None,
-            items=items,
-        )
+        fields = {
+            "suite": SUITE,
+            "site": self.site,
+            "epoch": epoch,
+            "author": self.machine.index,
+            "incarnation": line.incarnation,
+            "seq": head.seq + 1 if head else 1,
+            "prev": head.id if head else None,
+            "parents": sorted(Parent(*one.key, one.id) for one in newest.values()),
+            "hlc": int(1.76e12 + self.world.now) << 16,
+            "body": None,
+            "items": items,
+        }
+        header = encode_header(**fields | other)  # type: ignore[arg-type]
         line.head = header
         self.own.append(header)
         self._by_id[header.id] = header
-        message = suite.sig_structure(SUITE, suite.PURPOSE_VERTEX, header.raw)
-        self._signatures[header.id] = self.world.signatures.sign(self.machine.name, message)
+        self._signatures[header.id] = self.sign(header.raw)
         self.world.checkers.forged(header)
         return header
+
+    def sign(self, raw: bytes) -> bytes:
+        """With its own key: these bytes as a vertex."""
+        return self.world.signatures.sign(self.machine.name, suite.sig_structure(SUITE, suite.PURPOSE_VERTEX, raw))
+
+    def give(self, header: Header, body: bytes) -> None:
+        """From now on the vertex is shown with this body."""
+        self._bodies[header.id] = body
 
     def show(self, header: Header, victims: Iterable[Machine]) -> None:
         """The chain up to a vertex, as far as each of them was not shown it before."""
@@ -94,8 +109,12 @@ class Liar:
                 at = self._by_id[at.prev] if at.prev is not None else None
             for one in reversed(chain):
                 shown.add(one.id)
-                frame = encode_vertex(one.raw, self._signatures[one.id], None)
-                self.world.network.hand(self.machine.index, victim, Channel.VOTE, frame)
+                frame = encode_vertex(one.raw, self._signatures[one.id], self._bodies.get(one.id))
+                self.hand(victim, Channel.VOTE, frame)
+
+    def hand(self, victim: Machine, channel: Channel, payload: bytes) -> None:
+        """Any bytes, to one member."""
+        self.world.network.hand(self.machine.index, victim, channel, payload)
 
     def hide(self, victim: Machine, for_ms: float) -> None:
         """Nobody else hears what this member says; the broker sees to it."""
@@ -110,6 +129,10 @@ class Liar:
                     broker.hidden.pop(pair, None)
 
         self.world.time.after(for_ms, hear)
+
+    @property
+    def site(self) -> bytes:
+        return self.world.rosters[0][0].site
 
     @property
     def honest(self) -> list[Machine]:
@@ -155,6 +178,12 @@ class Liars:
         if not self._world.is_healing:
             liar.act()
             self._plan(liar)
+
+    def requested(self, machine: Machine, payload: bytes) -> None:
+        """A request has reached the machine of a liar."""
+        for liar in self.all:
+            if liar.machine is machine and not self._world.is_healing:
+                liar.requested(payload)
 
     def heard(self, machine: Machine, header: Header) -> None:
         """An honest member is about to publish this."""

@@ -186,7 +186,7 @@ class Stale(Prompted):
         vertices: list[list[Item]] = []
         for epoch in (question.epoch + 1, question.epoch + 7):
             other = question._replace(epoch=epoch)
-            conflict = conflict_of(self.world.rosters[0][0].site, other)
+            conflict = conflict_of(self.site, other)
             vertices.append([Proposal(other, VALUE), Vote(conflict, 0, PREVOTE, None)])
         return vertices
 
@@ -252,7 +252,7 @@ class Slander(Prompted):
         author = self.rng.choice(victims)
         other = Question(SITE_SCOPE, question.epoch, eviction_key(author), 1, None)
         value = encode_eviction(Eviction(author, self.rng.choice((FORKED, BY_HAND)), ()))
-        conflict = conflict_of(self.world.rosters[0][0].site, other)
+        conflict = conflict_of(self.site, other)
         vertices: list[list[Item]] = [[Proposal(other, value)]]
         return vertices + [[Vote(conflict, 0, phase, value_digest(value))] for phase in (PREVOTE, PRECOMMIT)]
 
@@ -294,23 +294,10 @@ class Usurper(Prompted):
         return [[Proposal(question._replace(key="model"), VALUE)]] if question.key == "model" else []
 
 
-MIX = "mix"
-BEHAVIOURS: dict[str, type[Liar]] = {
+LIES: dict[str, type[Liar]] = {
     "mute": Liar, "equivocate": Echo, "fork": Fork, "amnesia": Amnesia, "turncoat": Turncoat, "babble": Babbler,
     "withhold": Withhold, "stale": Stale, "double": Double, "unjustified": Unjustified, "unlocked": Unlocked,
-    "invent": Inventor, "crowd": Crowd, "slander": Slander, "perjure": Perjurer, "usurp": Usurper,
+    "invent": Inventor, "crowd": Crowd, "slander": Slander, "perjure": Perjurer,
 }  # fmt: skip
-STRANGERS = ("usurp",)
+STRANGERS: dict[str, type[Liar]] = {"usurp": Usurper}
 """Of devices that are no members."""
-
-
-def make_liars(world: Cluster) -> list[Liar]:
-    """The last of the committee, or as many devices behind it where the behaviour is a stranger's."""
-    name, count = world.profile.behaviour, world.profile.byzantine
-    first = world.committee if name in STRANGERS else world.committee - count
-    rng = world.chance("behaviours")
-    among = [other for other in BEHAVIOURS if other not in STRANGERS]
-    return [
-        BEHAVIOURS[rng.choice(among) if name == MIX else name](world, machine)
-        for machine in world.machines[first : first + count]
-    ]

@@ -274,15 +274,14 @@ class Machine:
         self.world.checkers.receiving = channel
         self.guard(self.feed, self.node.receive, channel, payload)
         self.world.checkers.receiving = None
+        if self.is_liar and channel is Channel.REQUEST:
+            self.world.liars.requested(self, payload)
 
     def submit(self, event: Event, urgent: bool, retention: int) -> None:
         if self.is_awake and self.is_ready and not self.is_stopping:
             self.submitted += 1
-            self.guard(self._submit, event, urgent, retention)
-
-    def _submit(self, event: Event, urgent: bool, retention: int) -> None:
-        node = self.node
-        self.feed(lambda now: node.submit(event, now, urgent=urgent, retention=retention))
+            node = self.node
+            self.feed_plain(lambda now: node.submit(event, now, urgent=urgent, retention=retention))
 
     def linked(self, up: bool) -> None:
         if up or self._is_linked:

@@ -26,7 +26,7 @@ class Profile:
     byzantine: int = 0
     """So many of these do lie, the last ones."""
     behaviour: str = "mix"
-    """How: one of `edge.sim.lies.BEHAVIOURS`, or each its own."""
+    """How: one of `edge.sim.behaviours.BEHAVIOURS`, or each its own of one of `MIXES`."""
     keys: tuple[str, ...] = ("model", "config/night", "lease/door")
     """Of registers that somebody wants to have another value, where a committee votes."""
     brokers: int = 2

@@ -74,8 +74,8 @@ class Outcome:
     notes: Counter[str]
     peaks: Counter[str]
     dropped: Counter[str]
-    refused: Counter[str]
-    """By reason, what agreement refused in the last life of each honest node."""
+    counts: Counter[str]
+    """Of the last life of each honest node, summed."""
 
 
 @dataclass
@@ -179,7 +179,7 @@ def run_case(case: Case, genuine: bool | None = None) -> Outcome:
         notes=checkers.notes,
         peaks=checkers.peaks,
         dropped=network.dropped,
-        refused=checkers.ledger.refused(),
+        counts=checkers.ledger.counts(),
     )
 
 

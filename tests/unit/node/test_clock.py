@@ -95,3 +95,5 @@ def test_a_set_clock_does_not_follow_one_that_runs_far_ahead():
     header = own(a)[-1][0]
     assert [parent.author for parent in header.parents] == [1], "it is named all the same"
     assert hlc.unpack(header.hlc)[0] <= world.now.wall_ms + HLC_AHEAD_MS_MAX
+    assert (a.node.counts()["clocks_ahead"], b.node.counts()["clocks_ahead"]) == (1, 0)
+    assert a.node.status(world.now)["clocks_ahead"] == 1
