@@ -35,7 +35,7 @@ from edge.wire.frame import (
     encode_vertex,
 )
 from edge.wire.merkle import leaf_hash, root
-from edge.wire.vertex import BodyRef, Header, encode_body, encode_header
+from edge.wire.vertex import BodyRef, encode_body, encode_header
 from edge.wire.voters import SITE_SCOPE
 
 if TYPE_CHECKING:
@@ -62,6 +62,11 @@ class Abuser(Liar):
 
     def abuse(self) -> None:
         """Once."""
+
+    def tell(self, raw: bytes, victims: list[Machine]) -> None:
+        """These bytes for a header, signed, and nothing of what is below."""
+        for victim in victims:
+            self.hand(victim, Channel.VOTE, encode_vertex(raw, self.sign(raw), None))
 
     def body(self) -> tuple[bytes, BodyRef]:
         """Of one event."""
@@ -104,12 +109,7 @@ class Orphans(Abuser):
             self.show(self.write(Line(len(self.own) + 2), parents=parents), self.honest)
         else:
             self.write(self.line)
-            self.show_alone(self.write(self.line), self.honest)
-
-    def show_alone(self, header: Header, victims: list[Machine]) -> None:
-        """Without what is below."""
-        for victim in victims:
-            self.hand(victim, Channel.VOTE, encode_vertex(header.raw, self.sign(header.raw), None))
+            self.tell(self.write(self.line).raw, self.honest)
 
 
 class Elsewhere(Abuser):
@@ -125,8 +125,7 @@ class Sloppy(Abuser):
     def abuse(self) -> None:
         raw = self.write(self.line).raw
         longer = bytes([0x98, raw[0] & 0x1F]) + raw[1:]  # the length of the array in a byte of its own
-        for victim in self.some():
-            self.hand(victim, Channel.VOTE, encode_vertex(longer, self.sign(longer), None))
+        self.tell(longer, self.some())
 
 
 class Ahead(Abuser):
