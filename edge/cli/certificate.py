@@ -7,8 +7,9 @@ from typing import Any
 from edge.cli.options import add_command, add_config, add_json, load_config
 from edge.cli.output import Output, bytes_text
 from edge.cli.rosters import read_given, roster_at
-from edge.consensus.certificate import Certificate, decode_certificate, judge
+from edge.consensus.certificate import Certificate, decode_certificate, judge, signatures
 from edge.consensus.committee import by_epoch, seats_of
+from edge.consensus.question import conflict_of
 from edge.consensus.shown import certificate_row
 from edge.errors import DataError, UsageError
 from edge.limits import CERTIFICATE_BYTES_MAX
@@ -16,6 +17,7 @@ from edge.shell.control import ask
 from edge.shell.files import write_atomically
 from edge.wire.refusal import Refusal
 from edge.wire.roster import Roster
+from edge.wire.suite import PURPOSE_VERTEX, SUITES, key_set, tagged_sign1
 from edge.wire.voters import SITE_SCOPE
 
 
@@ -43,17 +45,27 @@ def arguments(parser: ArgumentParser) -> None:
         "certificate verify bearing.cert --roster fleet/roster.cose",
         "certificate verify bearing.cert --roster roster.cose --authority authority.pub --json",
     )
-    verify.add_argument("file", metavar="FILE", type=Path)
-    verify.add_argument("--roster", type=Path, metavar="FILE", required=True, help="as the authority signed it")
-    verify.add_argument(
-        "--authority", type=Path, metavar="FILE", help="the public key that signs rosters (authority.pub beside it)"
+    cose = add_command(
+        commands,
+        "cose",
+        "the signatures that it rests on as COSE_Sign1 messages, and the keys, for tools that know nothing of Synedge",
+        "certificate cose bearing.cert --roster fleet/roster.cose --out bearing.cose",
+        "certificate cose bearing.cert --roster fleet/roster.cose --out bearing.cose --keys bearing.keys --json",
     )
-    for child in (show, verify):
+    cose.add_argument("--out", type=Path, metavar="FILE", required=True, help="for the messages, a CBOR sequence")
+    cose.add_argument("--keys", type=Path, metavar="FILE", help="for the public keys, a COSE_KeySet")
+    for child in (verify, cose):
+        child.add_argument("file", metavar="FILE", type=Path)
+        child.add_argument("--roster", type=Path, metavar="FILE", required=True, help="as the authority signed it")
+        child.add_argument(
+            "--authority", type=Path, metavar="FILE", help="the public key that signs rosters (authority.pub beside it)"
+        )
+    for child in (show, verify, cose):
         add_json(child)
 
 
 def run(args: Namespace, out: Output) -> int:
-    return _show(args, out) if args.what == "show" else _verify(args, out)
+    return {"show": _show, "verify": _verify, "cose": _cose}[args.what](args, out)
 
 
 def _show(args: Namespace, out: Output) -> int:
@@ -63,15 +75,62 @@ def _show(args: Namespace, out: Output) -> int:
     certificate = decode_certificate(raw)
     assert isinstance(certificate, Certificate)
     if args.out is not None:
-        try:
-            write_atomically(args.out, raw)
-        except OSError as error:
-            raise UsageError(f"{args.out}: {error.strerror}") from None
+        _write(args.out, raw)
     _say({**certificate_row(certificate, None), "recovered": answer["recovered"]}, out)
     return 0
 
 
 def _verify(args: Namespace, out: Output) -> int:
+    certificate, roster = _judged(args)
+    _say({**certificate_row(certificate, roster), "is_true": True, "roster_version": roster.version}, out)
+    return 0
+
+
+def _cose(args: Namespace, out: Output) -> int:
+    """Only of a certificate that is true: what a tool would refuse is refused here, with the reason."""
+    certificate, roster = _judged(args)
+    signed = signatures(certificate, roster, by_epoch(seats_of(roster)))
+    assert not isinstance(signed, Refusal)
+    rows, messages, keys = [], [], []
+    for side, one in zip(certificate.votes, signed, strict=True):
+        member, payload = roster.by_index[one.author], side.headers[-1]
+        messages.append(tagged_sign1(one.suite, member.node_id, payload, one.signature))
+        keys.append((one.suite, member.node_id, one.public_key))
+        rows.append(
+            {
+                "voter": member.name,
+                "index": one.author,
+                "kid": member.node_id.hex(),
+                "alg": SUITES[one.suite].alg,
+                "public_key": one.public_key.hex(),
+                "headers": [header.hex() for header in side.headers],
+            }
+        )
+    for path, data in ((args.out, b"".join(messages)), (args.keys, key_set(keys))):
+        if path is not None:
+            _write(path, data)
+    row = {**certificate_row(certificate, roster), "is_true": True, "roster_version": roster.version}
+    conflict = conflict_of(certificate.site, certificate.question).hex()
+    aad = PURPOSE_VERTEX.decode()
+    if out.as_json:
+        out.document({**row, "conflict": conflict, "external_aad": aad, "messages": rows})
+        return 0
+    _say(row, out)
+    out.line(f"{args.out}: {len(messages)} COSE_Sign1 messages, external_aad {aad}")
+    if args.keys is not None:
+        out.line(f"{args.keys}: their public keys, a COSE_KeySet")
+    return 0
+
+
+def _write(path: Path, data: bytes) -> None:
+    try:
+        write_atomically(path, data)
+    except OSError as error:
+        raise UsageError(f"{path}: {error.strerror}") from None
+
+
+def _judged(args: Namespace) -> tuple[Certificate, Roster]:
+    """The certificate in a file, if it is true by the roster."""
     roster = roster_at(args.roster, args.authority)
     certificate = decode_certificate(read_given(args.file, CERTIFICATE_BYTES_MAX + 1))
     if isinstance(certificate, Refusal):
@@ -79,8 +138,7 @@ def _verify(args: Namespace, out: Output) -> int:
     fault = fault_of(certificate, roster)
     if fault is not None:
         raise DataError(f"{args.file}: not true by {args.roster}, version {roster.version}: {fault}")
-    _say({**certificate_row(certificate, roster), "is_true": True, "roster_version": roster.version}, out)
-    return 0
+    return certificate, roster
 
 
 def fault_of(certificate: Certificate, roster: Roster) -> Refusal | None:

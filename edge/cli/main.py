@@ -31,7 +31,7 @@ COMMANDS = {
     "registers": "what is final",
     "checkpoint": "up to where a committee has sealed what the site holds",
     "lease": "be the only one for a while, as long as you go on asking",
-    "certificate": "the proof that a value is final: show or verify it",
+    "certificate": "the proof that a value is final: show it, verify it, as COSE",
     "state": "what all devices share without a vote",
     "config": "check a configuration, or show where each value comes from",
     "bench": "measure this machine",

@@ -1,6 +1,7 @@
 """The one door to signatures: ML-DSA (FIPS 204) through pycryptodome, in COSE_Sign1 (RFC 9052, RFC 9964)."""
 
 import sys
+from collections.abc import Iterable
 from hashlib import sha256
 from typing import NamedTuple
 
@@ -28,6 +29,11 @@ SEED_BYTES = 32
 PURPOSE_VERTEX = b"synedge/1/vertex"
 PURPOSE_ROSTER = b"synedge/1/roster"
 PURPOSE_BLOB = b"synedge/1/blob"
+SIGN1_TAG = b"\xd2"
+"""Tag 18 (RFC 9052 §2)."""
+KID = 4
+"""The header parameter that names a key (RFC 9052 §3.1)."""
+AKP = 7
 
 
 class Suite(NamedTuple):
@@ -102,6 +108,18 @@ def sign1(signer: Signer, purpose: bytes, payload: bytes, *, deterministic: bool
 def join_sign1(suite: int, payload: bytes, signature: bytes) -> bytes:
     """The COSE_Sign1 of a payload (a vertex header, say) whose signature is at hand, for any COSE tool to verify."""
     return encode([_PROTECTED[suite], {}, payload, signature])
+
+
+def tagged_sign1(suite: int, key_id: bytes, payload: bytes, signature: bytes) -> bytes:
+    """The same with its tag, and the key it is signed by named outside the signature: what a COSE tool takes that knows
+    neither us nor the place where it stands."""
+    return SIGN1_TAG + encode([_PROTECTED[suite], {KID: key_id}, payload, signature])
+
+
+def key_set(keys: Iterable[tuple[int, bytes, bytes]]) -> bytes:
+    """The COSE_KeySet of (suite, key id, public key): each of key type AKP (RFC 9964 §3)."""
+    rows = ((SUITES[suite].alg, key_id, public_key) for suite, key_id, public_key in keys)
+    return encode([{1: AKP, 2: key_id, 3: alg, -1: public_key} for alg, key_id, public_key in rows])
 
 
 class Sign1(NamedTuple):

@@ -82,12 +82,12 @@ def header(suite: int) -> bytes:
 
 
 def parsed(data: bytes) -> Any:
-    """From the decoded array: `Sign1Message.decode` wants a list inside the tag, and cbor2 6 gives a tuple."""
-    return Sign1Message.from_cose_obj(cbor2.loads(data), allow_unknown_attributes=False)
+    """From the array without its tag: what is inside a tag pycose wants as list and dict, and cbor2 6 gives neither."""
+    return Sign1Message.from_cose_obj(cbor2.loads(data.removeprefix(b"\xd2")), allow_unknown_attributes=False)
 
 
 def outside(data: bytes, alg: int, public_key: bytes, purpose: bytes) -> bool:
-    """pycose's verdict on an untagged COSE_Sign1."""
+    """pycose's verdict on a COSE_Sign1."""
     message = parsed(data)
     message.external_aad = purpose
     message.key = AKPKey(alg, pub=public_key)
