@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from edge import __version__, converged, registers
+from edge import __version__, converged, levels, registers
 from edge.consensus.shown import eviction_row, handover_row
 from edge.dag.frontier import named_tips
 from edge.identity import committee_rows
@@ -38,7 +38,7 @@ def operations(agent: Agent) -> dict[str, Operation]:
         "blobs": lambda asked: _blobs(agent),
         "registers": lambda asked: registers.registers(agent),
         "checkpoints": lambda asked: registers.checkpoints(agent),
-        "levels": lambda asked: registers.levels(agent),
+        "levels": lambda asked: levels.levels(agent),
         "certificate": lambda asked: registers.certificate(agent, asked),
         "propose": lambda asked: registers.propose(agent, asked),
         "state": lambda asked: converged.state(agent, asked),

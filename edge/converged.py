@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from edge.consensus.shown import HELD, highest, lowest
+from edge.levels import Levels, Sealed
 from edge.limits import STATE_ROWS_MAX
 from edge.shell.loop import now
 from edge.state.crdt import COUNTERS, GROWN, REGISTERS, SERIES, SET, TYPES, State
@@ -25,51 +27,83 @@ def state(agent: Agent, asked: Mapping[str, Any]) -> dict[str, Any]:
         kept = shared.sealed
         root = kept.sealed.root.hex() if kept.is_kept and not kept.is_short else None
         more = {"version": kept.version, "newest": kept.newest.version}
-        return {"root": root, "partial": kept.is_short, **more, **_names(kept.sealed.state())}
+        names = _names(kept.sealed.state(), Sealed(agent.node))
+        return {"root": root, "partial": kept.is_short, **more, **names}
     held = shared.root()
     return {
         "root": held.hex() if held is not None else None,
         "partial": shared.is_partial,
-        **_names(shared.state),
+        **_names(shared.state, Levels(agent.node)),
     }
 
 
-def _names(state: State) -> dict[str, Any]:
+def _names(state: State, levels: Levels) -> dict[str, Any]:
     names = state.names()
-    rows = [_summary(state, type, name) for type, name in names[:STATE_ROWS_MAX]]
+    rows = [_summary(state, type, name, levels) for type, name in names[:STATE_ROWS_MAX]]
     return {"names": rows, "more": max(0, len(names) - STATE_ROWS_MAX)}
 
 
 def state_get(agent: Agent, asked: Mapping[str, Any]) -> list[dict[str, Any]]:
     """What a name has, in each type that knows it; with `sealed` at the newest checkpoint."""
     shared, name, members = agent.node.shared, str(asked.get("name")), agent.node.roster.by_index
-    held = shared.sealed.sealed.state() if asked.get("sealed") else shared.state
+    held, levels = shared.state, Levels(agent.node)
+    if asked.get("sealed"):
+        held, levels = shared.sealed.sealed.state(), Sealed(agent.node)
 
     def by(author: int) -> str:
         return members[author].name if author in members else str(author)
 
     rows: list[dict[str, Any]] = []
-    if name in held.grown:
-        rows.append(_listed(GROWN, name, ((value, {"by": [*map(by, sorted(held.grown[name][value]))]})
-                                          for value in sorted(held.grown[name]))))  # fmt: skip
-    if name in held.sets:
-        authors: dict[bytes, dict[int, None]] = {}
-        for tag, element in sorted(held.sets[name].tags.items()):
-            authors.setdefault(element, {})[tag.author] = None
-        rows.append(_listed(SET, name, ((value, {"by": [*map(by, authors[value])]}) for value in sorted(authors))))
+    for type, elements in ((GROWN, _grown), (SET, _in_set)):
+        if found := elements(held, name, levels):
+            listed = (
+                (value, {"by": [*map(by, found[value])], "state": _best(found[value])}) for value in sorted(found)
+            )
+            rows.append(_listed(type, name, listed))
     if name in held.registers:
         order, value = max(held.registers[name].values())
-        told = {"by": by(order.author), "time_ms": order.hlc >> 16}
+        told = {"by": by(order.author), "time_ms": order.hlc >> 16, "state": levels.vertex(*order[1:4])}
         rows.append({"type": TYPES[REGISTERS], "name": name, **_value(value), **told})
     if name in held.counters:
-        parts = {by(author): total for author, total in sorted(held.counters[name].items())}
-        rows.append({"type": TYPES[COUNTERS], "name": name, "total": sum(parts.values()), "by": parts})
+        sums = sorted(held.counters[name].items())
+        parts = {by(author): total for author, total in sums}
+        states = {by(author): levels.counted(name, author, total) for author, total in sums}
+        row = {"type": TYPES[COUNTERS], "name": name, "total": sum(parts.values()), "by": parts}
+        rows.append({**row, "states": states, "state": lowest(states.values())})
     if name in held.series:
         newest = sorted(held.series[name].items(), reverse=True)
-        told_of = ((value, {"by": by(order.author), "time_ms": order.hlc >> 16}) for order, value in newest)
+        told_of = (
+            (value, {"by": by(order.author), "time_ms": order.hlc >> 16, "state": levels.vertex(*order[1:4])})
+            for order, value in newest
+        )
         rows.append(_listed(SERIES, name, told_of))
         rows[-1]["values"].reverse()
     return rows
+
+
+Elements = dict[bytes, dict[int, str]]
+"""Of a set, by element and by who put it in, how far that has come."""
+
+
+def _grown(state: State, name: str, levels: Levels) -> Elements:
+    found = state.grown.get(name, {})
+    return {
+        value: {author: levels.grown(name, value, author) for author in sorted(authors)}
+        for value, authors in found.items()
+    }
+
+
+def _in_set(state: State, name: str, levels: Levels) -> Elements:
+    found: Elements = {}
+    for tag, element in sorted(state.sets[name].tags.items()) if name in state.sets else ():
+        words = found.setdefault(element, {})
+        words[tag.author] = highest((levels.vertex(*tag[:3]), words.get(tag.author, HELD)))
+    return found
+
+
+def _best(words: Mapping[int, str]) -> str:
+    """An element is in a set as surely as the surest who put it in has said so."""
+    return highest(words.values())
 
 
 def state_say(agent: Agent, asked: Mapping[str, Any]) -> dict[str, int]:
@@ -95,15 +129,21 @@ def state_said(agent: Agent) -> dict[str, int]:
     return {"recorded": agent.node.shared.recorded, "life": agent.node.incarnation}
 
 
-def _summary(state: State, type: int, name: str) -> dict[str, Any]:
+def _summary(state: State, type: int, name: str, levels: Levels) -> dict[str, Any]:
+    """Of a name with several parts the `state` is that of the part which has come least far."""
     row: dict[str, Any] = {"type": TYPES[type], "name": name}
     if type == REGISTERS:
-        return row | _value(max(state.registers[name].values())[1])
+        order, value = max(state.registers[name].values())
+        return row | _value(value) | {"state": levels.vertex(*order[1:4])}
     if type == COUNTERS:
-        return row | {"total": sum(state.counters[name].values())}
-    if type == SET:
-        return row | {"count": len(dict.fromkeys(state.sets[name].tags.values()))}
-    return row | {"count": len((state.grown if type == GROWN else state.series)[name])}
+        sums = state.counters[name]
+        words = [levels.counted(name, author, total) for author, total in sums.items()]
+        return row | {"total": sum(sums.values()), "state": lowest(words)}
+    if type == SERIES:
+        words = [levels.vertex(*order[1:4]) for order in state.series[name]]
+        return row | {"count": len(words), "state": lowest(words)}
+    elements = (_grown if type == GROWN else _in_set)(state, name, levels)
+    return row | {"count": len(elements), "state": lowest(map(_best, elements.values()))}
 
 
 def _listed(type: int, name: str, values: Iterable[tuple[bytes, dict[str, Any]]]) -> dict[str, Any]:

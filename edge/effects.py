@@ -205,6 +205,14 @@ class Decided(NamedTuple):
     """That decided; None where a checkpoint vouches for the value, which says nothing of it."""
     recovered: bool = False
     """Since a lost committee was replaced: what that one had certified may have been otherwise."""
+    is_sealed: bool = False
+    """A checkpoint that is final here vouches for it, too."""
+
+
+class FinalsSealed(NamedTuple):
+    """A checkpoint has sealed these, and our log says so. They were told as final, by this process or one before."""
+
+    finals: tuple[Decided, ...]
 
 
 class Hush(NamedTuple):
@@ -240,6 +248,7 @@ Effect = (
     | Announce
     | Recorded
     | Decided
+    | FinalsSealed
     | Hush
     | Report
 )

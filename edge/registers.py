@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from edge.consensus.checkpoint import CHECKPOINT_KEY, decode_checkpoint
 from edge.consensus.eviction import eviction_key
 from edge.consensus.lease import LEASES, Lease, Term, encode_term
-from edge.consensus.shown import question_row, value_row
+from edge.consensus.shown import final_word, question_row, value_row
 from edge.limits import LEASE_MS_MAX, LEASE_MS_MIN, VALUE_BYTES_MAX
 from edge.shell.loop import now
 from edge.wire.items import is_register_key, is_scope
@@ -59,21 +59,6 @@ def checkpoints(agent: Agent) -> list[dict[str, Any]]:
     return rows
 
 
-def levels(agent: Agent) -> dict[str, list[list[int]]]:
-    """Up to which seq each line is witnessed, and sealed, as [author, incarnation, seq]; without what is neither."""
-    witnesses, graph = agent.node.voting.witnessing.witnesses, agent.node.graph
-    witnessed = (
-        [author, incarnation, seq]
-        for author in graph.authors()
-        for incarnation, seq in witnesses.witnessed(author).items()
-        if seq
-    )
-    return {
-        "witnessed": list(witnessed),
-        "sealed": [[*line, seq] for line, seq in sorted(agent.node.voting.sealing.lines.items())],
-    }
-
-
 def _final_row(final: Final, voting: Voting) -> dict[str, Any]:
     """With what a lost committee had certified in its place, where that is known."""
     overruled = voting.overruled.get((final.question.scope, final.question.key))
@@ -81,7 +66,7 @@ def _final_row(final: Final, voting: Voting) -> dict[str, Any]:
         **question_row(final.question),
         **value_row(final.value),
         "ballot": final.ballot,
-        "state": "sealed" if voting.agreement.checkpoints.is_sealed(final.question) else "final",
+        "state": final_word(is_sealed=voting.certified.is_sealed(final)),
         "recovered": voting.agreement.registers.is_recovered(final.question),
         "overruled": {**question_row(overruled.question), **value_row(overruled.value)} if overruled else None,
     }
@@ -102,6 +87,7 @@ def certificate(agent: Agent, asked: Mapping[str, Any]) -> dict[str, Any]:
         )
     return {
         "certificate": final.certificate.hex(),
+        "state": final_word(is_sealed=voting.certified.is_sealed(final)) if what == "final" else what,
         "recovered": voting.agreement.registers.is_recovered(final.question),
     }
 
@@ -160,7 +146,8 @@ def evict(agent: Agent, asked: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _lease_row(agent: Agent, lease: Lease) -> dict[str, Any]:
-    member = agent.identity.roster.by_index.get(lease.holder)
+    member, voting = agent.identity.roster.by_index.get(lease.holder), agent.node.voting
+    final = voting.agreement.registers.get(lease.scope, LEASES + lease.name)
     return {
         "scope": lease.scope,
         "name": lease.name,
@@ -168,6 +155,7 @@ def _lease_row(agent: Agent, lease: Lease) -> dict[str, Any]:
         "holder": member.name if member is not None else str(lease.holder),
         "left_ms": round(lease.left_ms) if lease.left_ms < LEASE_MS_MAX * 2 else None,
         "state": "ours" if lease.is_ours else "held" if lease.left_ms else "free",
+        "level": final_word(is_sealed=final is not None and voting.certified.is_sealed(final)),
     }
 
 

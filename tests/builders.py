@@ -21,6 +21,7 @@ from edge.effects import (
     Effect,
     Elide,
     Fetch,
+    FinalsSealed,
     Infer,
     Load,
     NoteVotes,
@@ -112,7 +113,7 @@ class Machine:
     archived: dict[bytes, bytes | None] = field(default_factory=dict)
     signatures: dict[bytes, bytes | None] = field(default_factory=dict)
     reports: list[Report] = field(default_factory=list)
-    decided: list[Decided] = field(default_factory=list)
+    decided: list[Decided | FinalsSealed] = field(default_factory=list)
     rotten: dict[int, None] = field(default_factory=dict)
     """Records, by their number from the first one ever, that cannot be read any more."""
     durable: int = 0
@@ -170,7 +171,7 @@ class Machine:
                 self.world.send(self, to, channel, payload)
             case Recorded(key, events):
                 self.recorded.append((tuple(key), events))
-            case Decided():
+            case Decided() | FinalsSealed():
                 self.decided.append(effect)
             case Report():
                 self.reports.append(effect)

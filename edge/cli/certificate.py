@@ -10,7 +10,7 @@ from edge.cli.rosters import read_given, roster_at
 from edge.consensus.certificate import Certificate, decode_certificate, judge, signatures
 from edge.consensus.committee import by_epoch, seats_of
 from edge.consensus.question import conflict_of
-from edge.consensus.shown import certificate_row
+from edge.consensus.shown import certificate_row, final_word
 from edge.errors import DataError, UsageError
 from edge.limits import CERTIFICATE_BYTES_MAX
 from edge.shell.control import ask
@@ -76,14 +76,20 @@ def _show(args: Namespace, out: Output) -> int:
     assert isinstance(certificate, Certificate)
     if args.out is not None:
         _write(args.out, raw)
-    _say({**certificate_row(certificate, None), "recovered": answer["recovered"]}, out)
+    _say({**certificate_row(certificate, None), "state": answer["state"], "recovered": answer["recovered"]}, out)
     return 0
 
 
 def _verify(args: Namespace, out: Output) -> int:
     certificate, roster = _judged(args)
-    _say({**certificate_row(certificate, roster), "is_true": True, "roster_version": roster.version}, out)
+    _say(_row(certificate, roster), out)
     return 0
+
+
+def _row(certificate: Certificate, roster: Roster) -> dict[str, Any]:
+    """Of one that is true. A file cannot tell what a checkpoint has sealed since."""
+    said = {"state": final_word(is_sealed=False), "is_true": True, "roster_version": roster.version}
+    return {**certificate_row(certificate, roster), **said}
 
 
 def _cose(args: Namespace, out: Output) -> int:
@@ -109,7 +115,7 @@ def _cose(args: Namespace, out: Output) -> int:
     for path, data in ((args.out, b"".join(messages)), (args.keys, key_set(keys))):
         if path is not None:
             _write(path, data)
-    row = {**certificate_row(certificate, roster), "is_true": True, "roster_version": roster.version}
+    row = _row(certificate, roster)
     conflict = conflict_of(certificate.site, certificate.question).hex()
     aad = PURPOSE_VERTEX.decode()
     if out.as_json:
@@ -150,9 +156,15 @@ def _say(row: dict[str, Any], out: Output) -> None:
     if out.as_json:
         out.document(row)
         return
-    out.line(f"{row['scope']}/{row['key']} version {row['version']}: {row['value'] or row['value_hex']}")
+    name, value = f"{row['scope']}/{row['key']} version {row['version']}", row["value"] or row["value_hex"]
+    out.line(f"{name}, {row['state']}: {value}")
     out.line(f"signed by {', '.join(row['voters'])} in ballot {row['ballot']}; {bytes_text(row['bytes'])}")
+    if seals := row["seals"]:
+        more = f", beside those of version {seals['base']}" if seals["base"] else ""
+        heads = ", ".join(f"{head['node']} {head['incarnation']}/{head['seq']}" for head in seals["heads"])
+        out.line(f"a checkpoint: it seals {seals['registers']} registers{more}, and lines up to {heads}")
     if row["recovered"]:
         out.line("recovered: decided since a lost committee was replaced, which may have certified another value")
     if row.get("is_true"):
         out.line(f"true: a quorum of the committee since roster version {row['epoch']}, site {row['site']}")
+        out.line("a device of the site knows whether a checkpoint has sealed it since: synedge registers")

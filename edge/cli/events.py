@@ -15,6 +15,7 @@ from typing import NamedTuple
 from edge.cli.logs import Log, open_log
 from edge.cli.options import add_example, add_json, add_log, at_least, load_config
 from edge.cli.output import Output, cell
+from edge.consensus.shown import SEALED, WITNESSED, vertex_word
 from edge.dag.reader import follow
 from edge.dag.records import SIGNATURE, VERTEX, Place, Record, segment_name, segment_of
 from edge.errors import StorageError, SynedgeError, UsageError
@@ -44,7 +45,7 @@ class Row(NamedTuple):
 
 
 Levels = dict[tuple[int, int], dict[str, int]]
-"""By author and incarnation, for each level the seq up to which it is reached, the highest level last."""
+"""By author and incarnation, for each level the seq up to which it is reached."""
 
 
 class Wanted(NamedTuple):
@@ -100,7 +101,7 @@ def _levels(args: Namespace) -> Levels:
     except SynedgeError:
         return {}
     found: Levels = {}
-    for word in ("witnessed", "sealed"):  # the higher level last
+    for word in (WITNESSED, SEALED):
         for author, incarnation, seq in answer[word]:
             found.setdefault((author, incarnation), {})[word] = seq
     return found
@@ -186,9 +187,7 @@ class _Reader:
 
     def state(self, author: int, incarnation: int, seq: int, *, is_own: bool) -> str:
         """The highest level that is known of a vertex."""
-        levels = self._levels.get((author, incarnation), {})
-        reached = [word for word, through in levels.items() if through >= seq]
-        return reached[-1] if reached else "recorded" if is_own else "held"
+        return vertex_word(self._levels.get((author, incarnation), {}), seq, is_own=is_own)
 
     def newest(self, limit: int, *, more_will_follow: bool) -> list[Row]:
         """The newest events that are wanted, oldest first; 0 for all."""

@@ -127,7 +127,7 @@ def _show(client: _Client, args: Namespace, out: Output) -> int:
         out.line("nobody has ever had a lease here" if args.name is None else f"nobody has ever had {args.name}")
     else:
         out.table(
-            ("name", "state", "holder", "token", "left s"),
+            ("name", "state", "holder", "token", "left s", ""),
             [
                 (
                     row["name"],
@@ -135,6 +135,7 @@ def _show(client: _Client, args: Namespace, out: Output) -> int:
                     row["holder"] if row["state"] != "free" else "",
                     row["token"],
                     "" if not row["left_ms"] else f"{row['left_ms'] / 1000:.1f}",
+                    row["level"],
                 )
                 for row in rows
             ],

@@ -15,6 +15,7 @@ from edge.wire.items import is_state_name
 
 WAIT_S = 10.0
 POLL_S = 0.05
+COLOURS = {"sealed": "green"}
 SAYS = {
     "set": ("give a register a new value; of all who do the newest wins", 'state set "limit °C" 21.5'),
     "add": ("put an element into a set", 'state add "on duty" pump-7', "state add models/seen 3c0f6a2d --grow"),
@@ -76,8 +77,8 @@ def _list(args: Namespace, out: Output) -> int:
         out.document(state)
         return 0
     if state["names"]:
-        rows = [(row["type"], row["name"], _told(row)) for row in state["names"]]
-        out.table(("type", "name", "value"), rows)
+        rows = [(row["type"], row["name"], _told(row), row["state"]) for row in state["names"]]
+        out.table(("type", "name", "value", "state"), rows, colours=COLOURS)
     else:
         out.line("nobody has said anything yet")
     if state["more"]:
@@ -129,13 +130,15 @@ def _get(args: Namespace, out: Output) -> int:
         out.line(f"{args.name}: nothing")
     for row in rows if not out.as_json else ():
         if "total" in row:
-            out.line(f"counter: {row['total']}")
-            out.table(("by", "counted"), list(row["by"].items()))
+            out.line(f"counter: {row['total']}, {row['state']}")
+            counted = [(name, total, row["states"][name]) for name, total in row["by"].items()]
+            out.table(("by", "counted", "state"), counted, colours=COLOURS)
         elif "values" in row:
             out.line(f"{row['type']}: {len(row['values'])}{' and more' if row['more'] else ''}")
-            out.table(("value", "by"), [(_shown(value), value["by"]) for value in row["values"]])
+            values = [(_shown(value), value["by"], value["state"]) for value in row["values"]]
+            out.table(("value", "by", "state"), values, colours=COLOURS)
         else:
-            out.line(f"register: {_shown(row)}, by {row['by']}")
+            out.line(f"register: {_shown(row)}, by {row['by']}, {row['state']}")
     return 0 if rows else 1
 
 

@@ -2,14 +2,42 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from edge.consensus.certificate import Certificate, voters
+from edge.consensus.checkpoint import decode_checkpoint, is_checkpoint
 from edge.consensus.epochs import Handover
 from edge.consensus.eviction import WHY, Eviction
 from edge.consensus.question import value_digest
 from edge.wire.items import Question
 from edge.wire.roster import Roster
+
+HELD, RECORDED, WITNESSED, SEALED = WORDS = ("held", "recorded", "witnessed", "sealed")
+"""How far a vertex has come, and what it says; each is more than the one before. `held` is a peer's, on our disk."""
+
+
+def vertex_word(reached: Mapping[str, int], seq: int, *, is_own: bool) -> str:
+    """The highest that is known of a vertex; `reached`: for words above the first two the seq up to which they hold."""
+    for word in (SEALED, WITNESSED):
+        if reached.get(word, 0) >= seq:
+            return word
+    return RECORDED if is_own else HELD
+
+
+def lowest(words: Iterable[str]) -> str:
+    """Of something in parts: that of the part which has come least far."""
+    return WORDS[min(map(WORDS.index, words))]
+
+
+def highest(words: Iterable[str]) -> str:
+    """Of what several have said: that of whose word has come furthest."""
+    return WORDS[max(map(WORDS.index, words))]
+
+
+def final_word(*, is_sealed: bool) -> str:
+    """How far the value of a register has come: nothing is shown before a quorum has certified it."""
+    return SEALED if is_sealed else "final"
 
 
 def question_row(question: Question) -> dict[str, Any]:
@@ -33,7 +61,7 @@ def value_row(value: bytes) -> dict[str, Any]:
 
 
 def certificate_row(certificate: Certificate, roster: Roster | None) -> dict[str, Any]:
-    """What a certificate says; whether it is true is another question."""
+    """What a certificate says; whether it is true is another question, and so is whether a checkpoint has sealed it."""
     names = {index: member.name for index, member in roster.by_index.items()} if roster is not None else {}
     return {
         "site": certificate.site.hex(),
@@ -42,8 +70,21 @@ def certificate_row(certificate: Certificate, roster: Roster | None) -> dict[str
         "ballot": certificate.ballot,
         "voters": [names.get(index, str(index)) for index in voters(certificate.votes)],
         "bytes": len(certificate.raw),
+        "seals": _sealed_row(certificate, names),
         **({"recovered": is_recovered(certificate.question, roster)} if roster is not None else {}),
     }
+
+
+def _sealed_row(certificate: Certificate, names: Mapping[int, str]) -> dict[str, Any] | None:
+    """What the certificate of a checkpoint seals; None of another register."""
+    checkpoint = decode_checkpoint(certificate.value) if is_checkpoint(certificate.question) else None
+    if checkpoint is None:
+        return None
+    heads = [
+        {"node": names.get(head.author, str(head.author)), "incarnation": head.incarnation, "seq": head.seq}
+        for head in checkpoint.heads
+    ]
+    return {"base": checkpoint.base, "registers": len(checkpoint.sealed), "heads": heads}
 
 
 def is_recovered(question: Question, roster: Roster) -> bool:

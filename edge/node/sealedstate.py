@@ -213,6 +213,10 @@ class SealedState:
         step = self._step(ends) if self.is_current else None
         return step.root if step is not None else None
 
+    def above(self, author: int) -> list[Header] | None:
+        """What an author has said above the cut; None where not all of it is at hand."""
+        return self._above.of(author)
+
     # ---- the log
 
     def turn(self, now: Instant) -> None:

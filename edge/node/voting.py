@@ -19,7 +19,7 @@ from edge.dag.author import Author
 from edge.dag.graph import Branch
 from edge.dag.pending import Candidate
 from edge.dag.records import CERTIFICATE, FINAL, Record, segment_of
-from edge.effects import Decided
+from edge.effects import Decided, FinalsSealed
 from edge.ids import Instant, Parent, VertexKey
 from edge.limits import PARENTS_DEVICE_MAX, PARENTS_MAX
 from edge.node.certified import Certified
@@ -65,7 +65,7 @@ class Voting:
         machines = (admission, self.agreement, self.witnessing.witnesses, own)
         self.sealing = Sealing(index, *machines, options.checkpoint_ms, self.note.is_lost)
         author.checkpoint = lambda: self.agreement.views.known
-        self.certified = Certified(desk, self.agreement.registers.rank)
+        self.certified = Certified(desk, self.agreement.registers.rank, self.agreement.checkpoints)
         self.finals, self.overruled = self.certified.finals, self.certified.overruled
         self.can_ask: Callable[[Instant], Sequence[int]] = lambda now: ()
         """Who is there and may give what we lack."""
@@ -216,6 +216,8 @@ class Voting:
 
     def _sealed(self, record: Record, places: tuple[int, ...], now: Instant) -> None:
         self.recovered_seal(places[0], record)
+        if sealed := self.certified.newly_sealed():
+            self._desk.do(FinalsSealed(tuple(map(self._decided, sealed))))
 
     def _disbelieve(self, place: int, fault: Refusal) -> None:
         self._desk.report("error", "certificate-refused", segment=segment_of(place), reason=str(fault))
@@ -251,6 +253,8 @@ class Voting:
         for place, _ in self._unjudged:
             self._disbelieve(place, Refusal("epoch-unknown", "no roster has its committee"))
         self._unjudged.clear()
+        for final in self.certified.newly_sealed():  # told before this start
+            self.certified.tell_sealed(final)
         for final in self.agreement.take_finals():
             held = self.finals.get((final.question.scope, final.question.key))
             rank = self.agreement.registers.rank
@@ -282,8 +286,11 @@ class Voting:
     def _kept(self, final: Final, record: Record, places: tuple[int, ...], now: Instant) -> None:
         self._certifying -= 1
         self._keep(final, record, places[0])
+        self._desk.do(self._decided(final))
+
+    def _decided(self, final: Final) -> Decided:
         is_recovered = self.agreement.registers.is_recovered(final.question)
-        self._desk.do(Decided(final.question, final.value, final.ballot, is_recovered))
+        return Decided(*final[:3], is_recovered, self.certified.tell_sealed(final))
 
     def _late(self, final: Final, record: Record, places: tuple[int, ...], now: Instant) -> None:
         self._keep(final, record, places[0])

@@ -21,6 +21,7 @@ from edge.effects import (
     Effect,
     Elide,
     Fetch,
+    FinalsSealed,
     Hush,
     Infer,
     Load,
@@ -288,6 +289,9 @@ class Loop:
             case Decided():
                 self.decided_at.append((effect, self._durable_ns))
                 world.people.decided(effect)
+            case FinalsSealed(finals):
+                for final in finals:
+                    world.people.decided(final)
             case Hush(author, until_mono_ms):
                 world.hush(author, until_mono_ms)
             case Report(level, event, fields):

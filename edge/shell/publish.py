@@ -5,7 +5,7 @@
 | `…/event`              | no       | a line for each event that has become `recorded`                          |
 | `…/agent/<agent>`      | yes      | the newest of these lines                                                 |
 | `…/state`              | yes      | the node's state                                                          |
-| `…/final/<scope>/<key>` | yes      | the newest final value of a register, as this node learnt it              |
+| `…/final/<scope>/<key>` | yes      | the newest final value of a register, said again once it is sealed        |
 | `…/presence`           | yes      | `online` or `offline`; `edge.shell.mqtt` writes it, its will too          |
 
 A burst does not flood the topics: past EVENTS_BURST an agent shows EVENTS_PER_S, the newest wins, and the next line
@@ -19,7 +19,7 @@ import struct
 from collections.abc import Callable, Mapping, Sequence
 
 from edge import __version__, limits
-from edge.consensus.shown import question_row, value_row
+from edge.consensus.shown import final_word, question_row, value_row
 from edge.effects import Decided
 from edge.ids import Instant, VertexKey
 from edge.shell.homeassistant import (
@@ -139,9 +139,9 @@ class People:
             self._state.last_recorded = iso_time(max(event.time_ms for event in events))
 
     def decided(self, final: Decided) -> None:
-        """A value is final; said to whoever is there, and kept by the broker."""
-        question = final.question
-        row = {**question_row(question), **value_row(final.value), "ballot": final.ballot, "state": "final"}
+        """A value is final, or sealed now; said to whoever is there, and kept by the broker."""
+        question, state = final.question, final_word(is_sealed=final.is_sealed)
+        row = {**question_row(question), **value_row(final.value), "ballot": final.ballot, "state": state}
         text = json.dumps({**row, "recovered": final.recovered})
         topic = f"final/{question.scope}/{question.key}"
         self._finals[topic] = text

@@ -23,6 +23,7 @@ from edge.effects import (
     Effect,
     Elide,
     Fetch,
+    FinalsSealed,
     Hush,
     Load,
     NoteVotes,
@@ -90,15 +91,14 @@ class Machine:
         self._rng = rng
         self.scribe: Scribe = None  # type: ignore[assignment]
         self._is_linked = False
-        self._tick_ms = float("inf")
-        self._log_bytes = -1
+        self._tick_ms, self._log_bytes = float("inf"), -1
         self._held: list[tuple[Callable[..., None], tuple[Any, ...]]] = []
         self._sign_free_ms = self._verify_free_ms = self._archive_free_ms = 0.0
         self._carry = {
-            Persist: self._persist, Load: self._persist, NoteVotes: self._persist, Elide: self._persist,
+            **dict.fromkeys((Persist, Load, NoteVotes, Elide), self._persist), Trim: self._trim, Fetch: self._fetch,
             Sign: self._sign, Verify: self._verify, Archive: self._archive, Broadcast: self._broadcast,
             Send: self._send, Announce: self._announce, Recorded: self._recorded, Report: self._report,
-            Trim: self._trim, Fetch: self._fetch, Hush: lambda effect: None, Decided: self._decided,
+            **dict.fromkeys((Hush, FinalsSealed), lambda effect: None), Decided: self._decided,
         }  # fmt: skip
 
     @property

@@ -58,6 +58,14 @@ class Above:
         found = [self.held.get(VertexKey(*name, seq)) for seq in wanted]
         return [header for header in found if header is not None] if None not in found else None
 
+    def of(self, author: int) -> list[Header] | None:
+        """All headers of an author, ascending; None if one of them is not at hand."""
+        names = sorted(name for name in self.seqs if name[0] == author)
+        if any(name in self._broken for name in names):
+            return None
+        found = [self.held.get(VertexKey(*name, seq)) for name in names for seq in self.seqs[name]]
+        return [header for header in found if header is not None] if None not in found else None
+
     def ends(self, through: Callable[[LineName], int]) -> Iterator[VertexKey]:
         """Of each line the highest vertex up to which all headers are at hand, and not above the seq that is told of
         it; by author and incarnation."""

@@ -41,10 +41,11 @@ class Sealed:
         """Of each line in it, the seq of the last vertex with operations; before its first one if it has none."""
         self._leaves = {author: leaf_hash(part) for author, part in self.parts.items()}
         for author in self.parts:
-            self.ends |= {name: line.head_seq for name, line in self._part(author).lines.items()}
+            self.ends |= {name: line.head_seq for name, line in self.part(author).lines.items()}
         self.root = _root(self._leaves)
 
-    def _part(self, author: int) -> State:
+    def part(self, author: int) -> State:
+        """What one author has said. Costs what it has."""
         raw = self.parts.get(author)
         state = restore(decode(raw)[1]) if raw is not None else State()
         if state is None:
@@ -65,7 +66,7 @@ class Sealed:
 
         def part(author: int) -> State:
             if author not in parts:
-                parts[author] = self._part(author)
+                parts[author] = self.part(author)
             return parts[author]
 
         for header in headers:
@@ -122,7 +123,7 @@ class Sealed:
         """All parts in one; costs what they have."""
         whole = State()
         for author in sorted(self.parts):
-            _join(whole, self._part(author))
+            _join(whole, self.part(author))
         return whole
 
     def dump(self) -> bytes:

@@ -155,6 +155,18 @@ def test_what_is_recorded_and_final_is_witnessed_and_sealed(council: Council) ->
         return states == ["sealed"] * len(states)
 
     assert wait_until(are_sealed, DECIDE_S_MAX)
+    assert council.run("other", "certificate", "show", "model/bearing")["state"] == "sealed"
+    (link,) = council.run("other", "status")["mqtt"]["links"][:1]
+    host, _, port = link["broker"].rpartition(":")
+    topic = "synedge/n/other/final/site/model/bearing"
+
+    def retained() -> Any:
+        """What somebody sees who subscribes now."""
+        command = ["mosquitto_sub", "-h", host, "-p", port, "-t", topic, "-C", "1", "-W", "10"]
+        return json.loads(subprocess.run(command, capture_output=True, text=True, timeout=30, check=True).stdout)
+
+    assert wait_until(lambda: retained()["state"] == "sealed", DECIDE_S_MAX)
+    assert retained()["value"] == "3c0f"
 
     def is_sealed() -> bool:
         status = council.run("other", "status")
@@ -174,3 +186,4 @@ def test_what_is_recorded_and_final_is_witnessed_and_sealed(council: Council) ->
     assert wait_until(is_sealed_state, DECIDE_S_MAX)
     rows = [council.run(name, "checkpoint")["checkpoints"][0] for name in council.devices]
     assert all(row["state_known"] and row["state_root"] for row in rows)
+    assert [council.run(name, "state", "list")["names"][0]["state"] for name in council.devices] == ["sealed"] * 5

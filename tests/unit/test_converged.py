@@ -26,7 +26,7 @@ def test_a_name_is_told_in_each_of_its_types_with_who_said_it() -> None:
         shared.count("n", 2 + machine.index, world.now)
     world.run(2)
     grow, elements, register, counter, series = converged.state_get(agent_of(world, "a"), {"name": "n"})
-    assert grow["values"] == [{"value": "x", "value_hex": "78", "by": ["a", "b"]}]
+    assert grow["values"] == [{"value": "x", "value_hex": "78", "by": ["a", "b"], "state": "recorded"}]
     assert [(row["value"], row["value_hex"], row["by"]) for row in elements["values"]] == [
         ("x", "78", ["b"]),
         (None, "ff", ["a"]),

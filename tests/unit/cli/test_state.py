@@ -15,17 +15,20 @@ from tests.unit.cli.conftest import Synedge
 LIST = {
     "root": "ab" * 32, "partial": False, "more": 3,
     "names": [
-        {"type": "set", "name": "on duty", "count": 2},
-        {"type": "register", "name": "limit", "value": "21.5", "value_hex": "32312e35"},
-        {"type": "counter", "name": "doors", "total": -4},
-        {"type": "series", "name": "notes", "count": 1},
+        {"type": "set", "name": "on duty", "count": 2, "state": "held"},
+        {"type": "register", "name": "limit", "value": "21.5", "value_hex": "32312e35", "state": "sealed"},
+        {"type": "counter", "name": "doors", "total": -4, "state": "witnessed"},
+        {"type": "series", "name": "notes", "count": 1, "state": "recorded"},
     ],
 }  # fmt: skip
 GET = [
-    {"type": "set", "name": "a", "more": False, "values": [{"value": None, "value_hex": "00ff", "by": ["pump-7"]}]},
-    {"type": "register", "name": "a", "value": "1", "value_hex": "31", "by": "valve-2", "time_ms": 5},
-    {"type": "counter", "name": "a", "total": 3, "by": {"pump-7": 5, "valve-2": -2}},
-]
+    {"type": "set", "name": "a", "more": False,
+     "values": [{"value": None, "value_hex": "00ff", "by": ["pump-7"], "state": "witnessed"}]},
+    {"type": "register", "name": "a", "value": "1", "value_hex": "31", "by": "valve-2", "time_ms": 5,
+     "state": "sealed"},
+    {"type": "counter", "name": "a", "total": 3, "by": {"pump-7": 5, "valve-2": -2}, "state": "held",
+     "states": {"pump-7": "recorded", "valve-2": "held"}},
+]  # fmt: skip
 
 
 class Agent:
@@ -83,8 +86,9 @@ def agent(config: Path) -> Iterator[Agent]:
 
 def test_the_list_ends_with_the_root(agent: Agent, config: Path, synedge: Synedge) -> None:
     lines = synedge("state", "list", "-c", config).out.splitlines()
-    assert lines[1].split() == ["set", "on", "duty", "2", "elements"]
-    assert lines[3].split() == ["counter", "doors", "-4"]
+    assert lines[1].split() == ["set", "on", "duty", "2", "elements", "held"]
+    assert [line.split()[-1] for line in lines[2:5]] == ["sealed", "witnessed", "recorded"]
+    assert lines[3].split() == ["counter", "doors", "-4", "witnessed"]
     assert lines[5:] == ["and 3 more; `synedge state get NAME` shows each", f"root {'ab' * 32}"]
     assert synedge("state", "list", "-c", config, "--json").json == LIST
     agent.answers["state"] = {"root": None, "partial": True, "names": [], "more": 0}
@@ -115,8 +119,11 @@ def test_state_is_shown_as_the_newest_checkpoint_has_it(agent: Agent, config: Pa
 
 def test_a_name_is_shown_in_each_of_its_types(agent: Agent, config: Path, synedge: Synedge) -> None:
     out = synedge("state", "get", "a", "-c", config).out
-    for said in ("set: 1", "0x00ff", "register: 1, by valve-2", "counter: 3"):
+    for said in ("set: 1", "0x00ff", "register: 1, by valve-2, sealed", "counter: 3, held"):
         assert said in out
+    ends = [line.split() for line in out.splitlines()]
+    for row in (["0x00ff", "pump-7", "witnessed"], ["pump-7", "5", "recorded"], ["valve-2", "-2", "held"]):
+        assert row in ends
     agent.answers["state_get"] = []
     ended = synedge("state", "get", "a", "-c", config)
     assert (ended.code, ended.out) == (1, "a: nothing\n")

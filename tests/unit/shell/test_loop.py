@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from edge.effects import Effect, Load, Persist, Sign, Verify
+from edge.effects import Decided, Effect, FinalsSealed, Load, Persist, Sign, Verify
 from edge.ids import Instant
 from edge.limits import CHECKING_MAX, QUEUE_EVENTS_MAX
 from edge.nn.export import export_float32
@@ -25,6 +25,7 @@ from edge.shell.publish import People
 from edge.shell.telemetry import Bounded
 from edge.wire.event import Event
 from edge.wire.frame import Channel
+from edge.wire.items import Question
 from tests import builders
 
 
@@ -179,3 +180,15 @@ def test_whatever_the_node_is_told_between_turns_is_seen_in_how_long_the_loop_wa
     loop.execute(loop.node.submit(Event("a", "value", 1, (1.0,)), clock()))
     assert loop._wait_ms() < before_ms / 2
     assert loop.node.deadline() == loop._deadline_ms()
+
+
+def test_people_are_told_what_is_sealed_and_nothing_counts_as_decided_twice(
+    loop: Loop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[Decided] = []
+    monkeypatch.setattr(loop.world.people, "decided", told.append)
+    one = Decided(Question("site", 1, "model", 1, None), b"one", 0)
+    sealed = one._replace(is_sealed=True)
+    loop.execute([one, FinalsSealed((sealed,))])
+    assert told == [one, sealed]
+    assert [final for final, _ in loop.decided_at] == [one], "what is timed is when it was decided"

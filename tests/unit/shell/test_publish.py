@@ -7,8 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge import limits
+from edge.effects import Decided
 from edge.shell.publish import EVENTS_BURST, EVENTS_PER_S, NODE_EVENTS_BURST, AgentCard, People, event_view, number
 from edge.wire.event import Event
+from edge.wire.items import Question
 from tests.unit.shell.people import BEARING, KEY, SITE, WALL_MS, Broker, at, people, worn
 
 
@@ -238,3 +240,20 @@ def test_free_text_is_only_data() -> None:
     assert all(text.isprintable() for _, text in broker.lines)
     assert broker.json("synedge/n/pump-7/event")[0]["class"] == HOSTILE
     assert broker.json("synedge/n/pump-7/state")[0]["broker"] == HOSTILE
+
+
+def test_a_final_value_is_said_again_once_it_is_sealed_under_the_same_topic() -> None:
+    broker = Broker()
+    view = people(broker)
+    one = Decided(Question("site", 1, "model/a", 4, bytes(32)), b"3c0f", 0)
+    topic = "synedge/n/pump-7/final/site/model/a"
+    view.decided(one)
+    view.decided(one._replace(is_sealed=True))
+    rows = broker.json(topic)
+    assert [row.pop("state") for row in rows] == ["final", "sealed"] and rows[0] == rows[1]
+    assert (rows[0]["version"], rows[0]["value"]) == (4, "3c0f")
+    assert list(broker.retained) == [topic] and json.loads(broker.retained[topic])["state"] == "sealed"
+    broker.retained.clear()
+    view.linked(False, at(1))
+    view.linked(True, at(2))
+    assert json.loads(broker.retained[topic])["state"] == "sealed", "another broker hears the newest"
