@@ -12,7 +12,9 @@ def arguments(parser: ArgumentParser) -> None:
         "checkers that stand outside. With --gateway-away, --asleep, --loss or --plot: one site, and what it costs; of "
         "a committee also what its decisions take in time and bytes, and how often a quorum of it is awake."
     )
-    parser.add_argument("--nodes", type=at_least(2), metavar="N", help="gateways included (of the profile; else 50)")
+    parser.add_argument(
+        "--nodes", type=at_least(2), metavar="N", help="gateways included (of the profile; one site: 50, one a gateway)"
+    )
     parser.add_argument("--minutes", type=at_least(0.05, whole=False), metavar="M", help="of load and faults, virtual")
     parser.add_argument(
         "--committee", type=at_least(0), metavar="N", help="the first N vote; 0 for none (of the profile; else none)"

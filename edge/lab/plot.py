@@ -53,7 +53,7 @@ def draw(answer: Answer, path: Path) -> None:
     lower.set_xlabel("minutes")
     question = answer.question
     home = "not everything came home" if answer.home_s is None else f"all home after {answer.home_s:g} s"
-    upper.set_title(f"{question.nodes} devices, {question.asleep:.0%} asleep, {question.loss:.0%} loss: {home}")
+    upper.set_title(f"{question.devices} devices, {question.asleep:.0%} asleep, {question.loss:.0%} loss: {home}")
     for axes in (upper, lower):
         axes.grid(alpha=0.3)
         axes.legend()

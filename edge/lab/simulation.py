@@ -110,9 +110,9 @@ def _prove(args: Namespace, out: Output) -> int:
     return 1 if total.failed else 0
 
 
-def _can_vote(committee: int, nodes: int) -> None:
-    """UsageError for more voters than machines, or than a committee has."""
-    most = min(nodes, COMMITTEE_MAX)
+def _can_vote(committee: int, machines: int) -> None:
+    """UsageError for more voters than there are who may vote, or than a committee has."""
+    most = min(machines, COMMITTEE_MAX)
     if committee > most:
         raise UsageError(f"a committee of {committee}; allowed: 0 to {most}")
 
@@ -196,7 +196,7 @@ def _price(args: Namespace, out: Output) -> int:
         committee=args.committee or 0,
         seed=args.seeds.start if args.seeds is not None else 0,
     )
-    _can_vote(question.committee, question.nodes)
+    _can_vote(question.committee, question.devices)
     bar = _Bar(out, 100)
     answer = ask(question, lambda share: bar.show(int(share * 100), "% of virtual time"))
     bar.clear()

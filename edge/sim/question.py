@@ -24,6 +24,7 @@ NAP_CYCLE_MS = 10 * MINUTE_MS
 SETTLE_MS = MINUTE_MS
 """Everything is up before anybody goes away."""
 AFTER_MINUTES = 10.0
+GATEWAYS = 1
 VERTEX_MEMORY_BYTES = 48
 """What a graph holds of a vertex (`edge.dag.graph`)."""
 SAMPLES = 240
@@ -33,8 +34,8 @@ SEGMENT_BYTES = 2 * CERTIFICATE_BYTES_MAX
 
 @dataclass(frozen=True)
 class Question:
-    """Shares are of 1; `gateway_away_min` begins after the first minute. The first `committee` devices vote, and sleep
-    like the others; one or two of them propose something every ten seconds."""
+    """Shares are of 1; `nodes` are devices and a gateway; `gateway_away_min` begins after the first minute. The first
+    `committee` devices vote, and sleep like the others; one or two of them propose something every ten seconds."""
 
     nodes: int = 50
     minutes: float | None = None
@@ -44,6 +45,10 @@ class Question:
     rate_per_minute: float = 1.0
     committee: int = 0
     seed: int = 0
+
+    @property
+    def devices(self) -> int:
+        return self.nodes - GATEWAYS
 
     @property
     def load_minutes(self) -> float:
@@ -79,12 +84,12 @@ class Answer:
 def ask(question: Question, progress: Callable[[float], None] = lambda share: None) -> Answer:
     """Run it once. `progress` gets the share of virtual time that has passed."""
     begun = perf_counter()
-    keep_all = question.nodes + 1 <= KEEP_ALL_MEMBERS_MAX
+    keep_all = question.nodes <= KEEP_ALL_MEMBERS_MAX
     weather = Weather(loss=question.loss)
     profile = replace(
         PROFILES["site"],
-        nodes=question.nodes + 1,
-        gateways=1,
+        nodes=question.nodes,
+        gateways=GATEWAYS,
         minutes=question.load_minutes,
         rate_per_minute=question.rate_per_minute,
         keep_all=keep_all,
@@ -112,10 +117,10 @@ def _faults(question: Question) -> list[Fault]:
         return faults
     rng = Random(f"{question.seed}/naps")
     until_ms = question.load_minutes * MINUTE_MS
-    for device in range(question.nodes):
+    for device in range(question.devices):
         at_ms = rng.uniform(0, NAP_CYCLE_MS)
         while at_ms < until_ms:
-            share = (device + 0.5) / question.nodes
+            share = (device + 0.5) / question.devices
             faults.append(Fault(len(faults), "sleep", at_ms, question.asleep * NAP_CYCLE_MS, share, "nap"))
             at_ms += NAP_CYCLE_MS
     return faults
@@ -200,6 +205,8 @@ def _figures(world: Cluster, answer: Answer, seconds: float) -> dict[str, float 
     devices = [machine for machine in world.machines if not machine.is_gateway and machine.is_on]
     last = samples[-1]
     return {
+        "devices": answer.question.devices,
+        "gateways": GATEWAYS,
         "home_s": answer.home_s,
         "recorded_vertices": last.recorded,
         "home_vertices": last.home,

@@ -7,6 +7,7 @@ import pytest
 from edge.cli.main import main
 from edge.errors import UnavailableError, UsageError
 from edge.lab import plot
+from edge.sim.cluster import Cluster
 from edge.sim.profiles import profile_named
 from edge.sim.question import Question, ask
 from edge.sim.run import Case
@@ -66,7 +67,7 @@ def test_a_failure_ends_with_1_and_the_line_that_repeats_it(capsys):
         ["--loss", "1%", "--committee", "4", "--byzantine", "1"],
         ["--loss", "1%", "--sleepers", "20%"],
         ["--loss", "1%", "--committee", "32", "--nodes", "50"],
-        ["--loss", "1%", "--committee", "7", "--nodes", "6"],
+        ["--loss", "1%", "--committee", "7", "--nodes", "7"],
     ],
 )
 def test_what_is_not_allowed_is_said(words, capsys):
@@ -103,6 +104,22 @@ def test_what_a_committee_costs_and_how_often_it_can_decide_is_told(asleep: floa
 
 def test_a_site_without_a_committee_says_nothing_of_decisions():
     assert "decisions" not in ask(Question(nodes=2, minutes=0.2)).figures
+
+
+def test_nodes_include_the_gateway_whatever_is_asked(capsys, monkeypatch):
+    machines: list[int] = []
+    run = Cluster.run
+
+    def counted(world: Cluster) -> None:
+        machines.append(len(world.machines))
+        run(world)
+
+    monkeypatch.setattr(Cluster, "run", counted)
+    assert main(["sim", "--nodes", "4", "--minutes", "0.2", "--profile", "calm", "--seeds", "1:2", "--json"]) == 0
+    capsys.readouterr()
+    assert main(["sim", "--nodes", "4", "--minutes", "0.2", "--loss", "1%", "--json"]) == 0
+    figures = json.loads(capsys.readouterr().out)["figures"]
+    assert machines == [4, 4] and (figures["devices"], figures["gateways"]) == (3, 1)
 
 
 def test_a_plot_without_matplotlib_says_how_to_get_it(monkeypatch, tmp_path):
