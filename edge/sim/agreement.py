@@ -21,6 +21,7 @@ from edge.effects import Decided
 from edge.ids import VertexId, VertexKey
 from edge.limits import LEASE_MS_MIN
 from edge.sim import losses, proof
+from edge.sim.delivering import is_agreeing
 from edge.sim.profiles import Profile
 from edge.wire.finals import tag_of
 from edge.wire.items import Ack, Proposal, Vote, Witness
@@ -120,7 +121,7 @@ class Ledger:
         self._voted[place] = max(at, last)
 
     def sending(self, header: Header, payload: bytes) -> None:
-        if any(isinstance(item, Proposal | Vote) for item in header.items):
+        if is_agreeing(header):
             self.agreeing_bytes += len(payload)
 
     def decided(self, machine: Machine, final: Decided) -> None:

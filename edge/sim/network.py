@@ -6,6 +6,7 @@ A broker promises nothing. Its faults are fields that `edge.sim.faults` sets and
 from __future__ import annotations
 
 from collections import Counter, deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from random import Random
 from typing import TYPE_CHECKING, NamedTuple
@@ -87,6 +88,8 @@ class Network:
         self.sent_frames: Counter[Channel] = Counter()
         self.sent_bytes: Counter[Channel] = Counter()
         self.received_bytes = 0
+        self.handed: Callable[[Machine, Channel, bytes], None] | None = None
+        """Told of each frame that has reached a machine, before that reads it."""
         self.dropped: Counter[str] = Counter()
         self.history: deque[Spoken] = deque(maxlen=HISTORY_FRAMES)
         """What strangers may have written down."""
@@ -257,6 +260,8 @@ class Network:
             return
         self.received_bytes += len(payload) + TOPIC_BYTES
         self.fingerprint = (self.fingerprint * _FINGERPRINT_PRIME + (digest ^ receiver.index)) & 0xFFFFFFFF
+        if self.handed is not None:
+            self.handed(receiver, channel, payload)
         receiver.receive(channel, payload)
 
     def _is_lost(self, machine: Machine, broker: Broker) -> bool:

@@ -13,6 +13,7 @@ from edge.limits import CERTIFICATE_BYTES_MAX, LOG_BYTES_MAX
 from edge.node.options import KEEP_ALL_MEMBERS_MAX
 from edge.sim.agreement import waited_ms
 from edge.sim.cluster import Cluster
+from edge.sim.delivering import Delivering
 from edge.sim.fault import Fault
 from edge.sim.machine import Machine
 from edge.sim.network import Weather
@@ -142,6 +143,7 @@ class _Watch:
         self._awaited: dict[VertexId, None] | None = None
         self._recorded = 0
         self._council = world.machines[: world.committee]
+        self._delivering = Delivering(world)
         self._looks = self._quorate = 0
         """How often a quorum of those who vote was awake."""
 
@@ -164,11 +166,14 @@ class _Watch:
         ledger = self._world.checkers.ledger
         if not self._council:
             return {}
+        given, receivers = self._delivering.bytes, self._delivering.receivers
         return {
             "decisions": ledger.decisions,
             "undecided": ledger.unanswered,
             "finality_ms": {"p50": waited_ms(ledger.finality_ms, 0.5), "p99": waited_ms(ledger.finality_ms, 0.99)},
-            "bytes_per_decision": round(ledger.agreeing_bytes / ledger.decisions, 1) if ledger.decisions else None,
+            "bytes_per_decision": _over(ledger.agreeing_bytes, ledger.decisions),
+            "delivered_bytes_per_decision": _over(given, ledger.decisions),
+            "delivered_bytes_per_decision_and_device": _over(given, ledger.decisions * receivers),
             "quorum_awake": round(self._quorate / self._looks, 4) if self._looks else None,
         }
 
@@ -198,6 +203,10 @@ class _Watch:
                 self._seen[author] = len(ids)
         for store in stores:
             self._out = {id: None for id in self._out if id not in store}
+
+
+def _over(count: int, by: int) -> float | None:
+    return round(count / by, 1) if by else None
 
 
 def _figures(world: Cluster, answer: Answer, seconds: float) -> dict[str, float | int | None]:
