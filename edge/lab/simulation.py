@@ -226,6 +226,8 @@ def _show_answer(out: Output, answer: Answer, plot: str | None) -> None:
             for one in answer.samples[::step]
         ],
     )
+    for remark in answer.remarks:
+        out.line(remark)
     for violation in answer.violations:
         out.line(out.paint(violation, "red"))
     if answer.home_s is None:

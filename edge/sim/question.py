@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from random import Random
 from time import perf_counter
 
-from edge.consensus.committee import Committee
 from edge.ids import VertexId
 from edge.limits import CERTIFICATE_BYTES_MAX, LOG_BYTES_MAX
 from edge.node.options import KEEP_ALL_MEMBERS_MAX
 from edge.sim.agreement import waited_ms
+from edge.sim.attending import UP_MS, Attending, naps
 from edge.sim.cluster import Cluster
 from edge.sim.delivering import Delivering
 from edge.sim.fault import Fault
@@ -20,8 +19,6 @@ from edge.sim.network import Weather
 from edge.sim.profiles import MINUTE_MS, PROFILES
 from edge.wire.frame import Channel
 
-NAP_CYCLE_MS = 10 * MINUTE_MS
-"""How often a device that saves power sleeps."""
 SETTLE_MS = MINUTE_MS
 """Everything is up before anybody goes away."""
 AFTER_MINUTES = 10.0
@@ -80,6 +77,8 @@ class Answer:
     samples: list[Sample] = field(default_factory=list)
     figures: dict[str, Figure] = field(default_factory=dict)
     violations: list[str] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
+    """Why a figure is missing."""
 
 
 def ask(question: Question, progress: Callable[[float], None] = lambda share: None) -> Answer:
@@ -111,19 +110,10 @@ def ask(question: Question, progress: Callable[[float], None] = lambda share: No
 
 
 def _faults(question: Question) -> list[Fault]:
-    faults: list[Fault] = []
+    faults = naps(question.seed, question.devices, question.asleep, question.load_minutes * MINUTE_MS)
     if question.gateway_away_min:
-        faults.append(Fault(0, "gateway away", SETTLE_MS, question.gateway_away_min * MINUTE_MS, 0.0, "away"))
-    if not question.asleep:
-        return faults
-    rng = Random(f"{question.seed}/naps")
-    until_ms = question.load_minutes * MINUTE_MS
-    for device in range(question.devices):
-        at_ms = rng.uniform(0, NAP_CYCLE_MS)
-        while at_ms < until_ms:
-            share = (device + 0.5) / question.devices
-            faults.append(Fault(len(faults), "sleep", at_ms, question.asleep * NAP_CYCLE_MS, share, "nap"))
-            at_ms += NAP_CYCLE_MS
+        away_ms = question.gateway_away_min * MINUTE_MS
+        faults.append(Fault(len(faults), "gateway away", SETTLE_MS, away_ms, 0.0, "away"))
     return faults
 
 
@@ -142,18 +132,12 @@ class _Watch:
         self._out: dict[VertexId, None] = {}
         self._awaited: dict[VertexId, None] | None = None
         self._recorded = 0
-        self._council = world.machines[: world.committee]
+        self._attending = Attending(world)
         self._delivering = Delivering(world)
-        self._looks = self._quorate = 0
-        """How often a quorum of those who vote was awake."""
 
     def look(self) -> None:
         now = self._world.now
         self.note()
-        if self._council and SETTLE_MS <= now < self._until_ms:
-            rule = Committee(len(self._council), self._world.liars_max)
-            self._looks += 1
-            self._quorate += sum(machine.is_awake for machine in self._council) >= rule.quorum
         matters = self._awaited is not None and self._answer.home_s is None
         wait_ms = 1_000.0 if matters else self._usual_ms
         if now < self._return_ms:
@@ -164,8 +148,13 @@ class _Watch:
     def agreed(self) -> dict[str, Figure]:
         """What agreement cost; nothing where nobody votes."""
         ledger = self._world.checkers.ledger
-        if not self._council:
+        if not self._world.committee:
             return {}
+        there = self._attending
+        if there.availability is None:
+            ran_s = min(self._world.now, self._until_ms) / 1000
+            why = f"that begins once a site is up, after {UP_MS / 1000:g} s, and load lasted {ran_s:g} s"
+            self._answer.remarks.append(f"availability was not observed: {why}")
         given, receivers = self._delivering.bytes, self._delivering.receivers
         return {
             "decisions": ledger.decisions,
@@ -174,7 +163,9 @@ class _Watch:
             "bytes_per_decision": _over(ledger.agreeing_bytes, ledger.decisions),
             "delivered_bytes_per_decision": _over(given, ledger.decisions),
             "delivered_bytes_per_decision_and_device": _over(given, ledger.decisions * receivers),
-            "quorum_awake": round(self._quorate / self._looks, 4) if self._looks else None,
+            "availability": there.availability,
+            "availability_expected": there.expected(1 - self._answer.question.asleep),
+            "availability_observed_s": there.observed_s,
         }
 
     def note(self) -> None:
