@@ -34,7 +34,7 @@ def arguments(parser: ArgumentParser) -> None:
         "--stop-minutes", type=at_least(0.0, whole=False), metavar="M", help="heal then: as a replay says"
     )
     price = parser.add_argument_group("to see what a site costs")
-    price.add_argument("--asleep", type=share(whole=False), metavar="P%", help="of each device's time")
+    price.add_argument("--asleep", type=share(whole=False), metavar="P%", help="of each device's time; not of devices")
     price.add_argument("--loss", type=share(whole=False), metavar="P%", help="of frames, each way")
     price.add_argument("--gateway-away", type=_minutes, metavar="T", help="from minute 1 on: 90m, 8h, 1d")
     price.add_argument(

@@ -37,8 +37,11 @@ def main(args: Namespace, out: Output) -> int:
         raise UsageError("--asleep, --loss, --gateway-away and --plot are of one site; --seeds A:B and --break are not")
     if args.byzantine or args.behaviour:
         raise UsageError("--asleep, --loss, --gateway-away and --plot are of a site where nobody lies")
-    if args.sleepers:
-        raise UsageError("--sleepers is of worlds with faults; beside --loss, --gateway-away and --plot it is --asleep")
+    if args.sleepers is not None:
+        raise UsageError(
+            "--sleepers says how many devices take a nap now and then, in worlds with faults; "
+            "of one site say with --asleep P% for how much of its time each device sleeps"
+        )
     return _price(args, out)
 
 

@@ -75,6 +75,13 @@ def test_what_is_not_allowed_is_said(words, capsys):
     assert "allowed" in capsys.readouterr().err or words[0] == "--loss"
 
 
+def test_sleepers_of_one_site_are_asked_for_as_a_share_of_time(capsys):
+    """How many devices nap now and then says nothing of how often one is there, which a plan needs."""
+    assert main(["sim", "--loss", "1%", "--sleepers", "0%"]) == UsageError.code
+    assert main(["sim", "--committee", "4", "--loss", "1%", "--sleepers", "20%"]) == UsageError.code
+    assert "--asleep P%" in capsys.readouterr().err
+
+
 def test_the_lists_name_what_there_is(capsys):
     assert main(["sim", "--list"]) == 0
     said = capsys.readouterr().out
