@@ -9,8 +9,9 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from edge.cli.output import Output, bytes_text
+from edge.cli.output import Output
 from edge.errors import UsageError
+from edge.lab.price import show as show_price
 from edge.limits import COMMITTEE_MAX
 from edge.sim.behaviours import BEHAVIOURS, MIXES
 from edge.sim.breaks import BREAKS
@@ -18,7 +19,7 @@ from edge.sim.checkers import KINDS
 from edge.sim.liars import Liar
 from edge.sim.lies import STRANGERS
 from edge.sim.profiles import PROFILES, Profile, profile_named
-from edge.sim.question import Answer, Question, ask
+from edge.sim.question import Question, ask
 from edge.sim.run import Outcome, Total, run_seeds
 from edge.sim.shrink import shrink
 
@@ -210,33 +211,10 @@ def _price(args: Namespace, out: Output) -> int:
     if out.as_json:
         out.document(asdict(answer))
     else:
-        _show_answer(out, answer, args.plot)
+        show_price(out, answer)
+        if args.plot is not None:
+            out.line(f"{args.plot} written")
     return 0 if answer.home_s is not None and not answer.violations else 1
-
-
-def _show_answer(out: Output, answer: Answer, plot: str | None) -> None:
-    rows: list[tuple[str, object]] = []
-    for name, value in {**answer.figures, **_apart("finality_ms", answer.figures)}.items():
-        if not isinstance(value, dict):
-            rows.append((name, bytes_text(value) if "bytes" in name and isinstance(value, int) else value))
-    out.pairs(rows)
-    out.line()
-    step = max(1, len(answer.samples) // 12)
-    out.table(
-        ("MINUTE", "RECORDED", "HOME", "SENT", "LARGEST LOG"),
-        [
-            (round(one.at_s / 60, 1), one.recorded, one.home, bytes_text(one.sent_bytes), bytes_text(one.log_bytes_max))
-            for one in answer.samples[::step]
-        ],
-    )
-    for remark in answer.remarks:
-        out.line(remark)
-    for violation in answer.violations:
-        out.line(out.paint(violation, "red"))
-    if answer.home_s is None:
-        out.line(out.paint("not everything came home", "red"))
-    if plot is not None:
-        out.line(f"{plot} written")
 
 
 class _Bar:

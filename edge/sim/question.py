@@ -157,6 +157,8 @@ class _Watch:
             self._answer.remarks.append(f"availability was not observed: {why}")
         given, receivers = self._delivering.bytes, self._delivering.receivers
         return {
+            "committee": self._world.committee,
+            "quorum": ledger.quorum,
             "decisions": ledger.decisions,
             "undecided": ledger.unanswered,
             "finality_ms": {"p50": waited_ms(ledger.finality_ms, 0.5), "p99": waited_ms(ledger.finality_ms, 0.99)},

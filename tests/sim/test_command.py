@@ -1,6 +1,7 @@
 """`synedge sim` as people and scripts use it."""
 
 import json
+import re
 
 import pytest
 
@@ -111,6 +112,25 @@ def test_what_a_committee_costs_and_how_often_it_can_decide_is_told(asleep: floa
 
 def test_a_site_without_a_committee_says_nothing_of_decisions():
     assert "decisions" not in ask(Question(nodes=2, minutes=0.2)).figures
+
+
+def test_people_are_told_finality_bytes_and_availability_first(capsys):
+    assert main(["sim", "--nodes", "7", "--committee", "4", "--asleep", "10%", "--loss", "2%", "--minutes", "1"]) == 0
+    first = dict(line.split(maxsplit=1) for line in capsys.readouterr().out.partition("\n\n")[0].splitlines())
+    assert list(first) == ["site", "trouble", "committee", "finality", "bytes", "availability", "traffic", "home"]
+    assert "6 devices and 1 gateway" in first["site"] and "4 of the devices vote" in first["committee"]
+    assert re.search(r"half .* within \d+ ms, 99% within [\d.]+ m?s \(\d+ decided, 0 open\)$", first["finality"])
+    assert re.search(r"^[\d.]+ kB a decision .* [\d.]+ kB to tell .* \(2 × [\d.]+ kB\)$", first["bytes"])
+    assert re.search(r"[\d.]+% of 50 s; 94.77% expected .* 90% of the time$", first["availability"])
+
+
+def test_people_are_told_what_there_is_no_figure_of(capsys):
+    assert main(["sim", "--nodes", "5", "--committee", "4", "--loss", "0%", "--minutes", "0.05"]) == 0
+    said = capsys.readouterr().out
+    assert "no proposer learned of a decision (0 decided, 0 open)" in said and "nothing was decided" in said
+    assert "not observed; 100% expected" in said
+    assert main(["sim", "--nodes", "3", "--loss", "0%", "--minutes", "0.2"]) == 0
+    assert not re.search("^(committee|finality|availability) ", capsys.readouterr().out, re.M)
 
 
 def test_nodes_include_the_gateway_whatever_is_asked(capsys, monkeypatch):

@@ -14,9 +14,9 @@ from edge.wire.vertex import decode_header
 from tests.house.source import ROOT
 
 
-def replayed(hash_seed: str) -> dict:
+def replayed(hash_seed: str, *words: str) -> dict:
     done = subprocess.run(
-        [sys.executable, "-m", "edge.cli.main", "sim", "--seeds", "3:5", "--minutes", "0.4", "--json"],
+        [sys.executable, "-m", "edge.cli.main", "sim", *words, "--json"],
         cwd=ROOT, capture_output=True, text=True, timeout=120, check=False, env={"PYTHONHASHSEED": hash_seed},
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
@@ -24,9 +24,16 @@ def replayed(hash_seed: str) -> dict:
 
 
 def test_the_trace_does_not_depend_on_the_hash_seed():
-    one, other = replayed("1"), replayed("4242")
+    one, other = (replayed(hash_seed, "--seeds", "3:5", "--minutes", "0.4") for hash_seed in ("1", "4242"))
     assert one["trace_hash"] == other["trace_hash"]
     assert one["steps"] == other["steps"] > 1000
+
+
+def test_nor_do_the_figures_of_one_site():
+    words = ["--nodes", "34", "--committee", "4", "--asleep", "30%", "--loss", "2%", "--minutes", "1"]
+    one, other = (replayed(hash_seed, *words) for hash_seed in ("1", "4242"))
+    assert one["figures"].pop("seconds") > 0 < other["figures"].pop("seconds")
+    assert one == other and one["figures"]["delivered_bytes_per_decision"] > 0
 
 
 def test_sharing_what_is_decoded_changes_nothing(monkeypatch):
