@@ -10,7 +10,7 @@ def arguments(parser: ArgumentParser) -> None:
     parser.description = (
         "Run whole sites of the shipped node in virtual time. With --seeds: worlds in which things go wrong, and "
         "checkers that stand outside. With --gateway-away, --asleep, --loss or --plot: one site, and what it costs; of "
-        "a committee also what its decisions take in time and bytes, and how often a quorum of it is awake."
+        "a committee also what its decisions take in time and bytes, and its availability."
     )
     parser.add_argument(
         "--nodes", type=at_least(2), metavar="N", help="gateways included (of the profile; one site: 50, one a gateway)"
