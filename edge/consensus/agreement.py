@@ -330,8 +330,8 @@ class Agreement:
         return Question(scope, seats.epoch, key, held.question.version + 1, before)
 
     def has_room(self, question: Question, author: int) -> str:
-        """Why a proposal by this member would find no room; empty if it does."""
-        return self.sets.fault(question, author)
+        """Why a proposal by this member would find no room, what waits here counted in; empty if it does."""
+        return self.sets.fault(question, author, self._arrivals.asked(author))
 
     @property
     def has_open(self) -> bool:

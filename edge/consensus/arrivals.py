@@ -11,6 +11,7 @@ from edge.consensus.sides import Sides
 from edge.dag.graph import Graph
 from edge.dag.pending import Missing
 from edge.ids import Parent, VertexId, VertexKey
+from edge.wire.items import Proposal
 from edge.wire.vertex import Header
 
 SIDE_WAIT_MS = 20_000.0
@@ -63,6 +64,11 @@ class Arrivals:
     def waits(self, author: int) -> bool:
         """Whether something of this author does."""
         return any(one.header.author == author for waiting in self._waiting.values() for one in waiting)
+
+    def asked(self, author: int) -> int:
+        """How many proposals by this author wait."""
+        waiting = (one.header for rest in self._waiting.values() for one in rest if one.header.author == author)
+        return sum(isinstance(item, Proposal) for header in waiting for item in header.items)
 
     def passed(self, key: VertexKey) -> None:
         """A vertex that nobody has to wait for in any order."""

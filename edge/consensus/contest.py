@@ -58,10 +58,10 @@ class Contest:
         """For a value that was proposed."""
         return self._opens_ms(self.question, self.proposed[digest].value)
 
-    def has_room(self, proposer: int) -> bool:
-        """Whether another value by this member would be taken."""
+    def has_room(self, proposer: int, besides: int = 0) -> bool:
+        """Whether another value by this member would be taken, even if so many more come first."""
         theirs = sum(proposed.proposer == proposer for proposed in self.proposed.values())
-        return theirs < PROPOSALS_PER_AUTHOR_MAX
+        return theirs + besides < PROPOSALS_PER_AUTHOR_MAX
 
     def propose(self, vertex: VertexKey, value: bytes, proposer: int, now_ms: float) -> str:
         """Take a proposal that stands in this vertex; or why not. Tell of it before the votes of its vertex."""

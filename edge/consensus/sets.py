@@ -85,19 +85,19 @@ class Sets:
         contest = open_.contest
         return sum(value != answer and contest.opens_ms(value) == float("inf") for value in contest.proposed)
 
-    def fault(self, question: Question, author: int) -> str:
-        """Why a proposal by this member would find no room; empty if it does."""
+    def fault(self, question: Question, author: int, besides: int = 0) -> str:
+        """Why a proposal by this member would find no room, if so many come before it; empty if it does."""
         open_ = self.of(question)
         if open_ is None:
-            return "" if self._may_open(question, author) else "sets-many"
-        return "" if open_.contest.has_room(author) else "proposals-many"
+            return "" if self._may_open(question, author, besides) else "sets-many"
+        return "" if open_.contest.has_room(author, besides) else "proposals-many"
 
-    def _may_open(self, question: Question, author: int) -> bool:
+    def _may_open(self, question: Question, author: int, besides: int = 0) -> bool:
         if is_change(question) or self._epochs.is_asked(question):
             return True  # there is one of each epoch; and what is taken over had room in its first
         # What a quorum has decided was no one author's doing; it may only wait here for a signature.
         openers = [one.opener for one in self._open.values() if one.contest.decided is None and one.opener >= 0]
-        return len(openers) < OPEN_SETS_MAX and openers.count(author) < OPEN_SETS_PER_AUTHOR_MAX
+        return len(openers) < OPEN_SETS_MAX and openers.count(author) + besides < OPEN_SETS_PER_AUTHOR_MAX
 
     def open(self, question: Question, seats: Seats, author: int) -> OpenSet | None:
         """A new set, if there is room for it."""

@@ -4,6 +4,7 @@ from edge.consensus.agreement import Agreement
 from edge.consensus.lease import Term, encode_term
 from edge.consensus.question import conflict_of
 from edge.consensus.registers import Final, Registers
+from edge.ids import Parent
 from edge.limits import (
     BALLOT_MAX,
     CLOSED_SETS_MAX,
@@ -65,6 +66,21 @@ def test_all_together_open_no_more_than_there_is_room_for() -> None:
             council.members[0].take(header)
     assert agreement(council).counts()["sets_open"] == OPEN_SETS_MAX
     assert agreement(council).refused["sets-many"] == OPEN_SETS_PER_AUTHOR_MAX
+
+
+def test_what_of_ours_waits_to_be_judged_takes_up_room_already() -> None:
+    """Others judge it sooner than we do: what we asked besides, they would have no room for."""
+    council = Council(4, 1, seed=0, absent=3)
+    member = council.members[0]
+    unheard = Line(1).write((), [])
+    member.line.write((Proposal(question("k/0"), b"x"),), [Parent(*unheard.key, unheard.id)])
+    member._insert(member.line.head, b"signed")
+    assert agreement(council).counts()["sets_open"] == 0 and agreement(council).counts()["agreement_early"] == 1
+    for number in range(1, OPEN_SETS_PER_AUTHOR_MAX):
+        assert agreement(council).has_room(question(f"k/{number}"), 0) == ""
+        member._insert(member.line.write((Proposal(question(f"k/{number}"), b"x"),), []), b"signed")
+    assert agreement(council).has_room(question("more"), 0) == "sets-many"
+    assert agreement(council).has_room(question("more"), 1) == ""
 
 
 def test_a_late_vote_is_told_from_one_on_what_nobody_asked() -> None:
