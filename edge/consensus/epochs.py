@@ -53,6 +53,10 @@ def _asked(question: Question) -> _Asked:
     return scope, key, version, predecessor
 
 
+RANKS = 3
+"""Of whoever it may matter to name, for one who votes: see `Epochs.ranks`."""
+
+
 class Handover(NamedTuple):
     """`epoch` decides; `to` is to follow, or None. Members are named by their index."""
 
@@ -267,11 +271,17 @@ class Epochs:
                 return True
         return False
 
-    def ranks(self) -> dict[int, int]:
-        """Members by how much it matters to name them: a vertex has room for 31. First who hands over, as long as
-        somebody does, and who decides; then those to come; then those of before."""
+    def has_voted(self, scope: str, index: int) -> bool:
+        """Whether a member has a seat in some epoch of a scope."""
+        return any(index in seats.members for seats in self._scopes.get(scope, ()))
+
+    def ranks(self, voter: int) -> dict[int, int]:
+        """Members of scopes where one has a seat, by how much it matters to name them: a vertex has room for 31. First
+        who hands over, as long as somebody does, and who decides; then those to come; then those of before."""
         ranks: dict[int, int] = {}
         for scope, listed in self._scopes.items():
+            if not self.has_voted(scope, voter):
+                continue
             current = self.current(scope)
             for seats in listed:
                 rank = 2 if current is None or seats.epoch < current.epoch else int(seats.epoch > current.epoch)
