@@ -181,7 +181,10 @@ class Agreement:
         header, prev, signature, _ = heard
         votes: dict[bytes, list[tuple[int, Vote]]] = {}
         for at, item in enumerate(header.items):
-            if isinstance(item, Vote):
+            contest = self.contest(item.conflict) if isinstance(item, Vote) else None
+            if contest is not None and header.author not in contest.seats.members:
+                self._refuse("vote-stranger")
+            elif isinstance(item, Vote):
                 votes.setdefault(item.conflict, []).append((at, item))
         self._refuse("vote-unasked", self.sets.unasked(votes))
         cut: dict[tuple[str, int], int] = {}
@@ -214,10 +217,8 @@ class Agreement:
         return [one for one in contests if scopes.get(one.question.scope) and not one.past.knows(heard.key)]
 
     def _counts(self, contest: Contest, heard: Heard, at: int, cut: Mapping[tuple[str, int], int], sees: Sees) -> bool:
-        """Whether a vote may count at all: of a member who has entered the epoch, and has not stopped in it."""
+        """Whether a member's vote may count at all: it has entered the epoch, and has not stopped in it."""
         seats = contest.seats
-        if heard.header.author not in seats.members:
-            return False
         if not self.epochs.is_entered(seats, sees):
             self._refuse("vote-early")
             return False
