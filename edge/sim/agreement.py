@@ -24,7 +24,7 @@ from edge.sim import losses, proof
 from edge.sim.delivering import is_agreeing
 from edge.sim.profiles import Profile
 from edge.wire.finals import tag_of
-from edge.wire.items import Ack, Proposal, Vote, Witness
+from edge.wire.items import Ack, Proposal, Question, Vote, Witness
 from edge.wire.vertex import Header
 from edge.wire.voters import SITE_SCOPE
 
@@ -38,9 +38,15 @@ EVERY_MS = 10_000.0
 """Between two questions of a world, on average."""
 CONTENDED_SHARE = 0.4
 """Of them asked by two members at once."""
+OUTSIDE_SHARE = 0.2
+"""Of them asked by whoever votes anywhere, where there is more than one scope."""
 
-Version = tuple[str, int]
-"""Key and version of a register of the site's scope."""
+Version = tuple[str, str, int]
+"""Scope, key and version of a register."""
+
+
+def version_of(question: Question) -> Version:
+    return question.scope, question.key, question.version
 
 
 def waited_ms(finality_ms: Iterable[float], share: float) -> float | None:
@@ -59,15 +65,15 @@ class Ledger:
         """By proposer, when its proposal was on its disk."""
         self._voted: dict[tuple[int, bytes], tuple[int, int]] = {}
         """By member and set, the last (ballot, phase) that was durable, over all its lives."""
-        self._told: dict[tuple[int, str], int] = {}
-        """By machine and key, the newest version that it told its user of."""
+        self._told: dict[tuple[int, str, str], int] = {}
+        """By machine, scope and key, the newest version that it told its user of."""
         self._judged: set[bytes] = set()
         self.claimed: dict[int, dict[VertexId, VertexKey]] = {}
         """By member: what it has said that its log holds."""
         self._reached: dict[tuple[int, int, int], int] = {}
         """By member and author and incarnation: up to which seq it has said so, or acknowledged."""
-        self._seals: dict[int, Leaves] = {}
-        """By the version of a checkpoint."""
+        self._seals: dict[tuple[str, int], Leaves] = {}
+        """By scope and the version of a checkpoint."""
         self.finality_ms: list[float] = []
         """From a proposal's durability until its proposer takes some value for final."""
         self.agreeing_bytes = 0
@@ -88,13 +94,13 @@ class Ledger:
         """Versions with two values, whoever is to blame."""
         return len(self._disputed)
 
-    def propose(self, machine: Machine, key: str, rng: Random) -> None:
+    def propose(self, machine: Machine, key: str, rng: Random, scope: str) -> None:
         """As somebody would on this device."""
         value = rng.randbytes(rng.randrange(1, 40))
         if is_lease(key):
             value = encode_term(Term(machine.index, rng.choice((0, LEASE_MS_MIN, 3 * LEASE_MS_MIN))))
         if machine.is_awake and machine.is_ready and not machine.is_stopping:
-            machine.feed_plain(lambda now: machine.node.propose(SITE_SCOPE, key, value, now)[1])
+            machine.feed_plain(lambda now: machine.node.propose(scope, key, value, now)[1])
 
     def durable(self, machine: Machine, header: Header) -> None:
         """A vertex of its own is on its disk: an honest member's votes on a set ascend, whatever crashed between."""
@@ -103,7 +109,7 @@ class Ledger:
             self._reached[line] = max(parent.seq, self._reached.get(line, 0))
         for item in header.items:
             if isinstance(item, Proposal):
-                version = (item.question.key, item.question.version)
+                version = version_of(item.question)
                 self._durable_ms.setdefault((machine.index, version), self._world.now)
             elif isinstance(item, Vote):
                 self._cast(machine, item)
@@ -128,60 +134,63 @@ class Ledger:
         """A node takes a value for final, and its certificate is durable."""
         if machine.is_liar:
             return
-        version = (final.question.key, final.question.version)
+        version = version_of(final.question)
         begun_ms = self._durable_ms.pop((machine.index, version), None)
         if begun_ms is not None:
             self.finality_ms.append(self._world.now - begun_ms)
-        self._told[machine.index, version[0]] = version[1]
+        scope, key, number = version
+        self._told[machine.index, scope, key] = number
         if final.recovered:
             self._world.checkers.note("decided since a recovery")
         self._agree(machine, version, final.value)
         self._world.checkers.evictions.decided(machine, final)
-        if is_lease(version[0]) and self.is_bearable:
-            self._alone(machine, version[0])
-        if version[0] == CHECKPOINT_KEY and self.is_bearable:
-            self._sealed(machine, version[1])
+        if is_lease(key) and self.is_bearable_in(scope):
+            self._alone(machine, scope, key)
+        if key == CHECKPOINT_KEY and self.is_bearable_in(scope):
+            self._sealed(machine, scope, number)
 
-    def _sealed(self, machine: Machine, version: int) -> None:
+    def _sealed(self, machine: Machine, scope: str, version: int) -> None:
         """A checkpoint is final here: it is the same everywhere, of what was final, and enough honest logs hold what is
         below it."""
         voting, violated = machine.node.voting, self._world.checkers.violated
-        seal = voting.agreement.checkpoints.seals.get(SITE_SCOPE)
+        seal = voting.agreement.checkpoints.seals.get(scope)
         if seal is not None and seal.version == version:
-            known = self._seals.setdefault(version, seal.leaves)
-            named = [(key, seal.leaves.get(tag_of(SITE_SCOPE, key))) for key in KEYS]
-            if known != seal.leaves or any(leaf and (key, leaf.version) not in self._finals for key, leaf in named):
-                violated("sealed-false", machine, f"checkpoint {version} has other registers")
-        if len(self._world.committees) > 1:
+            known = self._seals.setdefault((scope, version), seal.leaves)
+            named = [(key, leaf) for key in KEYS if (leaf := seal.leaves.get(tag_of(scope, key)))]
+            if known != seal.leaves or any((scope, key, leaf.version) not in self._finals for key, leaf in named):
+                violated("sealed-false", machine, f"checkpoint {version} of {scope} has other registers")
+        committees = self._world.scopes[scope]
+        if len(committees) > 1:
             return  # who said so may sit no more
-        for (author, incarnation), seq in voting.sealing.lines.items():
+        for (author, incarnation), seq in voting.sealing.lines_by(scope, 1).items():
             branches = machine.node.graph.branches(author)
             said = sum(
                 member == author or coverage(branches, partial(self._has_said, member)).get(incarnation, 0) >= seq
-                for member in self._world.committees[1]
+                for member in committees[1]
             )
-            if said < self.quorum - self._world.liars_max:
+            if said < self.honest_in(scope):
                 violated("sealed-false", machine, f"{(author, incarnation, seq)}, which {said} honest members hold")
 
     def _has_said(self, member: int, branch: Branch) -> int:
         return self._reached.get((member, branch.author, branch.incarnation), 0)
 
-    def _alone(self, machine: Machine, key: str) -> None:
+    def _alone(self, machine: Machine, scope: str, key: str) -> None:
         """Now that somebody may have got a lease, nobody else takes it for its own."""
         others = (one for one in self._world.machines if one.is_awake and one.is_ready and not one.is_liar)
-        holders = [one.name for one in others if self._has(one, key)]
+        holders = [one.name for one in others if self._has(one, scope, key)]
         if len(holders) > 1:
-            self._world.checkers.violated("lease-shared", machine, f"{key}: {', '.join(holders)}")
+            self._world.checkers.violated("lease-shared", machine, f"{scope} {key}: {', '.join(holders)}")
 
-    def _has(self, machine: Machine, key: str) -> bool:
-        lease = machine.node.voting.agreement.leases.get(SITE_SCOPE, key, machine.clock.now(self._world.now))
+    def _has(self, machine: Machine, scope: str, key: str) -> bool:
+        lease = machine.node.voting.agreement.leases.get(scope, key, machine.clock.now(self._world.now))
         return lease is not None and lease.is_ours
 
     def _agree(self, machine: Machine, version: Version, value: bytes) -> None:
         if self._finals.setdefault(version, value) != value:
             self._disputed[version] = None
-            if self.is_bearable:
-                self._world.checkers.violated("disagreement", machine, f"{version[0]} version {version[1]}")
+            scope, key, number = version
+            if self.is_bearable_in(scope):
+                self._world.checkers.violated("disagreement", machine, f"{scope} {key} version {number}")
 
     def counts(self) -> Counter[str]:
         """Every counter of the last life of each honest machine, summed."""
@@ -190,27 +199,45 @@ class Ledger:
 
     @property
     def quorum(self) -> int:
-        """ceil((n + r + 1) / 2)."""
-        return (self._world.committee + self._world.liars_max + 2) // 2
+        """Of the site's committee."""
+        return self.quorum_in(SITE_SCOPE)
+
+    def quorum_in(self, scope: str) -> int:
+        """ceil((n + r + 1) / 2); no committee has another n than the one before."""
+        members, liars = self._size(scope)
+        return (members + liars + 2) // 2
+
+    def honest_in(self, scope: str) -> int:
+        """q - r: of a quorum so many keep the rules."""
+        return self.quorum_in(scope) - self._size(scope)[1]
+
+    def _size(self, scope: str) -> tuple[int, int]:
+        """n and r."""
+        members = len(next(iter(self._world.scopes.get(scope, {0: ()}).values())))
+        return members, max(0, members - 1) // 3
 
     @property
     def is_bearable(self) -> bool:
-        """Whether at most r members lie or may have lost votes without knowing it."""
-        return self._bears(lambda trust: trust.keeps or trust.abstains)
+        """Whether of each committee at most r members lie or may have lost votes without knowing it."""
+        return all(map(self.is_bearable_in, self._world.scopes))
 
-    @property
-    def _can_decide(self) -> bool:
+    def is_bearable_in(self, scope: str) -> bool:
+        return self._bears(scope, lambda trust: trust.keeps or trust.abstains)
+
+    def _can_decide(self, scope: str) -> bool:
         """Whether those who may vote are enough: who abstains is away, as who lies may be."""
-        return self._bears(lambda trust: trust.keeps)
+        return self._bears(scope, lambda trust: trust.keeps)
 
     def bears_loss_of(self, machine: Machine) -> bool:
         """Whether those who may vote are enough without this one too."""
-        return self._bears(lambda trust: trust.keeps and trust is not machine.trust)
+        return all(
+            self._bears(scope, lambda trust: trust.keeps and trust is not machine.trust) for scope in self._world.scopes
+        )
 
-    def _bears(self, is_sound: Callable[[Trust], bool]) -> bool:
-        voted = {index for members in self._world.committees.values() for index in members}
+    def _bears(self, scope: str, is_sound: Callable[[Trust], bool]) -> bool:
+        voted = {index for members in self._world.scopes[scope].values() for index in members}
         members = [self._world.machines[index] for index in sorted(voted)]
-        return sum(not is_sound(machine.trust) for machine in members) <= self._world.liars_max
+        return sum(not is_sound(machine.trust) for machine in members) <= self._size(scope)[1]
 
     def certified(self, machine: Machine, raw: bytes) -> None:
         """Every certificate that anybody keeps is true."""
@@ -218,8 +245,9 @@ class Ledger:
             return
         self._judged.add(raw)
         roster, _ = self._world.rosters[-1]
-        members = self._world.committees.get(proof.epoch(raw), ())
-        fault = proof.fault(raw, roster, self._world.signatures, members, self.quorum)
+        scope, epoch = proof.committee(raw)
+        members = self._world.scopes.get(scope, {}).get(epoch, ())
+        fault = proof.fault(raw, roster, self._world.signatures, members, self.quorum_in(scope))
         if fault:
             self._world.checkers.violated("certificate", machine, fault)
 
@@ -238,32 +266,37 @@ class Ledger:
         for final in registers:
             if final.certificate:
                 self.certified(machine, final.certificate)
-            self._agree(machine, (final.question.key, final.question.version), final.value)
-        for (index, key), version in self._told.items():
-            held = registers.get(SITE_SCOPE, key)
+            self._agree(machine, version_of(final.question), final.value)
+        for (index, scope, key), version in self._told.items():
+            held = registers.get(scope, key)
             if index == machine.index and machine.trust.keeps and (held is None or held.question.version < version):
-                self._world.checkers.violated("lost-final", machine, f"{key} version {version}")
+                self._world.checkers.violated("lost-final", machine, f"{scope} {key} version {version}")
 
     def unknown(self) -> str:
         """What some honest machine takes for final and another has not learned, whoever votes and whatever it keeps."""
-        if not (self._world.committee and self.is_bearable):
-            return ""
         awake = [machine for machine in self._world.machines if not machine.is_liar and machine.is_awake]
-        for key in sorted({final.question.key for one in awake for final in one.node.voting.agreement.registers}):
-            finals = [machine.node.voting.agreement.registers.get(SITE_SCOPE, key) for machine in awake]
+        questions = (final.question for one in awake for final in one.node.voting.agreement.registers)
+        for scope, key in sorted({(question.scope, question.key) for question in questions}):
+            if not self.is_bearable_in(scope):
+                continue
+            finals = [machine.node.voting.agreement.registers.get(scope, key) for machine in awake]
             versions = [final.question.version if final else 0 for final in finals]
             for machine, version in zip(awake, versions, strict=True):
                 if version < max(versions):
-                    return f"{machine.name} knows {key} {version} and not {max(versions)}"
+                    return f"{machine.name} knows {scope} {key} {version} and not {max(versions)}"
         return ""
 
     def undecided(self) -> str:
         """Where keepers still wait, although they should not; empty if nothing that an honest member asked is open."""
-        return self.waiting() if self._can_decide else ""
+        return self._waiting(list(filter(self._can_decide, self._world.scopes)))
 
     def waiting(self) -> str:
         """The same, promised or not."""
-        for machine in self._world.keepers() if self._world.committee else ():
-            if any(map(self._is_asked, machine.node.voting.agreement.open_sets())):
-                return f"{machine.name} has an open question"
+        return self._waiting(list(self._world.scopes))
+
+    def _waiting(self, scopes: list[str]) -> str:
+        for machine in self._world.keepers() if scopes else ():
+            for contest in machine.node.voting.agreement.open_sets():
+                if contest.question.scope in scopes and self._is_asked(contest):
+                    return f"{machine.name} has an open question of {contest.question.scope}"
         return ""

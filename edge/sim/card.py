@@ -39,7 +39,8 @@ class Trust:
 def log_options(machine: Machine) -> JournalOptions:
     """Who has a seat, or had one, has room for what all others drop."""
     world, profile = machine.world, machine.world.profile
-    seated = (machine.index in members for members in world.committees.values())
+    committees = (members for committees in world.scopes.values() for members in committees.values())
+    seated = (machine.index in members for members in committees)
     is_small = profile.leaf_log_bytes and not (machine.is_gateway or any(seated))
     return JournalOptions(profile.leaf_log_bytes if is_small else profile.log_bytes, profile.segment_bytes)
 

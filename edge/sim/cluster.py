@@ -6,7 +6,7 @@ from hashlib import sha256
 from random import Random
 
 from edge.sim import forks, losses
-from edge.sim.agreement import CONTENDED_SHARE, EVERY_MS
+from edge.sim.agreement import CONTENDED_SHARE, EVERY_MS, OUTSIDE_SHARE
 from edge.sim.behaviours import make_liars
 from edge.sim.breaks import BREAKS
 from edge.sim.card import log_options
@@ -67,8 +67,8 @@ class Cluster:
             Machine(self, index, name, role, self._keeps_all(index)) for index, (name, role) in enumerate(self._members)
         ]
         self.network.machines = self.machines
-        self.committees = {1: tuple(range(self.committee))} if self.committee else {}
-        """Members by the roster version since which they vote, the newest last."""
+        self.scopes = {scope: {1: members} for scope, members in profile.scopes.items()}
+        """By scope: members by the roster version since which they vote, the newest last."""
         self.recoveries = Recoveries(self)
         self.rosters: list[tuple[Roster, bytes]] = [self._make_roster(1)]
         self._installed = dict.fromkeys(range(profile.nodes), 0)
@@ -90,7 +90,17 @@ class Cluster:
 
     def _keeps_all(self, index: int) -> bool:
         """Gateways do, and who votes."""
-        return self.profile.keep_all or index < self.committee or self._members[index][1] == "gateway"
+        votes = any(index in members for members in self.profile.scopes.values())
+        return self.profile.keep_all or votes or self._members[index][1] == "gateway"
+
+    def seated(self, scope: str) -> tuple[int, ...]:
+        """Who votes there by the newest roster."""
+        return next(reversed(self.scopes[scope].values()))
+
+    @property
+    def committees(self) -> dict[int, tuple[int, ...]]:
+        """Of the site."""
+        return self.scopes.get(SITE_SCOPE, {})
 
     # ---- a run
 
@@ -158,20 +168,25 @@ class Cluster:
         machine.submit(event, urgent, self._events % 3)
 
     def _plan_question(self) -> None:
-        if self.committee and not self.is_healing:
-            every_ms = EVERY_MS / 3 if self.profile.byzantine else EVERY_MS
+        if self.scopes and not self.is_healing:
+            every_ms = (EVERY_MS / 3 if self.profile.byzantine else EVERY_MS) / len(self.scopes)
             self.time.after(self._asked.expovariate(1 / every_ms), self._ask)
 
     def _ask(self) -> None:
         """Somebody wants a register to have another value, perhaps two at once."""
         if self.is_healing:
             return
-        key, rng = self._asked.choice(self.profile.keys), self._asked
+        rng, scopes = self._asked, list(self.scopes)
+        scope = rng.choice(scopes) if len(scopes) > 1 else scopes[0]
+        key = rng.choice(self.profile.keys)
         asked = 1 + (rng.random() < CONTENDED_SHARE)
-        newest = [self.machines[index] for index in next(reversed(self.committees.values()))]
-        among = self.liars.honest if self.profile.byzantine else newest
+        newest = self.seated(scope)
+        if len(scopes) > 1 and rng.random() < OUTSIDE_SHARE:
+            newest = tuple(sorted({index for one in scopes for index in self.seated(one)}))
+        members = [self.machines[index] for index in newest if not self.machines[index].is_liar]
+        among = self.liars.honest if self.profile.byzantine and scope == SITE_SCOPE else members
         for machine in rng.sample(among, min(asked, len(among))):
-            self.checkers.ledger.propose(machine, key, rng)
+            self.checkers.ledger.propose(machine, key, rng, scope)
         self._plan_question()
 
     def _look(self) -> None:
@@ -270,10 +285,15 @@ class Cluster:
         ]
 
     def _make_roster(self, version: int) -> tuple[Roster, bytes]:
-        listed = [Voters(SITE_SCOPE, self.liars_max, since, members) for since, members in self.committees.items()]
-        listed = [self.recoveries.signed(voters) for voters in listed]
+        standing: list[Voters] = []
+        ended: list[Voters] = []
+        for scope, committees in sorted(self.scopes.items()):
+            rows = [Voters(scope, (len(members) - 1) // 3, since, members) for since, members in committees.items()]
+            rows = [self.recoveries.signed(voters) for voters in rows]
+            standing += rows[-1:]
+            ended += rows[:-1]
         lists = (keys(),) if self.recoveries.are_possible else ()
-        return make_roster(self._members, version, self.signatures, tuple(listed[-1:]), tuple(listed[:-1]), lists)
+        return make_roster(self._members, version, self.signatures, tuple(standing), tuple(ended), lists)
 
     def roster_at_install(self, machine: Machine) -> tuple[Roster, bytes]:
         return self.rosters[self._installed[machine.index]]
@@ -297,9 +317,11 @@ class Cluster:
             machine.receive(Channel.ROSTER, self.rosters[-1][1])
 
     def change_committee(self, machine: Machine, rng: Random) -> None:
-        """A newer roster with other members on the committee, brought to one machine."""
-        devices = [machine.index for machine in self.machines if not (machine.is_gateway or machine.is_gone)]
-        self.committees[len(self.rosters) + 1] = tuple(sorted(rng.sample(devices, self.committee)))
+        """A newer roster with other members on a committee, brought to one machine."""
+        scopes = list(self.scopes)
+        scope = rng.choice(scopes) if len(scopes) > 1 else scopes[0]
+        devices = [one.index for one in self.machines if one.keep_all and not (one.is_gateway or one.is_gone)]
+        self.scopes[scope][len(self.rosters) + 1] = tuple(sorted(rng.sample(devices, len(self.seated(scope)))))
         for one in self.machines:
             if one.is_on:
                 one.journal.options = log_options(one)

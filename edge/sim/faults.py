@@ -225,7 +225,8 @@ def _gateway_away(world: Cluster, fault: Fault) -> None:
 
 def _members_away(world: Cluster, fault: Fault) -> None:
     """Nor does anybody who votes, or did."""
-    seated = {index for members in world.committees.values() for index in members}
+    committees = (members for committees in world.scopes.values() for members in committees.values())
+    seated = {index for members in committees for index in members}
     _away(world, fault, [world.machines[index] for index in sorted(seated)])
 
 

@@ -9,7 +9,6 @@ from edge.dag.reader import read_log
 from edge.dag.records import SIGNATURE, VERTEX
 from edge.ids import VertexId, VertexKey
 from edge.wire.frame import VertexFrame, decode_vertex
-from edge.wire.voters import SITE_SCOPE
 
 if TYPE_CHECKING:
     from edge.sim.checkers import Checkers
@@ -25,15 +24,21 @@ def is_kept(checkers: Checkers, dropper: Machine, key: VertexKey) -> bool:
     """Whether enough honest members of a committee whose turn it is, for all that this machine knows, or comes later,
     have a vertex in their logs; none at who has a seat there itself."""
     world, id = checkers.world, dropper.node.graph.id_at(key)
-    current = dropper.node.voting.agreement.epochs.current(SITE_SCOPE)
-    if current is None or id is None or not checkers.ledger.is_bearable:
-        return current is not None
-    turns = [members for epoch, members in world.committees.items() if epoch >= current.epoch]
-    known = dropper.node.roster.version
-    if any(dropper.index in members for epoch, members in world.committees.items() if current.epoch <= epoch <= known):
-        return False
-    least = checkers.ledger.quorum - world.liars_max
-    return any(sum(_keeps(world.machines[index], key, id) for index in members) >= least for members in turns)
+    epochs, known, kept = dropper.node.voting.agreement.epochs, dropper.node.roster.version, False
+    for scope, committees in world.scopes.items():
+        current = epochs.current(scope)
+        if current is None:
+            continue
+        if id is None or not checkers.ledger.is_bearable_in(scope):
+            kept = True
+            continue
+        turns = {epoch: members for epoch, members in committees.items() if epoch >= current.epoch}
+        if any(dropper.index in members for epoch, members in turns.items() if epoch <= known):
+            return False
+        least = checkers.ledger.honest_in(scope)
+        have = (sum(_keeps(world.machines[index], key, id) for index in members) for members in turns.values())
+        kept = kept or any(count >= least for count in have)
+    return kept
 
 
 def _keeps(machine: Machine, key: VertexKey, id: VertexId) -> bool:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from string import ascii_lowercase
 
 from edge.limits import LOG_BYTES_MAX, RECORD_BYTES_MAX
 from edge.sim.network import Weather
+from edge.wire.voters import SITE_SCOPE
 
 MINUTE_MS = 60_000.0
 SEGMENT_BYTES = 96 * 1024
@@ -23,6 +25,8 @@ class Profile:
     gateways: int = 1
     committee: int = 0
     """The first so many machines vote on the site; r, how many of them may lie, is as large as can be."""
+    cells: tuple[tuple[int, ...], ...] = ()
+    """Who votes in scopes of their own, `cell-a` and so on; r likewise."""
     byzantine: int = 0
     """So many of these do lie, the last ones."""
     behaviour: str = "mix"
@@ -55,6 +59,14 @@ class Profile:
     """How often each node is told how full its log is, and held to its bounds; the service tells it every second."""
     quiet_s: float = 300.0
     """Keepers agree within this after everything has healed, or the run is unconverged."""
+
+    @property
+    def scopes(self) -> dict[str, tuple[int, ...]]:
+        """Who votes at first, where anybody does. Of a world that was made smaller, who is there."""
+        votes = {SITE_SCOPE: tuple(range(min(self.committee, self.nodes)))}
+        for letter, members in zip(ascii_lowercase, self.cells, strict=False):
+            votes[f"cell-{letter}"] = tuple(index for index in members if index < self.nodes - self.gateways)
+        return {scope: members for scope, members in votes.items() if members}
 
     @property
     def faults_a_minute(self) -> dict[str, float]:
@@ -92,6 +104,17 @@ PROFILES = {
             nodes=7,
             faults={"committee": 3.0, "power": 2.0, "kill": 1.0, "crash at an effect": 1.0, "loss": 0.7}
             | {"partition": 0.7, "restart": 0.5, "sleep": 0.5},
+        ),
+        Profile(
+            "cells",
+            "parts of a site have committees of their own, which share members and change; power and links fail",
+            nodes=10,
+            committee=4,
+            cells=((3, 4, 5, 6), (0, 4, 7)),
+            keep_all=False,
+            rate_per_minute=20.0,
+            faults={"committee": 1.5, "power": 2.0, "kill": 1.0, "crash at an effect": 1.0, "loss": 0.7}
+            | {"partition": 0.7, "split view": 0.7, "restart": 0.5, "sleep": 1.0, "late": 0.5},
         ),
         Profile(
             "recoveries",

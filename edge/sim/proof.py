@@ -56,12 +56,13 @@ def _conflict(site: bytes, asked: Any) -> bytes:
     return sha256(b"synedge/1/conflict\x00" + encode([site, *asked])).digest()
 
 
-def epoch(raw: bytes) -> int:
-    """Of the question that a certificate says to answer; 0 if it says nothing."""
+def committee(raw: bytes) -> tuple[str, int]:
+    """Scope and epoch of the question that a certificate says to answer; of nobody if it says nothing."""
     try:
-        return int(decode(raw)[2][1])
+        scope, epoch = decode(raw)[2][:2]
+        return str(scope), int(epoch)
     except (Malformed, ValueError, TypeError, IndexError):
-        return 0
+        return "", 0
 
 
 def _voter(shown: Any, wanted: list[object], roster: Roster, signatures: Signatures) -> int:

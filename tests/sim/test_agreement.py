@@ -6,6 +6,7 @@ import pytest
 
 from edge.consensus.certificate import Certificate, decode_certificate
 from edge.consensus.eviction import BY_HAND, FORKED
+from edge.effects import Decided
 from edge.sim import proof
 from edge.sim.behaviours import BEHAVIOURS
 from edge.sim.cluster import Cluster
@@ -14,6 +15,7 @@ from edge.sim.lies import STRANGERS
 from edge.sim.profiles import profile_named
 from edge.sim.run import Case, Outcome, Total, run_case, run_seeds
 from edge.wire.cbor import encode
+from edge.wire.items import Question
 
 CALM = profile_named("liars", faults={}, minutes=0.25)
 SEEDS = {"babble": 5, "perjure": 4}
@@ -168,6 +170,31 @@ def test_an_honest_member_that_is_held_for_a_liar_is_counted():
     """Without the rule of one vote, one that never meant to lie votes twice."""
     total = run_seeds(range(200), profile_named("crashes"), broken="once", failures_max=1)
     assert total.failed[0].honest_evictions > 0
+
+
+def test_each_scope_of_a_site_decides_for_itself():
+    world = Cluster(1, profile_named("cells"), plan(1, profile_named("cells")))
+    world.run()
+    assert not world.checkers.violations
+    for machine in world.machines:
+        registers = machine.node.voting.agreement.registers
+        assert {final.question.scope for final in registers} == {"site", "cell-a", "cell-b"}, (
+            "who votes nowhere as well"
+        )
+
+
+def test_of_each_scope_is_asked_what_its_own_committee_bears():
+    """Of four one may have lost votes, of the three of the other cell nobody."""
+    world = Cluster(1, profile_named("cells", nodes=9), [])
+    ledger, members = world.checkers.ledger, world.machines
+    assert [ledger.quorum_in(scope) for scope in ("site", "cell-a", "cell-b")] == [3, 3, 2]
+    members[4].trust.keeps = False
+    assert [ledger.is_bearable_in(scope) for scope in ("site", "cell-a", "cell-b")] == [True, True, False]
+    for scope in world.scopes:
+        for machine, value in ((members[0], b"one"), (members[1], b"two")):
+            ledger.decided(machine, Decided(Question(scope, 1, "model", 1, None), value, 0))
+    assert ledger.disagreements == 3
+    assert [one.text for one in world.checkers.violations] == ["site model version 1", "cell-a model version 1"]
 
 
 def test_a_committee_of_which_half_burns_is_replaced_and_goes_on():

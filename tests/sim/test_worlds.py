@@ -45,6 +45,7 @@ SMALL = {
     "flood": 2,
     "liars": 8,
     "committees": 3,
+    "cells": 3,
     "recoveries": 3,
     "leaves": 3,
     "logs": 3,
