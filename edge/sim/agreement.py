@@ -286,6 +286,14 @@ class Ledger:
                     return f"{machine.name} knows {scope} {key} {version} and not {max(versions)}"
         return ""
 
+    def finished(self) -> None:
+        """Say of what a run was no proof, or of what it was one of nothing."""
+        for scope in self._world.scopes:
+            if not self.is_bearable_in(scope):
+                self._world.checkers.note("more of a committee lie or lost votes than it bears")
+            if self._waiting([scope]) and not self._can_decide(scope):
+                self._world.checkers.note("undecided, of a committee of which too many lost votes")
+
     def undecided(self) -> str:
         """Where keepers still wait, although they should not; empty if nothing that an honest member asked is open."""
         return self._waiting(list(filter(self._can_decide, self._world.scopes)))

@@ -128,6 +128,7 @@ class Cluster:
             self.checkers.violated("final-unknown", None, unknown)
         elif self.converged_ms is None and differences:
             self.checkers.violated("unconverged", None, differences)
+        self.checkers.ledger.finished()
         self.checkers.finished(can_agree=can_agree)
 
     def _is_over(self) -> bool:

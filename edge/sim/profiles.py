@@ -148,12 +148,14 @@ PROFILES = {
         ),
         Profile(
             "lying",
-            "flushes that keep nothing: only what a gateway acknowledged is promised",
+            "flushes that keep nothing: only what a gateway acknowledged is promised, and votes are lost unseen",
+            committee=4,
             faults=_CRASHES | {"lying flush": 2.0, "loss": 1.0, "partition": 0.5},
         ),
         Profile(
             "images",
-            "devices that come back from an older image of their card",
+            "devices that come back from an older image of their card, members who voted since among them",
+            committee=4,
             faults=_CRASHES | {"image": 1.5, "loss": 1.0},
         ),
         Profile(

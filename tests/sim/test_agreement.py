@@ -197,6 +197,16 @@ def test_of_each_scope_is_asked_what_its_own_committee_bears():
     assert [one.text for one in world.checkers.violations] == ["site model version 1", "cell-a model version 1"]
 
 
+def test_what_more_lost_votes_than_a_committee_bears_leave_open_is_said_and_no_failure():
+    """Two of four came back from an image, and abstain; with one alone everything is decided."""
+    two, one = (run_case(Case(seed, profile_named("images"))) for seed in (5, 0))
+    assert not two.violations and two.is_undecided
+    assert two.notes["undecided, of a committee of which too many lost votes"] == 1
+    assert two.notes["more of a committee lie or lost votes than it bears"] == 1
+    assert not one.violations and not one.is_undecided and one.decisions
+    assert one.notes["votes-lost"] and not one.notes["more of a committee lie or lost votes than it bears"]
+
+
 def test_a_committee_of_which_half_burns_is_replaced_and_goes_on():
     profile = profile_named("recoveries", faults={"lost committee": 3.0}, minutes=0.5)
     total = run_seeds(range(4), profile)
