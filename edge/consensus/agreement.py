@@ -67,7 +67,7 @@ class Agreement:
         self.imprints = Imprints(self.registers, self.epochs, self.sets, self._arrivals)
         self.wanted = self._arrivals.wanted
         self._chains = Chains()
-        self.naming = Naming(index, graph, self.epochs)
+        self.naming = Naming(index, graph, self.epochs, self.sets)
         self._finals: list[Final] = []
         self.is_silent = False
         """We say nothing of ourselves, in no epoch."""

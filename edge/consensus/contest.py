@@ -73,6 +73,10 @@ class Contest:
         self.proposals[vertex] = self.proposals.get(vertex, 0) | self.ballots.propose(digest)
         return ""
 
+    def unseen(self, votes: int) -> dict[VertexKey, int]:
+        """Vertices with a proposal of a value that is none of these, and the bits of that."""
+        return {key: bits & ~votes for key, bits in self.proposals.items() if bits & ~votes}
+
     def heard(
         self,
         key: VertexKey,

@@ -4,28 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from edge.consensus.epochs import RANKS, Epochs
+from edge.consensus.epochs import RANKS, Epochs, is_change
+from edge.consensus.sets import Sets
 from edge.dag.graph import Graph
 from edge.ids import Parent, VertexKey
-from edge.wire.items import Proposal
 from edge.wire.vertex import Header
 
 
 class Naming:
     """`index` is ours."""
 
-    def __init__(self, index: int, graph: Graph, epochs: Epochs) -> None:
+    def __init__(self, index: int, graph: Graph, epochs: Epochs, sets: Sets) -> None:
         self._index = index
         self._graph = graph
         self._epochs = epochs
+        self._sets = sets
         self.head: VertexKey | None = None
         """Our newest vertex, durable or not."""
         self._fresh: dict[tuple[int, int], Parent] = {}
         """By line, the newest vertex of a member or with a proposal that ours has not named yet."""
         self._clocks: dict[int, int] = {}
         """By author of these, at least the clock of any vertex of it that we may name."""
-        self._asking: set[tuple[int, int]] = set()
-        """Of these lines, those with a proposal in a scope where we vote that ours has not named yet."""
 
     def begin(self, members: Iterable[int]) -> None:
         """Our log is read: the ends of members' lines that it has dropped, and of ours, were not told."""
@@ -40,9 +39,6 @@ class Naming:
         if header.author != self._index:
             self._fresh[header.key[:2]] = Parent(*header.key, header.id)
             self._clocks[header.author] = max(header.hlc, self._clocks.get(header.author, 0))
-            asked = (item.question.scope for item in header.items if isinstance(item, Proposal))
-            if any(self._epochs.has_voted(scope, self._index) for scope in asked):
-                self._asking.add(header.key[:2])
 
     def parents(self, most: int) -> list[Parent]:
         """The newest vertices of members and proposers that our line has not named, one line an author: first those by
@@ -51,16 +47,44 @@ class Naming:
         ranks = self._epochs.ranks(self._index)
         fresh = sorted(self._fresh.values())
         entries = {parent.author: parent for parent in fresh if self._epochs.lets_in(parent.key, self.head)}
-        newest = {parent.author: parent for parent in fresh} | entries
+        newest = {parent.author: parent for parent in fresh}
+        asking = self._asking(newest)
+        newest |= asking | entries
+        is_crowded = not self._epochs.members <= ranks.keys()
         for head in self._epochs.crossing(self.head, self._index, newest):
             entries[head.author] = newest[head.author] = head
 
         def rank(parent: Parent) -> tuple[bool, int, bool, int]:
             rank = ranks.get(parent.author, RANKS)
-            is_last = rank == RANKS and parent.key[:2] not in self._asking
+            is_last = is_crowded and rank == RANKS and parent.author not in asking
             return parent.author not in entries, rank, is_last, parent.author
 
         return sorted(sorted(newest.values(), key=rank)[:most])
+
+    def _asking(self, newest: dict[int, Parent]) -> dict[int, Parent]:
+        """By author, a vertex by which we see a proposal in a scope where we vote that our line has not seen.
+
+        The past of votes goes through the lines of who votes there alone. On any other a later vertex, with another
+        proposal or, where its author votes elsewhere, with anything, shows nothing of what lies below: then it is the
+        proposal's own vertex that has to be named, unless a member has.
+        """
+        shows: dict[int, Parent] = {}
+        hides: dict[int, Parent] = {}
+        for contest in (one.contest for one in self._sets):
+            if is_change(contest.question) or not self._epochs.has_voted(contest.question.scope, self._index):
+                continue
+            missing = contest.unseen(contest.view(self.head) if self.head is not None else 0)
+            views = {author: contest.view(parent.key) for author, parent in newest.items()} if missing else {}
+            shown = 0
+            for view in views.values():
+                shown |= view
+            for key, bits in missing.items():
+                id = self._graph.id_at(key)
+                if not bits & ~views.get(key.author, 0):
+                    shows.setdefault(key.author, newest[key.author])
+                elif bits & ~shown and id is not None and key.author != self._index:
+                    hides.setdefault(key.author, Parent(*key, id))
+        return shows | hides
 
     def clocks(self, parents: Iterable[Parent]) -> tuple[int, ...]:
         return tuple(self._clocks.get(parent.author, 0) for parent in parents)
@@ -70,7 +94,6 @@ class Naming:
         for parent in parents:
             if self._fresh.get(parent.key[:2]) == parent:
                 del self._fresh[parent.key[:2]]
-                self._asking.discard(parent.key[:2])
 
     def heads(self, members: Iterable[int]) -> dict[int, tuple[Parent, int]]:
         """The newest vertex of each other member that we hold, and its clock; 0 for one that our line has named."""

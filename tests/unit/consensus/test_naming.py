@@ -38,7 +38,10 @@ def test_who_asks_in_our_scope_comes_before_members_of_other_scopes() -> None:
     scene.say(40, Proposal(THERE, b"x"), epoch=1)
     scene.say(30, Proposal(THERE, b"y"), epoch=1)
     assert {30, 32, 33, 34, 40} <= named(scene)
-    scene.agreement.naming.named(scene.agreement.naming.parents(PARENTS_MAX))
+    parents = scene.agreement.naming.parents(PARENTS_MAX)
+    scene.agreement.naming.named(parents)
+    above = [scene.lines[parent.author].head for parent in parents]
+    scene.say(31, above=[head for head in above if head is not None], epoch=1)
     for author in range(35):
         scene.say(author, epoch=1)
     assert 30 not in named(scene), "it has been named"

@@ -171,6 +171,18 @@ def test_every_member_of_a_committee_may_propose_in_each_scope_and_nobody_else_m
     assert isinstance(answer, Refusal) and answer.reason == "scope-unknown"
 
 
+def test_what_a_member_of_the_site_asks_of_the_cell_is_decided_whatever_it_says_right_after() -> None:
+    """Each vertex of a member is named by others, and shows nobody in the cell what lies below."""
+    world = site()
+    a = world.machines["a"]
+    propose(a, "model", b"by the site", CELL)
+    for number in range(5):
+        a.submit(event(number), urgent=True)
+    propose(a, "model", b"here")
+    world.run(8)
+    assert held(world, CELL) == [b"by the site"] * 8 and held(world, SITE_SCOPE) == [b"here"] * 8
+
+
 @pytest.mark.parametrize("scope", [SITE_SCOPE, CELL])
 def test_evictions_are_of_the_site_and_of_its_members_alone(scope: str) -> None:
     world = site()

@@ -74,6 +74,18 @@ def test_two_proposals_at_once_give_one_value_to_all() -> None:
         assert len(set(values(world))) == 1 and values(world)[0] in (b"one", b"two")
 
 
+def test_two_keys_that_a_gateway_without_a_seat_asks_for_at_once_are_both_decided() -> None:
+    """The past of votes does not go through its line: by the second vertex nobody sees what the first one asks."""
+    world = World([*VOTERS, "g"], ("g",), voting=VOTERS)
+    world.boot_all()
+    world.deliver()
+    for key in ("one", "two", "three"):
+        propose(world.machines["g"], key, key.encode())
+    world.run(3)
+    for key in ("one", "two", "three"):
+        assert values(world, key) == [key.encode()] * 5
+
+
 def test_a_quorum_decides_while_one_is_away_and_that_one_learns_it() -> None:
     world = site()
     world.machines["d"].kill()
