@@ -367,8 +367,7 @@ class Agreement:
 
     def deadline(self) -> float:
         """When `due` is worth asking although nothing came, monotonic ms."""
-        until_ms = self.quiet.until_ms
-        return self._next_due() if until_ms is None else until_ms
+        return self._next_due() if self.quiet.until_ms is None else self.quiet.until_ms
 
     def _next_due(self) -> float:
         due_ms = min(self.sets.deadline(), self.evictions.due_ms)
