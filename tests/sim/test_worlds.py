@@ -91,6 +91,7 @@ FOUND = {
         "liars with sound disks",
         22,
     ): "of an author with more lines than a peer looks through, a missing vertex was not found",
+    ("cells", 153): "what a member of one scope asked of another was hidden by the next vertex of its line",
 }
 
 
