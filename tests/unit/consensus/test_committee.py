@@ -1,6 +1,8 @@
 """Quorums: every committee that there can be, and the figures of the design's table."""
 
+import re
 from itertools import combinations
+from pathlib import Path
 
 import pytest
 
@@ -74,3 +76,18 @@ def test_what_is_certain_is_certain():
 )  # fmt: skip
 def test_what_suits_a_site(devices, are_sleepy, committee):
     assert usual(devices, are_sleepy=are_sleepy) == Committee(*committee)
+
+
+def test_the_bounds_that_people_read_are_those_of_the_code():
+    text = (Path(__file__).parents[3] / "docs/SOUNDNESS.md").read_text()
+    (table,) = re.findall(r"### Bounds\n.*?\n\|(?:---\|)+\n(.*?)\n\n", text, re.DOTALL)
+    rows = [[cell.strip() for cell in row.strip("|").split("|")] for row in table.splitlines()]
+    assert len(rows) == 8
+    for members, liars, *said in rows:
+        one = Committee(int(members), int(liars))
+        assert said == [
+            *map(str, (one.quorum, one.absent, 2 * one.quorum - one.members)),
+            f"{one.availability(0.9):.4f}",
+            f"1 − {1 - one.availability(0.99):.1e}",
+            f"{one.premise_broken(0.01):.1e}",
+        ]
