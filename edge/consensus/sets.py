@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import NamedTuple
 
+from edge.consensus.checkpoint import is_checkpoint
 from edge.consensus.committee import Seats
 from edge.consensus.contest import Contest
 from edge.consensus.course import Course
 from edge.consensus.epochs import Epochs, is_change
 from edge.consensus.question import conflict_of, is_eviction
+from edge.dag.graph import Graph
 from edge.ids import VertexKey
 from edge.limits import CLOSED_SETS_MAX, OPEN_SETS_MAX, OPEN_SETS_PER_AUTHOR_MAX
-from edge.wire.items import Question
+from edge.wire.items import Proposal, Question
 
 OpensMs = Callable[[Question, bytes], float]
 """From when on we may be the one who votes for a value, monotonic ms."""
@@ -129,6 +131,18 @@ class Sets:
         """The vertices with the proposals of open sets, but of some: what lies above them in the log is told again at a
         start."""
         return [name for one in self._open.values() if one not in besides for name in one.contest.proposals]
+
+    def unsaid(self, graph: Graph) -> list[Proposal]:
+        """What we asked in vertices that have left the graph, and in no other: nobody else knows of it. A checkpoint is
+        asked for anew where there is something to seal."""
+        found: list[Proposal] = []
+        for contest in (one.contest for one in self._open.values()):
+            ours = [key for key in contest.proposals if key.author == self._index]
+            if any(graph.id_at(key) is not None for key in ours) or is_checkpoint(contest.question):
+                continue
+            values = (one.value for one in contest.proposed.values() if one.proposer == self._index)
+            found += [Proposal(contest.question, value) for value in values]
+        return found
 
     def deadline(self) -> float:
         """When something may be due although nothing came, monotonic ms."""

@@ -78,6 +78,8 @@ class OwnLine:
         """Told of each signature that comes after its vertex: ours once that is durable, also of before a crash."""
         self.on_lost: Callable[[Header], None] = lambda header: None
         """Told of a vertex that our key has signed and our log lacks."""
+        self.on_anew: Callable[[], None] = lambda: None
+        """Told when our line goes on from below a hole: what lay above has left the graph."""
         self.entered: Callable[[Header, VertexKey | None], None] = lambda header, prev: None
         """Told of each own vertex that enters the graph, and of the one below it."""
         self._flights: deque[_Flight] = deque()
@@ -131,6 +133,7 @@ class OwnLine:
         self.head, self._born_ms = head.key if head is not None else None, now.wall_ms
         self._say_life(now)
         self._gossip.changed(now)
+        self.on_anew()
 
     def acknowledge(self, ack: Ack, now: Instant) -> None:
         """Say once more what a vertex said that hangs in the air."""

@@ -72,6 +72,9 @@ class Voting:
         own.on_draft = self._drafted
         own.on_signed = self.agreement.signed
         own.on_lost = self._lost
+        self._unsaid: deque[Proposal] = deque()
+        """What we asked above a hole in our line."""
+        own.on_anew = lambda: self._unsaid.extend(self.agreement.sets.unsaid(self._graph))
         self._gossiped = own.choose_parents
         own.choose_parents = self._parents
 
@@ -323,6 +326,8 @@ class Voting:
         if self._admission.quarantined:  # only of who has forked there is another line to wait for
             agreement.release(now.mono_ms, can_ask=bool(self.can_ask(now)))
         self.note.turn(now.mono_ms)
+        while self._unsaid and self._own.has_room:
+            self._own.draft(epoch, now, items=(self._unsaid.popleft(),))
         while (
             agreement.is_due(now.mono_ms)
             and self._own.has_room

@@ -80,7 +80,8 @@ class Council(Cluster):
         for at_ms, key, proposers in QUESTIONS:
             for index in proposers:
                 machine = self.machines[index]
-                self.time.at(at_ms, self.checkers.ledger.propose, machine, key, self.chance(f"{key} {at_ms} {index}"))
+                chance = self.chance(f"{key} {at_ms} {index}")
+                self.time.at(at_ms, self.checkers.ledger.propose, machine, key, chance, SITE_SCOPE)
 
     # ---- what is seen from outside
 

@@ -239,3 +239,23 @@ def test_a_copy_that_rots_in_its_turn_is_made_once_more() -> None:
     world.run(30)
     assert events(late) == Counter([1.0, 2.0, 4.0, 5.0, 6.0])
     assert author.node.counts()["own_lost"] == 1
+
+
+@pytest.mark.parametrize("hole", [1, 2])
+def test_a_question_above_the_hole_is_asked_once_more(hole: int) -> None:
+    """Nobody else knows of it, and it would stay open here for good. The hole is its own vertex, or the one below."""
+    names = ("author", "b", "c", "d")
+    world = World([*names], voting=names)
+    author = world.boot("author")
+    author.submit(event(1), urgent=True)
+    world.run(0.1)
+    _, effects = author.node.propose("site", "model", b"one", world.now)
+    author.do(effects)
+    world.run(0.1)
+    author.rot(own(author, hole))
+    for name in names[1:]:
+        world.boot(name)
+    world.run(25)
+    finals = [machine.node.voting.agreement.registers.get("site", "model") for machine in world.up()]
+    assert [final and final.value for final in finals] == [b"one"] * 4
+    assert [machine.node.counts()["sets_open"] for machine in world.up()] == [0] * 4
