@@ -42,6 +42,7 @@ def checkpoints(agent: Agent) -> list[dict[str, Any]]:
             {
                 "scope": scope,
                 "version": final.question.version,
+                "state": final_word(is_sealed=False),
                 "epoch": final.question.epoch,
                 "root": checkpoint.root.hex(),
                 "state_root": checkpoint.state.hex() if checkpoint.state is not None else None,

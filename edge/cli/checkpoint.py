@@ -27,7 +27,7 @@ def run(args: Namespace, out: Output) -> int:
         )
         out.pairs(
             [
-                ("checkpoint", f"{row['scope']}/{row['version']}, epoch {row['epoch']}: {known}"),
+                ("checkpoint", f"{row['scope']}/{row['version']}, {row['state']}, epoch {row['epoch']}: {known}"),
                 ("root of registers", row["root"]),
                 ("root of shared state", _state(row)),
                 ("heads", ", ".join(f"{head['node']} {head['incarnation']}/{head['seq']}" for head in row["heads"])),

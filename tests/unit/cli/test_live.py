@@ -46,7 +46,7 @@ PEERS = [
     {"index": 4, "name": "pump", "roles": ["device"], "online": None},
 ]
 CHECKPOINT = {
-    "scope": "site", "version": 4, "epoch": 2, "root": "ab" * 32, "roster_version": 9,
+    "scope": "site", "version": 4, "state": "final", "epoch": 2, "root": "ab" * 32, "roster_version": 9,
     "known": True, "registers": 12, "lines": 5, "state_root": "cd" * 32, "state_known": True,
     "heads": [{"node": "gate", "incarnation": 7, "seq": 40}, {"node": "pump", "incarnation": 8, "seq": 41}],
 }  # fmt: skip
@@ -208,7 +208,7 @@ def test_who_votes_is_told_by_the_running_agent(agent: None, config: Path, syned
 def test_a_checkpoint_shows_its_heads_and_what_it_seals(config: Path, synedge: Synedge) -> None:
     assert synedge("checkpoint", "-c", config, "--json").json == {"checkpoints": [CHECKPOINT]}
     out = synedge("checkpoint", "-c", config).out
-    for said in ("site/4, epoch 2: 12 registers, 5 lines", "ab" * 32, f"{'cd' * 32}\n", "gate 7/40, pump 8/41"):
+    for said in ("site/4, final, epoch 2: 12 registers, 5 lines", "ab" * 32, f"{'cd' * 32}\n", "gate 7/40, pump 8/41"):
         assert said in out
 
 
