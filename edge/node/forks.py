@@ -19,11 +19,11 @@ from edge.wire.vertex import Header
 HELD_MAX = 256
 """Vertices read back to find the signature that covers the side we hold: more than one answer has of them."""
 
-Persist = Callable[[tuple[Record, ...], Callable[[tuple[int, ...], Instant], None]], None]
+Persist = Callable[..., None]
 
 
 class Forks:
-    """Proofs by author, one each. `persist(records, then)` puts them into the log."""
+    """Proofs by author, one each. `persist(records, then, sync=…)` puts them into the log."""
 
     def __init__(self, desk: Desk, admission: Admission, readback: Readback, persist: Persist) -> None:
         self._desk = desk
@@ -38,6 +38,8 @@ class Forks:
         self._records: dict[int, Record] = {}
         self._places: dict[int, int] = {}
         self.proofs: dict[int, Evidence] = {}
+        self.durable: dict[int, Evidence] = {}
+        """Those that no crash takes back: what is asked on such grounds may outlive others."""
 
     @property
     def has_open(self) -> bool:
@@ -113,7 +115,7 @@ class Forks:
             return self._desk.report("warning", "fork-unproven", author=author, reason=str(raw))
         record = Record(EVIDENCE, raw)
         self._take(author, record)
-        self._persist((record,), lambda places, now: self._places.update({author: places[0]}))
+        self._persist((record,), lambda places, now: self._keep(author, places[0]), sync=True)
         return self._desk.report("warning", "fork-proven", author=author, vertex="/".join(map(str, conflict.held)))
 
     def recovered(self, place: int, record: Record) -> None:
@@ -125,7 +127,12 @@ class Forks:
         self._admission.quarantined[author] = None
         self._tried[author] = None
         self._take(author, record)
+        self._keep(author, place)
+
+    def _keep(self, author: int, place: int) -> None:
         self._places[author] = place
+        if author in self.proofs:
+            self.durable[author] = self.proofs[author]
 
     def _take(self, author: int, record: Record) -> None:
         evidence = decode_evidence(record.payload)

@@ -74,7 +74,7 @@ class Node:
         )
         agreed, self.voting.can_ask = self.voting.agreement, self.peers.online
         self._exchange.unsigned, self._exchange.beside = agreed.unsigned, agreed.wanted
-        agreed.evictions.proven = self._forks.proofs
+        agreed.evictions.proven = self._forks.durable
         self._exchange.handover = Handover(*mine, self._admission, agreed, self.peers, self._gossip, salts, jitter)
         self._mending = Mending(self._desk, self._admission, self._own.persist, options.is_gateway)
         came, own = (self._accepted, self._mending.came), (self._own.meets, self._own.keep_signature)

@@ -10,7 +10,8 @@ from edge.consensus.eviction import (
     encode_eviction,
     eviction_key,
 )
-from edge.dag.records import SIGNATURE, VERTEX
+from edge.dag.records import EVIDENCE, SIGNATURE, VERTEX
+from edge.effects import Effect, Persist
 from edge.ids import Parent
 from edge.wire import suite
 from edge.wire.frame import Channel, VertexFrame, decode_vertex, encode_vertex
@@ -341,3 +342,21 @@ def test_who_keeps_its_own_line_learns_of_it_and_believes_no_gateway_above_the_c
     leaf.submit(event(2), urgent=True)
     world.run(20)
     assert leaf.node.custody.acked_seq == acked < leaf.node.graph.highest_seq(leaf.index)
+
+
+def test_a_proof_is_no_ground_before_it_is_durable() -> None:
+    """Else a power cut could leave the question on the disk without it, and it would be nobody's to answer."""
+    world = site()
+    a, carry_out = world.machines["a"], world.machines["a"]._one
+    found: list[tuple[bool, list[int]]] = []
+
+    def look(effect: Effect) -> list[Effect]:
+        if isinstance(effect, Persist) and any(record.type == EVIDENCE for record in effect.records):
+            found.append((effect.sync, list(a.node.voting.agreement.evictions.proven)))
+        return carry_out(effect)
+
+    a._one = look  # type: ignore[method-assign]
+    tell(a, [*line(world, 1), *line(world, 1, mark=1)])
+    world.run(1)
+    assert found == [(True, [])]
+    assert list(a.node.voting.agreement.evictions.proven) == [THIEF]
