@@ -3,6 +3,7 @@
 import hashlib
 import json
 import struct
+from importlib import import_module
 from pathlib import Path
 from random import Random
 
@@ -148,7 +149,10 @@ def test_numbers_that_are_none_are_equal_to_themselves_alone():
 def test_a_backend_that_is_not_here_is_named_with_what_to_install(
     synedge: Synedge, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ):
-    monkeypatch.setattr("edge.shell.engines.litert.VENV", "nowhere")
+    litert = import_module("edge.shell.engines.litert")
+    monkeypatch.delenv("SYNEDGE_LITERT_PYTHON", raising=False)
+    monkeypatch.setattr(litert, "VENV", "nowhere")
+    monkeypatch.setattr(litert, "find_spec", lambda name: None)
     ended = synedge("models", "run", ONE_OP, "--backend", "litert", "--json")
     assert ended.code == 69 and "pip install ai-edge-litert" in ended.error["message"]
     monkeypatch.setenv("SYNEDGE_TFLITE_C", "/nowhere.so")
