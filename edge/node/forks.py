@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import Protocol
 
 from edge.dag.admission import Admission, Conflict
 from edge.dag.evidence import Evidence, Side, decode_evidence, make_evidence
@@ -19,11 +20,17 @@ from edge.wire.vertex import Header
 HELD_MAX = 256
 """Vertices read back to find the signature that covers the side we hold: more than one answer has of them."""
 
-Persist = Callable[..., None]
+
+class Persist(Protocol):
+    """Put records into the log; `then(places, now)` is told when they are there, with `sync` for good."""
+
+    def __call__(
+        self, records: tuple[Record, ...], then: Callable[[tuple[int, ...], Instant], None], *, sync: bool = False
+    ) -> None: ...
 
 
 class Forks:
-    """Proofs by author, one each. `persist(records, then, sync=…)` puts them into the log."""
+    """Proofs by author, one each."""
 
     def __init__(self, desk: Desk, admission: Admission, readback: Readback, persist: Persist) -> None:
         self._desk = desk

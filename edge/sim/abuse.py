@@ -3,7 +3,7 @@ that `--behaviour` takes."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from edge.ids import Parent
 from edge.limits import LIVE_VERTICES_BURST, SERVE_REQUESTS_BURST, UNFIT_VERTICES_BURST
@@ -35,7 +35,7 @@ from edge.wire.frame import (
     encode_vertex,
 )
 from edge.wire.merkle import leaf_hash, root
-from edge.wire.vertex import BodyRef, encode_body, encode_header
+from edge.wire.vertex import BodyRef, Header, encode_body, encode_header
 from edge.wire.voters import SITE_SCOPE
 
 if TYPE_CHECKING:
@@ -212,8 +212,8 @@ class Framer(Boaster):
         for want in frame.wants:
             true = held.get(want.author)
             if true is not None:
-                fields = true._asdict() | {"hlc": true.hlc + 1}
-                false = encode_header(**{name: fields[name] for name in _FIELDS})
+                said: dict[str, Any] = dict(zip(Header._fields, true[: Header._fields.index("raw")], strict=False))
+                false = encode_header(**said | {"hlc": true.hlc + 1})
                 ranges.append(Range((false.raw,), (None,), self.sign(false.raw)))
         reply = ReplyFrame(self.site, self.machine.index, frame.correlation, True, tuple(ranges))
         self.hand(self.world.machines[frame.sender], Channel.REPLY, encode_reply(reply))
@@ -256,9 +256,6 @@ class Thief(Abuser):
         self.show(self.write(self._other, hlc=int(past + 1) << 16), self.honest)
 
 
-_FIELDS = (
-    "suite", "site", "epoch", "author", "incarnation", "seq", "prev", "parents", "hlc", "body", "checkpoint", "items",
-)  # fmt: skip
 ABUSES: dict[str, type[Liar]] = {
     "bodiless": Bodiless, "graft": Grafter, "orphan": Orphans, "elsewhere": Elsewhere, "sloppy": Sloppy,
     "ahead": Ahead, "swarm": Swarm, "junk": Junk, "greedy": Greedy, "boast": Boaster, "frame": Framer,
