@@ -326,18 +326,13 @@ class Checkers:
             self.violated("lost-acknowledged", None, f"{len(lost)}, the first is {tuple(lost[0])}")
 
     def _parents_are_held(self) -> None:
-        for machine in self.world.keepers():
-            graph = machine.node.graph
-            for author in graph.authors():
-                for branch in graph.branches(author):
-                    for seq in range(branch.held_from, branch.head_seq + 1):
-                        id = branch.id_at(seq)
-                        assert id is not None
-                        for parent in self.vertices[id].header.parents:
-                            if not has(graph, parent.key, parent.id) and parent.author not in self.forked:
-                                name = f"{(author, branch.incarnation, seq)}"
-                                self.violated("causality", machine, f"{name} without {tuple(parent.key)}")
-                                return
+        keepers = self.world.keepers()
+        lacking = [(machine, *found) for machine in keepers for found in losses.without_parents(self, machine)]
+        gone = losses.beyond_mending(self) if lacking else []
+        for machine, key, lacked in lacking:
+            if lacked.key not in gone:
+                self.violated("causality", machine, f"{tuple(key)} without {tuple(lacked.key)}")
+                return
 
     def _forks_are_named(self) -> None:
         for machine, author in forks.unnamed(self.world.keepers(), self.forked):

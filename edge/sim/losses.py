@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from edge.dag.graph import ID_BYTES, Graph
@@ -9,6 +10,7 @@ from edge.dag.reader import read_log
 from edge.dag.records import SIGNATURE, VERTEX
 from edge.ids import VertexId, VertexKey
 from edge.wire.frame import VertexFrame, decode_vertex
+from edge.wire.vertex import Header
 
 if TYPE_CHECKING:
     from edge.sim.checkers import Checkers
@@ -116,7 +118,7 @@ def readable(checkers: Checkers) -> None:
 
 def beyond_mending(checkers: Checkers) -> list[VertexKey]:
     """What a keeper holds of somebody else and its log has lost, or the signature over it, and no log nor store of all
-    can read any more.
+    can read any more; and what it holds others' vertices above, and its own line has begun anew below.
 
     Its author lost it, too, and nobody else ever had it: who named it as a parent waits with it (docs/decisions/0021).
     """
@@ -125,6 +127,8 @@ def beyond_mending(checkers: Checkers) -> list[VertexKey]:
     for machine in checkers.world.keepers():
         graph = machine.node.graph
         lacking |= {key: graph.id_at(key) for key in graph.lost if key.author != machine.index}
+        if machine.trust.is_damaged:
+            lacking |= {lacked.key: lacked.id for _, lacked in without_parents(checkers, machine)}
         for author in graph.authors() if machine.trust.is_damaged else ():
             for branch in graph.branches(author) if author != machine.index else ():
                 signed = max((at for at, place in enumerate(branch.signed) if place), default=-1)
@@ -138,6 +142,28 @@ def beyond_mending(checkers: Checkers) -> list[VertexKey]:
         proven = max((at for at, (_, id) in enumerate(ends) if id in signed_ids), default=-1)
         gone += [key for key, _ in ends[proven + 1 :]]
     return gone
+
+
+def without_parents(checkers: Checkers, machine: Machine) -> Iterator[tuple[VertexKey, Header]]:
+    """What a machine holds above a vertex that it does not hold, and the lowest such vertex of that line."""
+    graph = machine.node.graph
+    for branch in graph.lines():
+        for seq in range(branch.held_from, branch.head_seq + 1):
+            id = branch.id_at(seq)
+            assert id is not None
+            for parent in checkers.vertices[id].header.parents:
+                if not has(graph, parent.key, parent.id) and parent.author not in checkers.forked:
+                    yield VertexKey(branch.author, branch.incarnation, seq), _lowest_unheld(checkers, graph, parent.id)
+
+
+def _lowest_unheld(checkers: Checkers, graph: Graph, id: VertexId) -> Header:
+    lowest = checkers.vertices[id].header
+    while lowest.prev is not None:
+        below = checkers.vertices[lowest.prev].header
+        if has(graph, below.key, below.id):
+            break
+        lowest = below
+    return lowest
 
 
 def _readable(checkers: Checkers) -> tuple[dict[VertexId, None], dict[VertexId, None]]:

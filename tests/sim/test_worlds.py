@@ -91,6 +91,7 @@ FOUND = {
         "liars with sound disks",
         22,
     ): "of an author with more lines than a peer looks through, a missing vertex was not found",
+    ("rot", 5_751_456): "what others had hung above a record of ours that rotted, and lost, was taken for a fault",
     ("cells", 153): "what a member of one scope asked of another was hidden by the next vertex of its line",
 }
 
