@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from edge.wire.recovery import Cut
 from edge.wire.roster import Roster
-from edge.wire.voters import impossible
+from edge.wire.voters import SITE_SCOPE, impossible
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +87,13 @@ class Seats(NamedTuple):
     @property
     def name(self) -> tuple[str, int]:
         return self.scope, self.epoch
+
+
+def vouching(standing: Iterable[Seats]) -> tuple[Seats, ...]:
+    """Whose word on what their logs hold counts: the site's committee's, or that of all scopes where it has none
+    (docs/decisions/0050)."""
+    every = tuple(standing)
+    return tuple(one for one in every if one.scope == SITE_SCOPE) or every
 
 
 Committees = Mapping[tuple[str, int], Seats]

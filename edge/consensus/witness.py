@@ -52,7 +52,7 @@ class Witnesses:
         """By author and member, of each incarnation that was claimed, ascending: claims in the order they were made."""
 
     def seat(self, seats: Iterable[Seats], authors: Container[int]) -> None:
-        """Who decides now, and who may be named."""
+        """Whose words count now, and who may be named."""
         self._seats, self._authors = tuple(seats), authors
         self._members = frozenset(index for one in self._seats for index in one.members)
         self._newest = {member: at for member, at in self._newest.items() if member in self._members}
@@ -67,6 +67,11 @@ class Witnesses:
 
     def has_seat(self, member: int) -> bool:
         return member in self._members
+
+    def vouches(self, scope: str) -> bool:
+        """Whether what members of this scope's committee hold is witnessed and sealed by their words; where none
+        stands, what was sealed stays so."""
+        return not self._seats or any(one.scope == scope for one in self._seats)
 
     def heard(self, header: Header) -> None:
         """A vertex of whoever. Its words count whether or not there is room for it here: they are signed."""

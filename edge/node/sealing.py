@@ -110,7 +110,8 @@ class Sealing:
         for scope, seal in checkpoints.seals.items():
             if seal.version > self._written.get(scope, 0):
                 self._written[scope] = seal.version
-                lines = _higher(self.lines_by(scope, seal.epoch), self._below(seal))
+                below = self._below(seal) if self._witnesses.vouches(scope) else {}
+                lines = _higher(self.lines_by(scope, seal.epoch), below)
                 payload = encode_seal(scope, seal, ((*line, seq) for line, seq in lines.items()))
                 is_short = len(payload) <= RECORD_BYTES_MAX
                 found.append(Record(SEAL, payload if is_short else encode_seal(scope, seal, ())))
@@ -184,7 +185,8 @@ class Sealing:
         known.looked(self._agreement.registers.changes, now.mono_ms)
         checkpoints = self._agreement.checkpoints
         unsealed, (lines, vertices) = len(checkpoints.unsealed(scope)), checkpoints.ahead(scope)
-        if not (unsealed or lines or self._witnesses.are_beyond(known.heads)):
+        has_words = self._witnesses.vouches(scope) and self._witnesses.are_beyond(known.heads)
+        if not (unsealed or lines or has_words):
             return float("inf")
         if known.news_ms is None:
             known.news_ms = now.mono_ms

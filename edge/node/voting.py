@@ -169,8 +169,9 @@ class Voting:
         return self._drops_sealed and not self.has_seat
 
     def sealed_seq(self, branch: Branch) -> int:
-        """The seq up to which a branch is sealed by the committees whose turn it is: each by its own members' words."""
-        found = (self.sealing.lines_by(*seats.name) for seats in self._turns())
+        """The seq up to which a branch is sealed by committees that vouch for it and whose turn it is."""
+        vouches = self.witnessing.witnesses.vouches
+        found = (self.sealing.lines_by(*seats.name) for seats in self._turns() if vouches(seats.scope))
         return max((lines.get((branch.author, branch.incarnation), 0) for lines in found), default=0)
 
     def evictions(self) -> list[Eviction]:

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 
-from edge.consensus.committee import Seats
+from edge.consensus.committee import Seats, vouching
 from edge.consensus.witness import Witnesses
 from edge.dag.admission import Admission
 from edge.dag.author import Author
@@ -58,13 +58,13 @@ class Witnessing:
         self.said = self._turns = 0
 
     def seat(self, seats: Iterable[Seats], roster: Roster) -> None:
-        """Go by the committees of this roster. A gateway acknowledges; that says as much."""
+        """Go by the committees of this roster whose words count. A gateway acknowledges; that says as much."""
         self._roster = roster
-        standing = tuple(one for one in seats if one.stands)
-        self.witnesses.seat(standing, roster.by_index)
+        heeded = vouching(one for one in seats if one.stands)
+        self.witnesses.seat(heeded, roster.by_index)
         self._wait_ms = max(self._least_ms, WAIT_MS_PER_MEMBER * len(roster.members))
         was_member = self._is_member
-        epoch = max((one.epoch for one in standing if self._index in one.members), default=0)
+        epoch = max((one.epoch for one in heeded if self._index in one.members), default=0)
         self._is_member = epoch > 0 and not is_gateway(roster, self._index)
         if not self._is_member:
             self._owed.clear()

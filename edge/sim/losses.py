@@ -11,6 +11,7 @@ from edge.dag.records import SIGNATURE, VERTEX
 from edge.ids import VertexId, VertexKey
 from edge.wire.frame import VertexFrame, decode_vertex
 from edge.wire.vertex import Header
+from edge.wire.voters import SITE_SCOPE
 
 if TYPE_CHECKING:
     from edge.sim.checkers import Checkers
@@ -23,11 +24,12 @@ def has(graph: Graph, key: VertexKey, id: VertexId) -> bool:
 
 
 def is_kept(checkers: Checkers, dropper: Machine, key: VertexKey) -> bool:
-    """Whether enough honest members of a committee whose turn it is, for all that this machine knows, or comes later,
-    have a vertex in their logs; none at who has a seat there itself."""
+    """Whether enough honest members of a committee that vouches, and whose turn it is as far as this machine knows or
+    comes later, have a vertex in their logs; none at who has a seat there itself."""
     world, id = checkers.world, dropper.node.graph.id_at(key)
     epochs, known, kept = dropper.node.voting.agreement.epochs, dropper.node.roster.version, False
-    for scope, committees in world.scopes.items():
+    for scope in [SITE_SCOPE] if SITE_SCOPE in world.scopes else world.scopes:
+        committees = world.scopes[scope]
         current = epochs.current(scope)
         if current is None:
             continue

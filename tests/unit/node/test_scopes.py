@@ -224,6 +224,49 @@ def test_each_scope_has_checkpoints_of_its_own_registers() -> None:
     assert [machine.vertex_count() for machine in world.up()] == quiet, "nothing new is sealed by either"
 
 
+def witnessed(machine: Machine, author: int) -> int:
+    return sum(machine.node.voting.witnessing.witnesses.witnessed(author).values())
+
+
+def test_members_of_the_cell_do_not_vouch_for_what_the_site_records() -> None:
+    world = site(checkpoint_ms=5_000.0, witness_ms=100.0)
+    for name in SITE[:3]:
+        world.machines[name].kill()
+    e, leaf = world.machines["e"], world.machines["leaf"]
+    for machine in (e, leaf):
+        machine.submit(event(1), urgent=True)
+    propose(e, "model", b"there", CELL)
+    world.run(60)
+    branch = e.node.graph.branch(e.index, e.node.incarnation)
+    assert branch is not None
+    for machine in (world.machines[name] for name in OTHERS):
+        assert CELL in machine.node.voting.agreement.checkpoints.seals, "its registers are sealed"
+        assert (witnessed(machine, e.index), machine.node.voting.sealed_seq(branch)) == (0, 0)
+        assert not machine.node.voting.sealing.lines
+    for name in SITE[:3]:
+        world.boot(name)
+    world.run(60)
+    for machine in (world.machines[name] for name in OTHERS):
+        assert witnessed(machine, e.index) and machine.node.voting.sealed_seq(branch)
+    assert {NAMES[author] for author in e.node.voting.witnessing.witnesses.members} == {*SITE}
+    assert not any(world.machines[name].node.voting.witnessing.said for name in OTHERS[1:])
+
+
+def test_where_the_site_has_no_committee_that_of_the_cell_vouches() -> None:
+    world = World(NAMES, voting=SITE, own_only=("leaf",), checkpoint_ms=5_000.0, witness_ms=100.0)
+    listed, _ = with_cell(world.roster, *OTHERS)
+    alone = replace(listed, committees=listed.committees[:1])
+    world.roster, world.roster_bytes = alone, sign_roster(alone, AUTHORITY)
+    world.boot_all()
+    world.deliver()
+    a = world.machines["a"]
+    a.submit(event(1), urgent=True)
+    world.run(60)
+    branch = a.node.graph.branch(a.index, a.node.incarnation)
+    assert branch is not None
+    assert witnessed(a, a.index) == a.node.voting.sealed_seq(branch) == 1
+
+
 def test_the_committee_of_the_cell_changes_while_the_site_goes_on_as_it_was() -> None:
     world = site()
     decided(world)
