@@ -89,7 +89,8 @@ TEXTS_WAITING_MAX = 256  # people's other messages while no broker is there
 
 # Agreement
 OPEN_SETS_MAX = 256  # conflict sets that somebody has named and nobody has decided
-OPEN_SETS_PER_AUTHOR_MAX = 4  # of these, named first by one author
+OPEN_SETS_PER_AUTHOR_MAX = 8  # of these, named first by one author
+OWN_OPEN_SETS_MAX = 4  # of these, by us: others may not know yet that as many before them are answered
 CLOSED_SETS_MAX = 1024  # of which late votes are told from votes on what nobody asked
 PROPOSALS_PER_AUTHOR_MAX = 8  # values of one author in one conflict set
 REGISTERS_MAX = 1024  # keys that have a final value

@@ -331,7 +331,7 @@ class Agreement:
         return Question(scope, seats.epoch, key, held.question.version + 1, before)
 
     def has_room(self, question: Question, author: int) -> str:
-        """Why a proposal by this member would find no room, what waits here counted in; empty if it does."""
+        """Why this member should not ask, what waits here counted in; empty if others will have room for it."""
         return self.sets.fault(question, author, self._arrivals.asked(author))
 
     @property

@@ -13,7 +13,7 @@ from edge.consensus.epochs import Epochs, is_change
 from edge.consensus.question import conflict_of, is_eviction
 from edge.dag.graph import Graph
 from edge.ids import VertexKey
-from edge.limits import CLOSED_SETS_MAX, OPEN_SETS_MAX, OPEN_SETS_PER_AUTHOR_MAX
+from edge.limits import CLOSED_SETS_MAX, OPEN_SETS_MAX, OPEN_SETS_PER_AUTHOR_MAX, OWN_OPEN_SETS_MAX
 from edge.wire.items import Proposal, Question
 
 OpensMs = Callable[[Question, bytes], float]
@@ -88,22 +88,23 @@ class Sets:
         return sum(value != answer and contest.opens_ms(value) == float("inf") for value in contest.proposed)
 
     def fault(self, question: Question, author: int, besides: int = 0) -> str:
-        """Why a proposal by this member would find no room, if so many come before it; empty if it does."""
+        """Why this member should not ask, if so many of its questions come before; empty if others will have room for
+        it: twice as much, since they may learn later than it does that earlier ones are answered."""
         open_ = self.of(question)
         if open_ is None:
-            return "" if self._may_open(question, author, besides) else "sets-many"
+            return "" if self._may_open(question, author, OWN_OPEN_SETS_MAX - besides) else "sets-many"
         return "" if open_.contest.has_room(author, besides) else "proposals-many"
 
-    def _may_open(self, question: Question, author: int, besides: int = 0) -> bool:
+    def _may_open(self, question: Question, author: int, most: int) -> bool:
         if is_change(question) or self._epochs.is_asked(question):
             return True  # there is one of each epoch; and what is taken over had room in its first
         # What a quorum has decided was no one author's doing; it may only wait here for a signature.
         openers = [one.opener for one in self._open.values() if one.contest.decided is None and one.opener >= 0]
-        return len(openers) < OPEN_SETS_MAX and openers.count(author) + besides < OPEN_SETS_PER_AUTHOR_MAX
+        return len(openers) < OPEN_SETS_MAX and openers.count(author) < most
 
     def open(self, question: Question, seats: Seats, author: int) -> OpenSet | None:
         """A new set, if there is room for it."""
-        if not self._may_open(question, author):
+        if not self._may_open(question, author, OPEN_SETS_PER_AUTHOR_MAX):
             return None
         is_ours = self._index in seats.members
         is_patient = is_eviction(question.key)

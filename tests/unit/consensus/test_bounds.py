@@ -11,6 +11,7 @@ from edge.limits import (
     LEASE_MS_MIN,
     OPEN_SETS_MAX,
     OPEN_SETS_PER_AUTHOR_MAX,
+    OWN_OPEN_SETS_MAX,
     PROPOSALS_PER_AUTHOR_MAX,
     REGISTER_KEY_BYTES_MAX,
     REGISTERS_MAX,
@@ -46,6 +47,27 @@ def test_one_author_opens_few_sets_and_others_still_can() -> None:
     assert council.members[2].agreement.counts()["sets_open"] == OPEN_SETS_PER_AUTHOR_MAX + 1
 
 
+def test_who_knows_its_answers_sooner_than_others_finds_room_with_them() -> None:
+    """By certificates, which come apart from vertices: the others have all of its questions open yet."""
+    council = Council(4, 1, seed=0, absent=4)
+    member, other = council.members[0], council.members[1]
+
+    def ask(number: int) -> None:
+        assert member.agreement.has_room(question(f"k/{number}"), 0) == ""
+        header = member.line.write((Proposal(question(f"k/{number}"), b"x"),), [])
+        for one in (member, other):
+            one.take(header)
+
+    for number in range(OWN_OPEN_SETS_MAX):
+        ask(number)
+    assert member.agreement.has_room(question("more"), 0) == "sets-many"
+    for number in range(OWN_OPEN_SETS_MAX):
+        assert member.agreement.decide(Final(question(f"k/{number}"), b"x", 0, b"judged"))
+        ask(OWN_OPEN_SETS_MAX + number)
+    assert "sets-many" not in other.agreement.refused
+    assert other.agreement.counts()["sets_open"] == OPEN_SETS_PER_AUTHOR_MAX
+
+
 def council_line(council: Council) -> Line:
     """The one line of the liar."""
     line: Line = council.__dict__.setdefault("line", Line(council.liars[0]))
@@ -76,7 +98,7 @@ def test_what_of_ours_waits_to_be_judged_takes_up_room_already() -> None:
     member.line.write((Proposal(question("k/0"), b"x"),), [Parent(*unheard.key, unheard.id)])
     member._insert(member.line.head, b"signed")
     assert agreement(council).counts()["sets_open"] == 0 and agreement(council).counts()["agreement_early"] == 1
-    for number in range(1, OPEN_SETS_PER_AUTHOR_MAX):
+    for number in range(1, OWN_OPEN_SETS_MAX):
         assert agreement(council).has_room(question(f"k/{number}"), 0) == ""
         member._insert(member.line.write((Proposal(question(f"k/{number}"), b"x"),), []), b"signed")
     assert agreement(council).has_room(question("more"), 0) == "sets-many"
