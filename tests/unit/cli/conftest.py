@@ -1,7 +1,10 @@
 """The command as a person types it, in this process."""
 
 import json
-from collections.abc import Callable
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -47,6 +50,34 @@ def synedge(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch)
         return Ended(code, captured.out, captured.err)
 
     return run
+
+
+@contextmanager
+def answering(directory: Path, answer: Callable[[dict[str, Any]], Any]) -> Iterator[None]:
+    """The control socket of an agent with this directory, which answers one request a connection."""
+    (directory / "run").mkdir(exist_ok=True)
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    listener.bind(str(directory / "run/synedge.sock"))
+    listener.listen()
+
+    def serve() -> None:
+        while True:
+            try:
+                link, _ = listener.accept()
+            except OSError:
+                return
+            with link, link.makefile("rwb") as stream:
+                result = answer(json.loads(stream.readline()))
+                stream.write(json.dumps({"ok": True, "result": result}).encode() + b"\n")
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    try:
+        yield
+    finally:
+        listener.shutdown(socket.SHUT_RDWR)
+        listener.close()
+        thread.join(10)
 
 
 NAMES = ["pump", "valve", "gate"]

@@ -1,8 +1,5 @@
 """`synedge blobs`: what it says of rows that an agent answers, and how it leaves a file for it."""
 
-import json
-import socket
-import threading
 from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
@@ -10,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.cli.conftest import Synedge
+from tests.unit.cli.conftest import Synedge, answering
 
 KEPT = {"sha256": "a" * 64, "state": "kept", "bytes": 5_000_000, "added_here": True, "since_ms": 1, "fault": None}
 COMING = {
@@ -24,37 +21,19 @@ ROWS = [KEPT, COMING, ASKING, FAILED, INTERRUPTED]
 
 
 class Answers:
-    """A control socket that answers `blobs` with `rows` and notes everything else."""
+    """Gives `rows` to `blobs` and notes everything else."""
 
     def __init__(self, directory: Path) -> None:
         self.rows: list[dict[str, Any]] = list(ROWS)
         self.asked: list[dict[str, Any]] = []
         self.blobs = directory / "blobs"
         self.blobs.mkdir()
-        (directory / "run").mkdir()
-        self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self._listener.bind(str(directory / "run/synedge.sock"))
-        self._listener.listen()
-        self._thread = threading.Thread(target=self._serve)
-        self._thread.start()
 
-    def _serve(self) -> None:
-        while True:
-            link, _ = self._listener.accept()
-            with link, link.makefile("rwb") as stream:
-                asked = json.loads(stream.readline() or b'{"op": "end"}')
-                if asked["op"] == "end":
-                    return
-                if asked["op"] != "blobs":
-                    self.asked.append(asked)
-                result = {"directory": str(self.blobs), "blobs": self.rows} if asked["op"] == "blobs" else None
-                stream.write(json.dumps({"ok": True, "result": result}).encode() + b"\n")
-
-    def close(self, directory: Path) -> None:
-        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as link:
-            link.connect(str(directory / "run/synedge.sock"))
-        self._thread.join(10)
-        self._listener.close()
+    def __call__(self, asked: dict[str, Any]) -> dict[str, Any] | None:
+        if asked["op"] == "blobs":
+            return {"directory": str(self.blobs), "blobs": self.rows}
+        self.asked.append(asked)
+        return None
 
 
 @pytest.fixture
@@ -66,9 +45,9 @@ def config(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def agent(tmp_path: Path) -> Iterator[Answers]:
-    made = Answers(tmp_path)
-    yield made
-    made.close(tmp_path)
+    answers = Answers(tmp_path)
+    with answering(tmp_path, answers):
+        yield answers
 
 
 def test_the_list_says_what_is_kept_and_what_is_lacking(config: Path, agent: Answers, synedge: Synedge) -> None:

@@ -1,8 +1,5 @@
 """`synedge certificate`, `synedge lease show`: what they say of a value, and how far they say that it has come."""
 
-import json
-import socket
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,7 +8,7 @@ import pytest
 
 from edge.consensus.certificate import Certificate, decode_certificate
 from tests.builders import AUTHORITY, World
-from tests.unit.cli.conftest import Synedge
+from tests.unit.cli.conftest import Synedge, answering
 from tests.unit.node.test_sealing import SOON
 from tests.unit.node.test_voting import propose, site
 
@@ -48,27 +45,8 @@ def config(tmp_path: Path, answers: dict[str, Any]) -> Iterator[Path]:
     """Of an agent that gives these answers, one a connection."""
     file = tmp_path / "synedge.toml"
     file.write_text('[node]\nname = "pump"\n')
-    (tmp_path / "run").mkdir()
-    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    listener.bind(str(tmp_path / "run/synedge.sock"))
-    listener.listen()
-
-    def serve() -> None:
-        while True:
-            try:
-                link, _ = listener.accept()
-            except OSError:
-                return
-            with link, link.makefile("rwb") as stream:
-                op = json.loads(stream.readline())["op"]
-                stream.write(json.dumps({"ok": True, "result": answers[op]}).encode() + b"\n")
-
-    thread = threading.Thread(target=serve)
-    thread.start()
-    yield file
-    listener.shutdown(socket.SHUT_RDWR)
-    listener.close()
-    thread.join(10)
+    with answering(tmp_path, lambda asked: answers[asked["op"]]):
+        yield file
 
 
 @pytest.mark.parametrize("state", ["final", "sealed", "overruled"])

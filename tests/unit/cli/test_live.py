@@ -1,8 +1,5 @@
 """Commands that ask a running agent: what they make of its answers, and what they say when there is none."""
 
-import json
-import socket
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,7 +7,7 @@ from typing import Any
 import pytest
 
 from edge.cli.status import span
-from tests.unit.cli.conftest import Synedge
+from tests.unit.cli.conftest import Synedge, answering
 
 STATUS = {
     "node": "pump", "label": "Pumpe 7", "role": "device", "version": "0.1.0", "pid": 42, "node_id": "ab" * 32,
@@ -91,28 +88,8 @@ def config(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def agent(config: Path) -> Iterator[None]:
-    """Answers one request per connection until the test is over."""
-    (config.parent / "run").mkdir()
-    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    listener.bind(str(config.parent / "run/synedge.sock"))
-    listener.listen()
-
-    def serve() -> None:
-        while True:
-            try:
-                link, _ = listener.accept()
-            except OSError:
-                return
-            with link, link.makefile("rwb") as stream:
-                op = json.loads(stream.readline())["op"]
-                stream.write(json.dumps({"ok": True, "result": ANSWERS[op]}).encode() + b"\n")
-
-    thread = threading.Thread(target=serve)
-    thread.start()
-    yield
-    listener.shutdown(socket.SHUT_RDWR)
-    listener.close()
-    thread.join(10)
+    with answering(config.parent, lambda asked: ANSWERS[asked["op"]]):
+        yield
 
 
 @pytest.mark.parametrize("command", ["status", "peers"])
@@ -153,6 +130,16 @@ def test_status_is_what_the_agent_says(config: Path, synedge: Synedge) -> None:
         "not JSON",
     ):
         assert said in out
+
+
+def test_status_says_how_many_clocks_were_ahead_unless_this_one_may_be_behind(config: Path, synedge: Synedge) -> None:
+    status = STATUS | {"clocks_ahead": 7}
+    for is_unsure in (False, True):
+        status["time_unsure"] = is_unsure
+        with answering(config.parent, lambda asked: status):
+            out = synedge("status", "-c", config).out
+        (config.parent / "run/synedge.sock").unlink()
+        assert ("7 vertices had a clock more than five minutes ahead of this one" in out) is not is_unsure
 
 
 @pytest.mark.usefixtures("agent")

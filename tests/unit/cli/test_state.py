@@ -1,8 +1,5 @@
 """`synedge state`: what it says of what an agent answers, and what it refuses before it asks."""
 
-import json
-import socket
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,7 +7,7 @@ from typing import Any
 import pytest
 
 from edge.limits import STATE_NAME_BYTES_MAX, STATE_VALUE_BYTES_MAX
-from tests.unit.cli.conftest import Synedge
+from tests.unit.cli.conftest import Synedge, answering
 
 LIST = {
     "root": "ab" * 32, "partial": False, "more": 3,
@@ -32,41 +29,23 @@ GET = [
 
 
 class Agent:
-    """A control socket: notes what is asked, and records what was said after so many more questions."""
+    """Notes what is asked, and records what was said after so many more questions."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self) -> None:
         self.asked: list[dict[str, Any]] = []
         self.answers: dict[str, Any] = {"state": LIST, "state_get": GET}
         self.patience = 2
         self.life = 1
-        self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self._listener.bind(str(path))
-        self._listener.listen()
-        self._thread = threading.Thread(target=self._serve)
-        self._thread.start()
 
-    def _serve(self) -> None:
-        while True:
-            try:
-                link, _ = self._listener.accept()
-            except OSError:
-                return
-            with link, link.makefile("rwb") as stream:
-                asked = json.loads(stream.readline())
-                self.asked.append(asked)
-                result = self.answers.get(asked["op"], self._said(asked["op"]))
-                stream.write(json.dumps({"ok": True, "result": result}).encode() + b"\n")
+    def __call__(self, asked: dict[str, Any]) -> Any:
+        self.asked.append(asked)
+        return self.answers.get(asked["op"], self._said(asked["op"]))
 
     def _said(self, op: str) -> dict[str, int]:
         if op == "state_say":
             return {"number": 7, "recorded": 6, "life": 1}
         self.patience -= 1
         return {"recorded": 7 if self.patience <= 0 else 6, "life": self.life}
-
-    def close(self) -> None:
-        self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
-        self._thread.join(10)
 
 
 @pytest.fixture
@@ -78,10 +57,9 @@ def config(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def agent(config: Path) -> Iterator[Agent]:
-    (config.parent / "run").mkdir()
-    made = Agent(config.parent / "run/synedge.sock")
-    yield made
-    made.close()
+    made = Agent()
+    with answering(config.parent, made):
+        yield made
 
 
 def test_the_list_ends_with_the_root(agent: Agent, config: Path, synedge: Synedge) -> None:
