@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from functools import partial
 
+from edge.dag.admission import Admission
 from edge.dag.author import Author
 from edge.dag.floor import FloorAck
-from edge.dag.graph import Branch, Graph
+from edge.dag.graph import Branch
 from edge.effects import Archive
 from edge.ids import Instant, VertexKey
 from edge.limits import ARCHIVE_FLIGHT_MAX, ITEMS_MAX
@@ -35,11 +36,12 @@ class Custody:
     """Acknowledgements both ways."""
 
     def __init__(
-        self, desk: Desk, index: int, graph: Graph, readback: Readback, author: Author, is_gateway: bool
+        self, desk: Desk, index: int, admission: Admission, readback: Readback, author: Author, is_gateway: bool
     ) -> None:
         self._desk = desk
         self._index = index
-        self._graph = graph
+        self._admission = admission
+        self._graph = admission.graph
         self._readback = readback
         self._author = author
         self._is_gateway = is_gateway
@@ -221,8 +223,10 @@ class Custody:
         self._kept[line] = max(self._kept.get(line, 0), header.seq)
 
     def _owe(self, header: Header) -> None:
-        # Acknowledging what only acknowledges would make two gateways answer each other for ever.
-        if header.body is None and all(isinstance(item, Ack) for item in header.items):
+        # Acknowledging what only acknowledges would make two gateways answer each other for ever. Of anybody else
+        # everything is: what no gateway has said to keep, no log may drop.
+        is_said = header.body is None and all(isinstance(item, Ack) for item in header.items)
+        if is_said and self._admission.is_gateway(header.author):
             return
         line = (header.author, header.incarnation)
         if header.author != self._index and self._said.get(line, 0) < header.seq:

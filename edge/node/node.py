@@ -67,7 +67,7 @@ class Node:
         self.voting = Voting(self._desk, options, self._admission, self._own, self._author)
         self._sensing = Sensing(self._desk, senses, self._author, self._own)
         self._readback = Readback(self._desk, self.graph, options.index, self._own.sign_again)
-        self.custody = Custody(*mine, self.graph, self._readback, self._author, options.is_gateway)
+        self.custody = Custody(*mine, self._admission, self._readback, self._author, options.is_gateway)
         self._forks = Forks(self._desk, self._admission, self._readback, self._own.persist)
         self._exchange = Exchange(
             *mine, self._admission, self._readback, self._forks, self.peers, self._gossip, self.custody.remind

@@ -2,8 +2,10 @@
 
 import pytest
 
+from edge.dag.admission import Admission
 from edge.dag.author import Author, AuthorOptions
 from edge.dag.graph import Graph
+from edge.dag.pending import Pending
 from edge.ids import Instant, VertexId, VertexKey
 from edge.limits import ARCHIVE_FLIGHT_MAX, ITEMS_MAX, TICKETS_MAX
 from edge.node.custody import ACK_MS_PER_MEMBER, Custody
@@ -33,7 +35,7 @@ def custody(graph: Graph | None = None) -> Custody:
     author = Author(AuthorOptions(SUITE, ROSTER.site, 0, 100), bytes)
     graph = graph or graph_of_ours()
     readback = Readback(Desk(), graph, 0, lambda header: None)
-    return Custody(Desk(), 0, graph, readback, author, False)
+    return Custody(Desk(), 0, Admission(graph, Pending(), ROSTER), readback, author, False)
 
 
 def said_by(author: int, *acks: Ack) -> Header:
@@ -89,6 +91,21 @@ def test_after_a_restart_a_gateway_acknowledges_what_it_had_not_said():
     world.boot("g")
     world.run(5)
     assert a.node.custody.acked_seq == 1
+
+
+@pytest.mark.parametrize("items", [(), (Ack(1, 1, 1, OURS),)])
+def test_of_a_device_what_says_nothing_is_acknowledged_too(items):
+    """A liar's line of nothing else would stay in every log."""
+    world = World(["a", "g"], gateways=("g",))
+    a, g = world.boot_all()
+    world.deliver()
+    a.node._own.draft(1, world.now, items=items)
+    a.do(a.node.tick(world.now))
+    world.run(5)
+    assert a.node.custody.acked_seq == 1
+    count = g.vertex_count()
+    world.run(60)
+    assert g.vertex_count() == count, "and that is all that is said"
 
 
 def test_nothing_is_acknowledged_that_hangs_above_a_hole():
