@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from edge.ids import Parent
-from edge.limits import LIVE_VERTICES_BURST, SERVE_REQUESTS_BURST, UNFIT_VERTICES_BURST
+from edge.limits import FRAME_BYTES_MAX, LIVE_VERTICES_BURST, SERVE_REQUESTS_BURST, UNFIT_VERTICES_BURST
 from edge.sim.liars import Liar, Line
 from edge.sim.signing import SUITE
 from edge.wire.cbor import decode, encode
@@ -208,13 +208,17 @@ class Framer(Boaster):
         if not isinstance(frame, RequestFrame):
             return
         held = {header.author: header for header in self.world.liars.headers}
-        ranges = []
+        ranges, room = [], FRAME_BYTES_MAX // 2
         for want in frame.wants:
             true = held.get(want.author)
             if true is not None:
                 said: dict[str, Any] = dict(zip(Header._fields, true[: Header._fields.index("raw")], strict=False))
                 false = encode_header(**said | {"hlc": true.hlc + 1})
-                ranges.append(Range((false.raw,), (None,), self.sign(false.raw)))
+                signature = self.sign(false.raw)
+                room -= len(false.raw) + len(signature)
+                if room < 0:
+                    break
+                ranges.append(Range((false.raw,), (None,), signature))
         reply = ReplyFrame(self.site, self.machine.index, frame.correlation, True, tuple(ranges))
         self.hand(self.world.machines[frame.sender], Channel.REPLY, encode_reply(reply))
 
