@@ -64,9 +64,9 @@ class Agreement:
         self._turn = Turn(site, index, self.epochs, self.sets, self.evictions, self.proposers.fault)
         self.quiet = Quiet(graph, self.epochs, self.sets, self.registers, self.checkpoints, self.leases, self.evictions)
         self._arrivals = Arrivals(graph, quarantined)
-        self.imprints = Imprints(self.registers, self.epochs, self.sets, self._arrivals)
         self.wanted = self._arrivals.wanted
         self._chains = Chains()
+        self.imprints = Imprints(index, self.epochs, self.evictions, self._arrivals, self._chains)
         self.naming = Naming(index, graph, self.epochs, self.sets)
         self._finals: list[Final] = []
         self.is_silent = False
@@ -167,7 +167,7 @@ class Agreement:
             open_ = self.sets.open(question, seats, header.author)
         if open_ is None:
             return self._refuse("sets-many")
-        fault = open_.contest.propose(heard.key, proposal.value, header.author, now_ms)
+        fault = open_.contest.propose(heard.key, header.id, proposal.value, header.author, now_ms)
         if fault:
             return self._refuse(fault)
         self.quiet.tell()

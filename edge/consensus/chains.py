@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from edge.consensus.contest import Contest
@@ -55,6 +56,15 @@ class Chains:
                 chain.contest.show(chain.statement, Side(chain.headers[:length], signature))
             else:
                 self._chains.append(chain)
+
+    def of(self, contest: Contest) -> list[tuple[Statement, VertexKey, tuple[bytes, ...]]]:
+        """Of one set: what is said where, and the headers from there on."""
+        return [(one.statement, one.key, one.headers) for one in self._chains if one.contest is contest]
+
+    def recall(self, contest: Contest, statement: Statement, key: VertexKey, headers: Sequence[Header]) -> None:
+        """What `of` gave before a start."""
+        raws, ids = tuple(header.raw for header in headers), tuple(header.id for header in headers)
+        self._chains.append(_Chain(contest, statement, key, raws, ids))
 
     def unsigned(self) -> list[tuple[Contest, VertexKey]]:
         """Where precommits are that nothing shows yet."""

@@ -9,7 +9,7 @@ from edge.consensus.committee import Seats
 from edge.consensus.past import CAST, NEVER, NOTHING, Ballots, Lock, Mark, Past, Statement
 from edge.consensus.question import conflict_of, value_digest
 from edge.dag.evidence import Side
-from edge.ids import VertexKey
+from edge.ids import VertexId, VertexKey
 from edge.limits import PROPOSALS_PER_AUTHOR_MAX
 from edge.wire.items import PRECOMMIT, PREVOTE, Question, Vote
 
@@ -45,6 +45,8 @@ class Contest:
         """By digest, in the order they came."""
         self.proposals: dict[VertexKey, int] = {}
         """Vertices with a proposal, and the bits of these."""
+        self.ids: dict[VertexKey, VertexId] = {}
+        """Of these vertices: they may have to be named when the log has dropped them."""
         self.decided: tuple[int, bytes] | None = None
         """(ballot, digest of the value), once q members were heard to precommit it."""
         self._precommits: dict[tuple[int, bytes], dict[int, None]] = {}
@@ -63,7 +65,7 @@ class Contest:
         theirs = sum(proposed.proposer == proposer for proposed in self.proposed.values())
         return theirs + besides < PROPOSALS_PER_AUTHOR_MAX
 
-    def propose(self, vertex: VertexKey, value: bytes, proposer: int, now_ms: float) -> str:
+    def propose(self, vertex: VertexKey, id: VertexId, value: bytes, proposer: int, now_ms: float) -> str:
         """Take a proposal that stands in this vertex; or why not. Tell of it before the votes of its vertex."""
         digest = value_digest(value)
         if digest not in self.proposed:
@@ -71,6 +73,7 @@ class Contest:
                 return "proposals-many"
             self.proposed[digest] = Proposed(value, proposer, now_ms)
         self.proposals[vertex] = self.proposals.get(vertex, 0) | self.ballots.propose(digest)
+        self.ids[vertex] = id
         return ""
 
     def unseen(self, votes: int) -> dict[VertexKey, int]:
@@ -163,6 +166,12 @@ class Contest:
             lock = Lock(self.seats.epoch, vote.ballot, vote.value)
         bit = self.ballots.bit(statement)
         return Mark(mark.votes | bit, mark.last, lock, mark.has_cast), (statement, "")
+
+    def recall(self, statement: Statement) -> None:
+        """One that was counted before a start, in the order in which they were."""
+        assert self.ballots.bit(statement) == 1 << len(self.ballots.statements) - 1, "told twice"
+        if statement.phase == CAST and statement.value is not None:
+            self._precommitted(statement.member, statement.ballot, statement.value)
 
     def _precommitted(self, member: int, ballot: int, value: bytes) -> None:
         """q of these are a certificate, whatever is known of what they saw: of q members q - r are honest, and saw

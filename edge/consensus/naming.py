@@ -79,7 +79,7 @@ class Naming:
             for view in views.values():
                 shown |= view
             for key, bits in missing.items():
-                id = self._graph.id_at(key)
+                id = contest.ids[key] if self._graph.is_below(key) else self._graph.id_at(key)
                 if not bits & ~views.get(key.author, 0):
                     shows.setdefault(key.author, newest[key.author])
                 elif bits & ~shown and id is not None and key.author != self._index:

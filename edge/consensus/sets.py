@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 from edge.consensus.checkpoint import is_checkpoint
@@ -12,7 +12,6 @@ from edge.consensus.course import Course
 from edge.consensus.epochs import Epochs, is_change
 from edge.consensus.question import conflict_of, is_eviction
 from edge.dag.graph import Graph
-from edge.ids import VertexKey
 from edge.limits import CLOSED_SETS_MAX, OPEN_SETS_MAX, OPEN_SETS_PER_AUTHOR_MAX, OWN_OPEN_SETS_MAX
 from edge.wire.items import Proposal, Question
 
@@ -106,10 +105,13 @@ class Sets:
         """A new set, if there is room for it."""
         if not self._may_open(question, author, OPEN_SETS_PER_AUTHOR_MAX):
             return None
+        return self.begin(question, seats, -1 if is_change(question) or self._epochs.is_asked(question) else author)
+
+    def begin(self, question: Question, seats: Seats, opener: int) -> OpenSet:
+        """A new set, whether or not there is room: by this author, or -1 if it is nobody's doing."""
         is_ours = self._index in seats.members
         is_patient = is_eviction(question.key)
         course = Course(seats.members.index(self._index), self._timeout_ms, is_patient=is_patient) if is_ours else None
-        opener = -1 if is_change(question) or self._epochs.is_asked(question) else author
         contest = Contest(self._site, question, seats, self._opens_ms)
         self._open[contest.conflict] = OpenSet(contest, opener, course)
         self._changed()
@@ -128,18 +130,15 @@ class Sets:
         while len(self._closed) > CLOSED_SETS_MAX:
             del self._closed[next(iter(self._closed))]
 
-    def needed(self, besides: Collection[OpenSet] = ()) -> list[VertexKey]:
-        """The vertices with the proposals of open sets, but of some: what lies above them in the log is told again at a
-        start."""
-        return [name for one in self._open.values() if one not in besides for name in one.contest.proposals]
-
     def unsaid(self, graph: Graph) -> list[Proposal]:
         """What we asked in vertices that have left the graph, and in no other: nobody else knows of it. A checkpoint is
         asked for anew where there is something to seal."""
         found: list[Proposal] = []
         for contest in (one.contest for one in self._open.values()):
             ours = [key for key in contest.proposals if key.author == self._index]
-            if any(graph.id_at(key) is not None for key in ours) or is_checkpoint(contest.question):
+            if any(graph.id_at(key) is not None or graph.is_dropped(key) for key in ours) or is_checkpoint(
+                contest.question
+            ):
                 continue
             values = (one.value for one in contest.proposed.values() if one.proposer == self._index)
             found += [Proposal(contest.question, value) for value in values]

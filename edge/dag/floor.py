@@ -61,7 +61,7 @@ class Floor(NamedTuple):
     sealed: bytes | None = None
     """Shared state as the newest checkpoint has it, and what lies above; likewise."""
     imprints: bytes | None = None
-    """How the committees came to be whose votes are counted; empty if it rotted."""
+    """What became of open questions, and how the committees came to be whose votes are counted; empty if it rotted."""
 
     def line(self, author: int, incarnation: int) -> FloorLine | None:
         for line in self.lines:

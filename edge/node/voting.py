@@ -267,8 +267,8 @@ class Voting:
 
     @property
     def pinned_segment(self) -> int:
-        """The oldest segment that an open set needs: that of its first proposal; 0 if there is none."""
-        keys = self.agreement.imprints.needed()
+        """The oldest segment that an open set needs; 0 if there is none: see `Imprints.needed`."""
+        keys = (*self.agreement.imprints.needed(), *self.agreement.unsigned())
         return min((segment_of(place) for key in keys if (place := self._graph.place(key)[0])), default=0)
 
     def imprinted(self, data: bytes) -> None:

@@ -94,7 +94,7 @@ def test_a_precommit_counts_for_a_certificate_whatever_its_past() -> None:
     contest = Contest(SITE, question("model"), council.seats)
     vote = Vote(contest.conflict, 0, PRECOMMIT, value_digest(b"a"))
     proposal = VertexKey(3, 1, 1)
-    contest.propose(proposal, b"a", 3, 0.0)
+    contest.propose(proposal, bytes(32), b"a", 3, 0.0)
     for author in range(3):
         assert contest.decided is None
         told = contest.heard(VertexKey(author, 1, 1), None, [proposal], [vote])

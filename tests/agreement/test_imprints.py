@@ -225,7 +225,7 @@ def test_what_a_line_had_of_a_cut_through_another_one_stays_when_that_forks() ->
     assert again.epochs.cuts.crossings["site", 2].view(honest.key) == 0b111
 
 
-BAD = [b"", b"\x01", *map(encode, ([1, []], [2, [], []], [1, [[]], []], [1, [], [["site", 2, 7]]]))]
+BAD = [b"", b"\x01", *map(encode, ([1, []], [3, [], []], [2, [[]], []], [1, [[]], []], [1, [], [["site", 2, 7]]]))]
 NO_HEAD = [0, 1, 1, [[1, [COMMITTEE_MAX], -1, 1, None, False]]]
 BAD += [encode([1, [], [[["site"], 2, []]]]), encode([1, [], [["site", 2, [NO_HEAD]]]])]
 

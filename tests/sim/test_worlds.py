@@ -67,7 +67,10 @@ def test_everything_at_once():
 DISKS = PROFILES["disks"].faults.keys() - PROFILES["crashes"].faults
 LIARS = profile_named("liars")
 SOUND = {kind: often for kind, often in LIARS.faults.items() if kind not in DISKS}
-NARROWER = {"liars with sound disks": replace(LIARS, faults=SOUND)}
+NARROWER = {
+    "liars with sound disks": replace(LIARS, faults=SOUND),
+    "successions with a liar": profile_named("successions", byzantine=1, behaviour="mix"),
+}
 """Worlds that a profile holds among others."""
 
 FOUND = {
@@ -92,6 +95,8 @@ FOUND = {
         22,
     ): "of an author with more lines than a peer looks through, a missing vertex was not found",
     ("rot", 5_751_456): "what others had hung above a record of ours that rotted, and lost, was taken for a fault",
+    ("successions with a liar", 103): "a liar's line that no gateway acknowledged stayed in every log, and filled it",
+    ("successions with a liar", 123): "a question open for long kept its segments: full logs took no votes on it",
     ("cells", 153): "what a member of one scope asked of another was hidden by the next vertex of its line",
 }
 

@@ -12,7 +12,7 @@ VALUE = value_digest(b"one")
 
 def contest() -> Contest:
     made = Contest(b"sitesite", Question("site", 1, "model", 1, None), Seats("site", 1, (0, 1, 2, 3), Committee(4, 1)))
-    made.propose(VertexKey(0, 1, 1), b"one", 0, 0.0)
+    made.propose(VertexKey(0, 1, 1), bytes(32), b"one", 0, 0.0)
     return made
 
 

@@ -63,7 +63,7 @@ def test_what_is_no_eviction_counts_for_nothing(value: object) -> None:
 def lost_ballot() -> tuple[Contest, int]:
     """Ballot 0 is over and nobody can win it: all have precommitted nil. And what the last of them sees."""
     held = Contest(b"sitesite", question(), Seats("site", 1, (0, 1, 2, 3), Committee(4, 1)))
-    held.propose(VertexKey(0, 1, 1), encode_eviction(Eviction(7, FORKED, ())), 0, 0.0)
+    held.propose(VertexKey(0, 1, 1), bytes(32), encode_eviction(Eviction(7, FORKED, ())), 0, 0.0)
     below = list(held.proposals)
     for member in range(4):
         said = [Vote(held.conflict, 0, phase, None) for phase in (PREVOTE, PRECOMMIT)]

@@ -124,7 +124,7 @@ def contest(*values: bytes) -> Contest:
         lambda asked, value: OPENS_MS if value == EARLY else 0.0,
     )  # fmt: skip
     for at, value in enumerate(values):
-        made.propose(VertexKey(10 + at, 1, 1), value, 10 + at, 0.0)
+        made.propose(VertexKey(10 + at, 1, 1), bytes(32), value, 10 + at, 0.0)
     return made
 
 

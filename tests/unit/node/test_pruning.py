@@ -280,3 +280,26 @@ def test_after_a_committee_has_changed_logs_go_on_dropping_and_starts_know_who_v
     assert values(world) == [b"two"] * 6
     assert x.node.voting.agreement.votes_counted >= before + 6 and "vote-early" not in x.node.voting.agreement.refused
     assert x.node.counts()["finals_asked"] == 0, "it has counted the votes"
+
+
+def test_a_question_that_stays_open_holds_nobodys_log() -> None:
+    """Two of four are away for long: logs go on dropping what a gateway has, and have room when they are back."""
+    world = site()
+    world.boot("gw")
+    for name in ("c", "d"):
+        world.machines[name].kill()
+    propose(world.machines["a"], "model", b"one")
+    world.run(2)
+    x = world.machines["x"]
+    (contest,) = (one for one in x.node.voting.agreement.open_sets() if one.question.key == "model")
+    places = [x.node.graph.place(key)[0] for key in contest.proposals]
+    assert all(places)
+    busy(world, 160, "x")
+    assert x.dropped >= world.segment_records * max(map(segment_of, places)), "the proposal, too"
+    for name in ("x", "a", "b"):
+        world.machines[name].kill()
+        world.boot(name)
+    for name in ("c", "d"):
+        world.boot(name)
+    world.run(30)
+    assert values(world) == [b"one"] * len(world.up())
