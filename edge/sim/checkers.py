@@ -333,7 +333,7 @@ class Checkers:
         lacking = [(machine, *found) for machine in keepers for found in losses.without_parents(self, machine)]
         gone = losses.beyond_mending(self) if lacking else []
         for machine, key, lacked in lacking:
-            if lacked.key not in gone:
+            if lacked.key not in gone or not machine.trust.is_damaged:
                 self.violated("causality", machine, f"{tuple(key)} without {tuple(lacked.key)}")
                 return
 
